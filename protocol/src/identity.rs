@@ -1,0 +1,136 @@
+//! Whether two events are one (P3). Identity is by content where content can identify; the gateway alone decides.
+
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::devices::Characteristic;
+use crate::event::{Alarm, Content, Kind, Origin, Signal};
+use crate::ids::{AgentId, DeviceId, Lane};
+use crate::times::{DeviceTime, Taken};
+
+/// A SHA-256.
+pub type Digest = [u8; 32];
+
+/// Presses with the same counter are one press only when taken within this time of each other:
+/// a new battery counts from the start again.
+pub const ONE_COUNTER: Duration = Duration::from_secs(10 * 60);
+
+/// Equal frames of a plain button are one press only when taken within this time of each other: its packet id wraps at 256.
+pub const ONE_PLAIN_PRESS: Duration = Duration::from_secs(4);
+
+/// The digest of an event's content, which stays the same for life, also when it is taken again.
+#[must_use]
+pub fn content_digest(content: &[u8]) -> Digest {
+    Sha256::digest(content).into()
+}
+
+/// What makes an event the same as another.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Identity {
+    /// The device's clock tells its records apart.
+    ByDeviceTime {
+        /// Of device, characteristic and payload.
+        digest: Digest,
+        /// What the clock showed. Where differing records show the same time, the clock does not tell them apart,
+        /// and [`Identity::by_number`] counts instead.
+        time: DeviceTime,
+    },
+    /// The device counts; counters come again, so only within a time.
+    ByCounter {
+        /// Of device, characteristic, payload and counter.
+        digest: Digest,
+        /// How far apart two of them can be taken and be one.
+        within: Duration,
+    },
+    /// Nothing but the agent's own number tells. Such events never merge, except with themselves.
+    ByNumber {
+        /// Of agent, lane, epoch, number, device, characteristic and payload.
+        digest: Digest,
+    },
+}
+
+impl Identity {
+    /// The identity of what a device said. `None` for an agent's own events, which are only recognised by their number.
+    #[must_use]
+    pub fn of(content: &Content, agent: &AgentId, lane: Lane, number: Origin) -> Option<Self> {
+        match &content.kind {
+            Kind::Signal(signal) => Some(Self::of_signal(signal, agent, lane, number)),
+            Kind::Alarm(alarm) => Some(Self::of_alarm(alarm, agent, lane, number)),
+            Kind::Began(_) | Kind::Refused(_) | Kind::DeviceTrouble(_) => None,
+        }
+    }
+
+    fn of_signal(signal: &Signal, agent: &AgentId, lane: Lane, number: Origin) -> Self {
+        let said = Said { device: &signal.device, characteristic: signal.characteristic, payload: &signal.raw };
+        if let Some(time) = signal.device_time.filter(|time| time.is_set()) {
+            return Self::ByDeviceTime { digest: said.digest(&[]), time };
+        }
+        match signal.counter {
+            Some(counter) => Self::ByCounter { digest: said.digest(&counter.to_be_bytes()), within: Duration::MAX },
+            None => Self::by_number(said, agent, lane, number),
+        }
+    }
+
+    fn of_alarm(alarm: &Alarm, agent: &AgentId, lane: Lane, number: Origin) -> Self {
+        let said = Said { device: &alarm.device, characteristic: alarm.characteristic, payload: &alarm.raw };
+        let within = if alarm.authentic { ONE_COUNTER } else { ONE_PLAIN_PRESS };
+        match alarm.counter {
+            Some(counter) => Self::ByCounter { digest: said.digest(&counter.to_be_bytes()), within },
+            None => Self::by_number(said, agent, lane, number),
+        }
+    }
+
+    /// The identity that counts where a device's clock shows the same time for differing records.
+    #[must_use]
+    pub fn by_number(said: Said<'_>, agent: &AgentId, lane: Lane, number: Origin) -> Self {
+        let mut extra = agent.as_str().as_bytes().to_vec();
+        extra.extend_from_slice(lane.as_str().as_bytes());
+        extra.extend_from_slice(&number.epoch.0.to_be_bytes());
+        extra.extend_from_slice(&number.sequence.0.to_be_bytes());
+        Self::ByNumber { digest: said.digest(&extra) }
+    }
+
+    /// The digest to look for in the store.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        match self {
+            Self::ByDeviceTime { digest, .. } | Self::ByCounter { digest, .. } | Self::ByNumber { digest } => digest,
+        }
+    }
+
+    /// Whether an event with the same digest, taken at `earlier`, and one taken at `later` are one.
+    /// Where the times cannot be compared they are two.
+    #[must_use]
+    pub fn is_one(&self, earlier: &Taken, later: &Taken) -> bool {
+        match self {
+            Self::ByDeviceTime { .. } | Self::ByNumber { .. } => true,
+            Self::ByCounter { within: Duration::MAX, .. } => true,
+            Self::ByCounter { within, .. } => earlier.apart(later).is_some_and(|apart| apart <= *within),
+        }
+    }
+}
+
+/// Who said what, where.
+#[derive(Copy, Clone, Debug)]
+pub struct Said<'a> {
+    /// Who.
+    pub device: &'a DeviceId,
+    /// Where.
+    pub characteristic: Characteristic,
+    /// What, as received.
+    pub payload: &'a [u8],
+}
+
+impl Said<'_> {
+    /// Every part goes in after its length, so that no two different ones run into the same bytes.
+    fn digest(&self, extra: &[u8]) -> Digest {
+        let device = self.device.to_string();
+        let mut hash = Sha256::new();
+        for part in [device.as_bytes(), &self.characteristic.0.to_be_bytes(), self.payload, extra] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
+}

@@ -1,0 +1,90 @@
+//! The gateway's word that it has stored events, sent only after the commit.
+
+use minicbor::{Decode, Encode};
+
+use super::{VERSION, decode_whole};
+use crate::ids::{Epoch, Lane, Sequence};
+
+/// One message to an agent: what the gateway has of each lane.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Receipts {
+    /// The version of this message.
+    #[n(0)]
+    pub version: u8,
+    /// One receipt for each lane there is something to say of.
+    #[n(1)]
+    pub lanes: Vec<Receipt>,
+}
+
+/// "Stored through n", for one lane and epoch. Cumulative: a later one says all an earlier one said.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct Receipt {
+    /// The lane.
+    #[n(0)]
+    pub lane: Lane,
+    /// The epoch. A receipt for another epoch than the agent's present one is ignored.
+    #[n(1)]
+    pub epoch: Epoch,
+    /// The highest number up to which nothing is missing in the store.
+    #[n(2)]
+    pub through: Sequence,
+    /// Events among them that could not be read and lie in quarantine.
+    #[n(3)]
+    pub quarantined: Vec<Quarantined>,
+    /// The store was restored from a backup: send again from here.
+    #[n(4)]
+    pub rewind: Option<Sequence>,
+    /// The agent's flash went back in time: begin a new epoch and take everything from here on again.
+    #[n(5)]
+    pub forked: Option<Sequence>,
+}
+
+/// An event that was kept unread.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+pub struct Quarantined {
+    /// Its number.
+    #[n(0)]
+    pub sequence: Sequence,
+    /// Why.
+    #[n(1)]
+    pub why: Why,
+}
+
+/// Why an event lies in quarantine.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Why {
+    /// Its bytes are of no kind this gateway knows.
+    #[n(0)]
+    Unreadable,
+    /// The store refused it alone.
+    #[n(1)]
+    Unstorable,
+    /// Other bytes are stored under its number.
+    #[n(2)]
+    Forked,
+}
+
+impl Receipts {
+    /// A message with these receipts.
+    #[must_use]
+    pub fn new(lanes: Vec<Receipt>) -> Self {
+        Self { version: VERSION, lanes }
+    }
+
+    /// The message's bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        minicbor::to_vec(self).expect("writing to memory cannot fail")
+    }
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// When it is none, or of an unknown version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, minicbor::decode::Error> {
+        let receipts: Self = decode_whole(bytes)?;
+        if receipts.version == VERSION { Ok(receipts) } else { Err(minicbor::decode::Error::message("unknown version")) }
+    }
+}
