@@ -89,7 +89,8 @@ impl FromStr for DeviceId {
         let mut address = [0; 6];
         let mut parts = text.split(':');
         for byte in &mut address {
-            let part = parts.next().filter(|p| p.len() == 2).ok_or_else(|| wrong.clone())?;
+            let is_byte = |part: &&str| part.len() == 2 && part.bytes().all(|digit| digit.is_ascii_hexdigit());
+            let part = parts.next().filter(is_byte).ok_or_else(|| wrong.clone())?;
             *byte = u8::from_str_radix(part, 16).map_err(|_| wrong.clone())?;
         }
         if parts.next().is_some() {
@@ -142,7 +143,10 @@ impl FromStr for Lane {
     /// # Errors
     /// [`NotAName`] for anything but `alarm` and `reading`.
     fn from_str(text: &str) -> Result<Self, NotAName> {
-        Self::ALL.into_iter().find(|lane| lane.as_str() == text).ok_or(NotAName { expected: "a lane (alarm or reading)" })
+        Self::ALL
+            .into_iter()
+            .find(|lane| lane.as_str() == text)
+            .ok_or(NotAName { expected: "a lane (alarm or reading)" })
     }
 }
 
@@ -164,7 +168,7 @@ impl FromStr for Epoch {
     /// [`NotAName`] unless the text is 16 hexadecimal digits.
     fn from_str(text: &str) -> Result<Self, NotAName> {
         let wrong = NotAName { expected: "an epoch (16 hexadecimal digits)" };
-        if text.len() != 16 {
+        if text.len() != 16 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return Err(wrong);
         }
         u64::from_str_radix(text, 16).map(Self).map_err(|_| wrong)

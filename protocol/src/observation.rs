@@ -88,8 +88,7 @@ impl Decimal {
             let lowest = self.exponent.min(other.exponent);
             // Both have as many digits before the point, so the exponents differ by less than the 19 digits of an i64.
             let aligned = |number: &Self| {
-                u128::from(number.mantissa.unsigned_abs())
-                    * 10_u128.pow(u32::from(number.exponent.abs_diff(lowest)))
+                u128::from(number.mantissa.unsigned_abs()) * 10_u128.pow(u32::from(number.exponent.abs_diff(lowest)))
             };
             aligned(self).cmp(&aligned(other))
         })
@@ -575,7 +574,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn comparing_agrees_with_whole_numbers(a in -2000_i64..2000, b in -2000_i64..2000, up in 0_i8..9, down in 0_i8..9) {
+        fn comparing_agrees_with_whole_numbers(
+            a in -2000_i64..2000,
+            b in -2000_i64..2000,
+            up in 0_i8..9,
+            down in 0_i8..9,
+        ) {
             let worth = |mantissa: i64, raised: i8| mantissa * 10_i64.pow(u32::from(raised.unsigned_abs()));
             let (one, other) = (Decimal::new(a, up - 9), Decimal::new(b, down - 9));
             prop_assert_eq!(one.compare(&other), worth(a, up).cmp(&worth(b, down)));

@@ -24,7 +24,11 @@ pub enum Trust {
 /// One boot of the agent's machine, as the kernel names it (`/proc/sys/kernel/random/boot_id`).
 #[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
 #[cbor(transparent)]
-pub struct BootId(#[n(0)] #[cbor(with = "minicbor::bytes")] pub [u8; 16]);
+pub struct BootId(
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub [u8; 16],
+);
 
 /// When the agent took something, by its own clocks.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Encode, Decode)]

@@ -68,10 +68,8 @@ fn refusals_and_troubles_of_version_1_are_read_as_they_were_sent() {
     let refused = Kind::Refused(Refused { count: 12, why: Refusal::Full });
     let origin = Some(Origin { epoch: Epoch(7), sequence: Sequence(49) });
     agree(include_str!("../src/wire/samples/v1-envelope-refused.hex"), &envelope(origin, refused));
-    let trouble = Kind::DeviceTrouble(DeviceTrouble {
-        device: "BM59/SN000001".parse().unwrap(),
-        trouble: Trouble::Unreadable,
-    });
+    let trouble =
+        Kind::DeviceTrouble(DeviceTrouble { device: "BM59/SN000001".parse().unwrap(), trouble: Trouble::Unreadable });
     agree(include_str!("../src/wire/samples/v1-envelope-trouble.hex"), &envelope(None, trouble));
 }
 
@@ -114,11 +112,7 @@ fn heartbeats_and_last_wills_of_version_1_are_read_as_they_were_sent() {
         heard_s: Some(1),
         heard: 120,
         refused: 12,
-        devices: vec![DeviceState {
-            device: "F0:F1:F2:F3:F4:F5".parse().unwrap(),
-            battery: Some(88),
-            heard_s: None,
-        }],
+        devices: vec![DeviceState { device: "F0:F1:F2:F3:F4:F5".parse().unwrap(), battery: Some(88), heard_s: None }],
         panics: 1,
         disk_free: Some(4_000_000_000),
         certificate_expires: Some(1_800_000_000),

@@ -1,19 +1,17 @@
 //! The wall clock of a device: seven bytes, without a time zone and without summer time.
 
-use std::num::NonZero;
-
 use jiff::civil;
 
 use super::Warning;
 
 /// A Date Time, exactly as it was sent: it may be incomplete, or impossible.
 ///
-/// | bytes | field                | form                                   |
-/// |-------|----------------------|----------------------------------------|
-/// | 0..2  | year                 | u16, 1582 to 9999, 0: not known        |
-/// | 2     | month                | u8, 1 to 12, 0: not known              |
-/// | 3     | day                  | u8, 1 to 31, 0: not known              |
-/// | 4..7  | hour, minute, second | u8 each, to 23, 59, 59                 |
+/// | bytes | field                | form                            |
+/// |-------|----------------------|---------------------------------|
+/// | 0..2  | year                 | u16, 1582 to 9999, 0: not known |
+/// | 2     | month                | u8, 1 to 12, 0: not known       |
+/// | 3     | day                  | u8, 1 to 31, 0: not known       |
+/// | 4..7  | hour, minute, second | u8 each, to 23, 59, 59          |
 ///
 /// Source: Bluetooth SIG, GATT Specification Supplement, "Date Time".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,18 +59,13 @@ impl DateTime {
         if known.iter().any(|(part, defined)| *part != 0 && !defined.contains(part)) {
             return State::Invalid;
         }
-        let Ok(time) = civil::Time::new(
-            self.hour.cast_signed(),
-            self.minute.cast_signed(),
-            self.second.cast_signed(),
-            0,
-        ) else {
+        let Ok(time) = civil::Time::new(self.hour as i8, self.minute as i8, self.second as i8, 0) else {
             return State::Invalid;
         };
         if known.iter().any(|(part, _)| *part == 0) {
             return State::Incomplete;
         }
-        civil::Date::new(self.year.cast_signed(), self.month.cast_signed(), self.day.cast_signed())
+        civil::Date::new(self.year as i16, self.month as i8, self.day as i8)
             .map_or(State::Invalid, |date| State::Complete(date.to_datetime(time)))
     }
 
@@ -82,11 +75,6 @@ impl DateTime {
             State::Complete(time) => Some(time),
             State::Incomplete | State::Invalid => None,
         }
-    }
-
-    /// The year, month and day, each if it is known.
-    pub fn date_parts(self) -> (Option<NonZero<u16>>, Option<NonZero<u8>>, Option<NonZero<u8>>) {
-        (NonZero::new(self.year), NonZero::new(self.month), NonZero::new(self.day))
     }
 
     /// What is odd about it.
@@ -108,12 +96,12 @@ impl TryFrom<civil::DateTime> for DateTime {
 
     fn try_from(time: civil::DateTime) -> Result<Self, BeforeTheCalendar> {
         let written = Self {
-            year: time.year().cast_unsigned(),
-            month: time.month().cast_unsigned(),
-            day: time.day().cast_unsigned(),
-            hour: time.hour().cast_unsigned(),
-            minute: time.minute().cast_unsigned(),
-            second: time.second().cast_unsigned(),
+            year: time.year() as u16,
+            month: time.month() as u8,
+            day: time.day() as u8,
+            hour: time.hour() as u8,
+            minute: time.minute() as u8,
+            second: time.second() as u8,
         };
         written.civil().map(|_| written).ok_or(BeforeTheCalendar)
     }

@@ -1,9 +1,9 @@
 //! The decimal numbers of IEEE 11073-20601 in two and in four bytes.
 //!
-//! | form   | bytes | exponent (top)     | mantissa                | reserved mantissas mean, with exponent 0 only           |
-//! |--------|-------|--------------------|-------------------------|---------------------------------------------------------|
-//! | SFLOAT | 2     | 4 bits, signed     | 12 bits, signed         | 7FF NaN, 800 NRes, 7FE +INF, 802 −INF, 801 reserved     |
-//! | FLOAT  | 4     | 8 bits, signed     | 24 bits, signed         | 7FFFFF, 800000, 7FFFFE, 800002, 800001, the same        |
+//! | form   | bytes | exponent, on top | mantissa        | with exponent 0 only: NaN, NRes, +INF, −INF, reserved |
+//! |--------|-------|------------------|-----------------|-------------------------------------------------------|
+//! | SFLOAT | 2     | 4 bits, signed   | 12 bits, signed | 7FF, 800, 7FE, 802, 801                               |
+//! | FLOAT  | 4     | 8 bits, signed   | 24 bits, signed | 7FFFFF, 800000, 7FFFFE, 800002, 800001                |
 //!
 //! Two's complement without any bias; the value is mantissa × 10^exponent. 0xF7FF is 204.7 and no NaN.
 //!
@@ -23,7 +23,7 @@ impl Sfloat {
     /// The number `mantissa` × 10^`exponent`, or `None` where that needs other digits or would be read as a special.
     pub fn new(mantissa: i16, exponent: i8) -> Option<Self> {
         let fits = (-2048..=2047).contains(&mantissa) && (-8..=7).contains(&exponent);
-        let bits = (u16::from(exponent.cast_unsigned()) & 0xF) << 12 | mantissa.cast_unsigned() & 0x0FFF;
+        let bits = (exponent as u16 & 0xF) << 12 | mantissa as u16 & 0x0FFF;
         let wanted = Value::Number(Decimal::new(i64::from(mantissa), exponent));
         Some(Self(bits)).filter(|number| fits && number.value() == wanted)
     }
@@ -51,8 +51,8 @@ impl Sfloat {
             0x0802 => Value::Special(Special::NegativeInfinity),
             0x0801 => Value::Special(Special::Reserved),
             bits => Value::Number(Decimal {
-                mantissa: i64::from((bits << 4).cast_signed() >> 4),
-                exponent: (bits >> 8).to_le_bytes()[0].cast_signed() >> 4,
+                mantissa: i64::from((bits << 4) as i16 >> 4),
+                exponent: (bits as i16 >> 12) as i8,
             }),
         }
     }
@@ -68,7 +68,7 @@ impl Float {
 
     /// The number `mantissa` × 10^`exponent`, or `None` where that needs other digits or would be read as a special.
     pub fn new(mantissa: i32, exponent: i8) -> Option<Self> {
-        let bits = u32::from(exponent.cast_unsigned()) << 24 | mantissa.cast_unsigned() & 0x00FF_FFFF;
+        let bits = (exponent as u32) << 24 | mantissa as u32 & 0x00FF_FFFF;
         let wanted = Value::Number(Decimal::new(i64::from(mantissa), exponent));
         Some(Self(bits)).filter(|number| number.value() == wanted)
     }
@@ -96,8 +96,8 @@ impl Float {
             0x0080_0002 => Value::Special(Special::NegativeInfinity),
             0x0080_0001 => Value::Special(Special::Reserved),
             bits => Value::Number(Decimal {
-                mantissa: i64::from((bits << 8).cast_signed() >> 8),
-                exponent: bits.to_le_bytes()[3].cast_signed(),
+                mantissa: i64::from((bits << 8) as i32 >> 8),
+                exponent: (bits as i32 >> 24) as i8,
             }),
         }
     }

@@ -5,6 +5,17 @@
 //! Which of these values may feed limits and trends is decided here too, by [`plausible`] and what the device itself
 //! says about its measurement.
 
+pub mod alarm_button;
+pub mod battery;
+pub mod blood_pressure;
+pub mod clock;
+pub mod heart_rate;
+pub mod plausible;
+pub mod pulse_oximeter;
+pub mod record_access;
+pub mod thermometer;
+pub mod weight_scale;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -106,7 +117,7 @@ impl FromStr for Dialect {
 }
 
 /// What one payload means to those who look after the person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Meaning {
     /// The values, each marked whether it may feed limits and trends.
     pub observations: Vec<Observation>,
@@ -202,11 +213,81 @@ pub fn is_stream(characteristic: Characteristic) -> bool {
 /// # Errors
 /// [`DecodeError::NotAMeasurement`] for a characteristic that holds none, [`DecodeError::Truncated`] for a payload that
 /// is cut. Nothing else about a measurement is an error: what cannot be used is marked so.
-pub fn interpret(
-    characteristic: Characteristic,
-    dialect: Dialect,
-    payload: &[u8],
-) -> Result<Meaning, DecodeError> {
-    let _ = (dialect, payload);
-    Err(DecodeError::NotAMeasurement(characteristic))
+pub fn interpret(characteristic: Characteristic, dialect: Dialect, payload: &[u8]) -> Result<Meaning, DecodeError> {
+    match characteristic {
+        Characteristic::BLOOD_PRESSURE_MEASUREMENT => {
+            blood_pressure::Measurement::decode(payload, dialect).map(|measurement| measurement.meaning())
+        }
+        Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT => {
+            blood_pressure::Enhanced::decode(payload).map(|measurement| measurement.meaning())
+        }
+        Characteristic::HEART_RATE_MEASUREMENT => {
+            heart_rate::Measurement::decode(payload).map(|measurement| measurement.meaning())
+        }
+        Characteristic::SPOT_CHECK_MEASUREMENT => {
+            pulse_oximeter::SpotCheck::decode(payload).map(|measurement| measurement.meaning())
+        }
+        Characteristic::CONTINUOUS_MEASUREMENT => {
+            pulse_oximeter::Continuous::decode(payload).map(|measurement| measurement.meaning())
+        }
+        Characteristic::TEMPERATURE_MEASUREMENT => {
+            thermometer::Measurement::decode(payload).map(|measurement| measurement.meaning())
+        }
+        Characteristic::WEIGHT_MEASUREMENT => {
+            weight_scale::Measurement::decode(payload).map(|measurement| measurement.meaning())
+        }
+        _ => Err(DecodeError::NotAMeasurement(characteristic)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_measurements_mean_something() {
+        for other in [
+            Characteristic::INTERMEDIATE_CUFF_PRESSURE,
+            Characteristic::BLOOD_PRESSURE_FEATURE,
+            Characteristic::BATTERY_LEVEL,
+            Characteristic::BTHOME,
+            Characteristic(0x1234),
+        ] {
+            let refused = Err(DecodeError::NotAMeasurement(other));
+            assert_eq!(interpret(other, Dialect::Standard, &[0; 20]), refused, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_dialect_is_read_as_it_is_written() {
+        for dialect in [Dialect::Standard, Dialect::Beurer] {
+            assert_eq!(dialect.to_string().parse(), Ok(dialect));
+            assert_eq!(serde_json::to_string(&dialect).expect("a word"), format!("\"{dialect}\""));
+        }
+        assert!("omron".parse::<Dialect>().is_err());
+    }
+
+    #[test]
+    fn a_characteristic_travels_as_its_number() {
+        let bytes = minicbor::to_vec(Characteristic::BTHOME).expect("memory is enough");
+        assert_eq!(bytes, [0x19, 0xFC, 0xD2]);
+        assert_eq!(Characteristic::BLOOD_PRESSURE_MEASUREMENT.to_string(), "2a35");
+    }
+
+    proptest! {
+        #[test]
+        fn no_payload_makes_a_usable_value_out_of_an_unusable_measurement(
+            characteristic in prop::sample::select(vec![0x2A35, 0x2A37, 0x2A5E, 0x2A5F, 0x2A1C, 0x2A9D, 0x2B34]),
+            payload in proptest::collection::vec(any::<u8>(), 0..28),
+        ) {
+            for dialect in [Dialect::Standard, Dialect::Beurer] {
+                if let Ok(meaning) = interpret(Characteristic(characteristic), dialect, &payload) {
+                    prop_assert!(!meaning.observations.is_empty());
+                    prop_assert!(meaning.usable || meaning.observations.iter().all(|observation| !observation.usable));
+                }
+            }
+        }
+    }
 }

@@ -85,6 +85,10 @@ impl Receipts {
     /// When it is none, or of an unknown version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, minicbor::decode::Error> {
         let receipts: Self = decode_whole(bytes)?;
-        if receipts.version == VERSION { Ok(receipts) } else { Err(minicbor::decode::Error::message("unknown version")) }
+        if receipts.version == VERSION {
+            Ok(receipts)
+        } else {
+            Err(minicbor::decode::Error::message("unknown version"))
+        }
     }
 }

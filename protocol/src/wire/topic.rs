@@ -27,8 +27,7 @@ pub enum Matter {
 
 impl Matter {
     /// Every matter there is.
-    pub const ALL: [Self; 4] =
-        [Self::Events(Lane::Alarm), Self::Events(Lane::Reading), Self::Status, Self::Receipt];
+    pub const ALL: [Self; 4] = [Self::Events(Lane::Alarm), Self::Events(Lane::Reading), Self::Status, Self::Receipt];
 
     /// Whether the agent says it (else the gateway).
     #[must_use]
