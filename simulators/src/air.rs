@@ -1,0 +1,219 @@
+//! What passes through the air between a device and whoever hears it.
+//!
+//! A device is a [`Peripheral`]: a core without clock or socket. A radio (here: the simulated BlueZ) tells it what
+//! happens on the link and performs what it answers.
+
+use std::{fmt, str::FromStr, time::Instant};
+
+use crate::{clock::Moment, ledger::Ledger};
+
+/// A device that can be heard, and usually connected to.
+pub trait Peripheral: Send + 'static {
+    /// The address it uses on the air.
+    fn address(&self) -> Address;
+
+    /// Its attributes, in the order of their handles; empty for a device that only broadcasts.
+    fn services(&self) -> Vec<Service>;
+
+    /// Whether it asks for an encrypted link by itself, as soon as there is a link.
+    fn asks_for_security(&self) -> bool {
+        false
+    }
+
+    /// Something happened; the answer is what the device does about it.
+    fn handle(&mut self, input: Input, now: Moment) -> Vec<Output>;
+
+    /// When to call again with [`Input::Tick`] if nothing happens before.
+    fn next_wake(&self) -> Option<Instant>;
+
+    /// The value of a readable characteristic; `None` when the device has none of that kind.
+    fn read(&mut self, characteristic: Uuid, now: Moment) -> Option<Vec<u8>>;
+
+    /// Takes a written value; `false` when the device refuses it.
+    fn write(&mut self, characteristic: Uuid, value: &[u8], now: Moment) -> bool;
+
+    /// Loses the keys of every central it was bonded to, and what it kept for them.
+    fn forget_bond(&mut self) {}
+
+    /// Everything it did so far.
+    fn ledger(&self) -> &Ledger;
+}
+
+/// What a radio tells a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A central is connected.
+    Connected,
+    /// The link is encrypted; `bonded` when both sides keep the keys.
+    Encrypted {
+        /// Whether the keys are kept for the next time.
+        bonded: bool,
+    },
+    /// The central wrote the client configuration of a characteristic.
+    Subscribed {
+        /// Which one.
+        characteristic: Uuid,
+        /// Whether it wants values.
+        on: bool,
+    },
+    /// The indication in flight was confirmed.
+    Confirmed {
+        /// The bytes that went over the air, which mischief may have altered.
+        payload: Vec<u8>,
+        /// Who was there to hear it.
+        reception: Reception,
+    },
+    /// The advertisement just sent is in the air.
+    Aired(Reception),
+    /// The link is gone, whoever ended it.
+    Disconnected,
+    /// The time given by [`Peripheral::next_wake`] has come.
+    Tick,
+}
+
+/// What a device does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Sends one advertisement.
+    Advertise(Advertisement),
+    /// Indicates a value and waits for the confirmation.
+    Indicate {
+        /// Which characteristic.
+        characteristic: Uuid,
+        /// Its value.
+        value: Vec<u8>,
+    },
+    /// Ends the link.
+    HangUp,
+}
+
+/// Who could hear something at the moment it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reception {
+    /// Programs that were scanning, with a filter that lets this device through.
+    pub scanning: usize,
+    /// Programs that had a notify session on the characteristic; 0 for an advertisement.
+    pub listening: usize,
+}
+
+/// One advertisement.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Advertisement {
+    /// The local name.
+    pub name: Option<String>,
+    /// The list of service UUIDs; service data is not part of it.
+    pub services: Vec<Uuid>,
+    /// Company and its bytes.
+    pub manufacturer_data: Option<(u16, Vec<u8>)>,
+    /// Service and its bytes.
+    pub service_data: Option<(Uuid, Vec<u8>)>,
+    /// Whether the device takes a connection after it.
+    pub connectable: bool,
+}
+
+/// A GATT service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// What it is.
+    pub uuid: Uuid,
+    /// What it consists of.
+    pub characteristics: Vec<Characteristic>,
+}
+
+/// A GATT characteristic. One that notifies or indicates also has a client configuration descriptor (0x2902).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Characteristic {
+    /// What it is.
+    pub uuid: Uuid,
+    /// What one may do with it, in BlueZ's words: `read`, `write`, `notify`, `indicate`, …
+    pub flags: &'static [&'static str],
+    /// Whether reading, writing and subscribing need an encrypted link.
+    pub encrypted: bool,
+}
+
+impl Characteristic {
+    /// One that anyone may only read.
+    #[must_use]
+    pub fn readable(uuid: Uuid) -> Self {
+        Self { uuid, flags: &["read"], encrypted: false }
+    }
+
+    /// Whether it sends values by itself.
+    #[must_use]
+    pub fn sends_values(&self) -> bool {
+        self.allows("notify") || self.allows("indicate")
+    }
+
+    /// Whether it has this flag.
+    #[must_use]
+    pub fn allows(&self, flag: &str) -> bool {
+        self.flags.contains(&flag)
+    }
+}
+
+/// A 16-bit UUID of the Bluetooth SIG; prints in the long form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uuid(pub u16);
+
+/// The UUIDs that the simulated devices use.
+#[allow(missing_docs)]
+impl Uuid {
+    pub const BLOOD_PRESSURE: Self = Self(0x1810);
+    pub const BLOOD_PRESSURE_MEASUREMENT: Self = Self(0x2a35);
+    pub const BLOOD_PRESSURE_FEATURE: Self = Self(0x2a49);
+    pub const PULSE_OXIMETER: Self = Self(0x1822);
+    pub const PULSE_OXIMETER_SPOT_CHECK: Self = Self(0x2a5e);
+    pub const PULSE_OXIMETER_FEATURES: Self = Self(0x2a60);
+    pub const DEVICE_INFORMATION: Self = Self(0x180a);
+    pub const MANUFACTURER_NAME: Self = Self(0x2a29);
+    pub const MODEL_NUMBER: Self = Self(0x2a24);
+    pub const SERIAL_NUMBER: Self = Self(0x2a25);
+    pub const BATTERY: Self = Self(0x180f);
+    pub const BATTERY_LEVEL: Self = Self(0x2a19);
+    pub const CURRENT_TIME_SERVICE: Self = Self(0x1805);
+    pub const CURRENT_TIME: Self = Self(0x2a2b);
+    pub const CLIENT_CONFIGURATION: Self = Self(0x2902);
+    pub const BTHOME: Self = Self(0xfcd2);
+}
+
+impl fmt::Display for Uuid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "0000{:04x}-0000-1000-8000-00805f9b34fb", self.0)
+    }
+}
+
+/// A Bluetooth address, in the order it is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address(pub [u8; 6]);
+
+impl Address {
+    /// `random` for a static random address (its two highest bits are set), else `public`.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        if self.0[0] >> 6 == 0b11 { "random" } else { "public" }
+    }
+
+    /// As in an object path (`F0_F1_…`) or in the name BlueZ makes up (`F0-F1-…`).
+    #[must_use]
+    pub fn joined(self, separator: &str) -> String {
+        self.0.map(|byte| format!("{byte:02X}")).join(separator)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.joined(":"))
+    }
+}
+
+impl FromStr for Address {
+    type Err = hex::FromHexError;
+
+    /// # Errors
+    /// [`hex::FromHexError`] unless it is six bytes with colons between.
+    fn from_str(printed: &str) -> Result<Self, Self::Err> {
+        let mut bytes = [0; 6];
+        hex::decode_to_slice(printed.replace(':', ""), &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}

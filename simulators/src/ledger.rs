@@ -1,0 +1,165 @@
+//! What a simulated device did, written down by itself: the truth that the other end is held against.
+
+use jiff::Timestamp;
+
+use crate::{air::Reception, clock::Moment};
+
+/// One measurement a device made, numbered from 1 in the order it made them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReadingId(pub u32);
+
+/// One press of a button, numbered from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PressId(pub u32);
+
+/// One thing a device did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// Measured a body.
+    Measured(ReadingId),
+    /// Sent a stored reading.
+    Indicated {
+        /// Which one.
+        reading: ReadingId,
+        /// Its bytes.
+        payload: Vec<u8>,
+    },
+    /// Saw a reading confirmed by BlueZ, whether or not any program had heard it.
+    Confirmed {
+        /// Which one.
+        reading: ReadingId,
+        /// The bytes that went over the air.
+        payload: Vec<u8>,
+        /// Who was there to hear it.
+        reception: Reception,
+    },
+    /// A person pressed it.
+    Pressed(PressId),
+    /// Sent the whole burst of a press.
+    BurstSent {
+        /// Which press.
+        press: PressId,
+        /// The service data, the same in every frame.
+        payload: Vec<u8>,
+        /// How often it was sent.
+        frames: u32,
+        /// In how many of them at least one program was scanning.
+        heard: u32,
+    },
+    /// Sent a supervision beacon.
+    Beacon(Reception),
+    /// A central connected.
+    Connected,
+    /// The link ended.
+    Disconnected,
+    /// A new battery: counters start again.
+    BatteryChanged,
+}
+
+/// One line of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When, by a clock that goes right.
+    pub at: Timestamp,
+    /// What.
+    pub deed: Deed,
+}
+
+/// A reading that was confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed {
+    /// When.
+    pub at: Timestamp,
+    /// Which one.
+    pub reading: ReadingId,
+    /// The bytes that went over the air.
+    pub payload: Vec<u8>,
+    /// Who was there to hear it.
+    pub reception: Reception,
+}
+
+/// A press whose burst was sent to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Burst {
+    /// When the last frame was sent.
+    pub at: Timestamp,
+    /// Which press.
+    pub press: PressId,
+    /// The service data.
+    pub payload: Vec<u8>,
+    /// How often it was sent.
+    pub frames: u32,
+    /// In how many of them at least one program was scanning.
+    pub heard: u32,
+}
+
+/// Everything a device did, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+}
+
+impl Ledger {
+    /// All lines.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// How many measurements were made.
+    #[must_use]
+    pub fn measured(&self) -> usize {
+        self.count(|deed| matches!(deed, Deed::Measured(_)))
+    }
+
+    /// How many times the button was pressed.
+    #[must_use]
+    pub fn pressed(&self) -> usize {
+        self.count(|deed| matches!(deed, Deed::Pressed(_)))
+    }
+
+    /// How many links there were.
+    #[must_use]
+    pub fn connected(&self) -> usize {
+        self.count(|deed| matches!(deed, Deed::Connected))
+    }
+
+    /// How many supervision beacons were sent.
+    #[must_use]
+    pub fn beacons(&self) -> usize {
+        self.count(|deed| matches!(deed, Deed::Beacon(_)))
+    }
+
+    /// Every confirmation; a reading sent twice is there twice.
+    #[must_use]
+    pub fn confirmed(&self) -> Vec<Confirmed> {
+        let confirmed = |entry: &Entry| match &entry.deed {
+            Deed::Confirmed { reading, payload, reception } => {
+                Some(Confirmed { at: entry.at, reading: *reading, payload: payload.clone(), reception: *reception })
+            }
+            _ => None,
+        };
+        self.entries.iter().filter_map(confirmed).collect()
+    }
+
+    /// Every press whose burst was sent to its end.
+    #[must_use]
+    pub fn bursts(&self) -> Vec<Burst> {
+        let burst = |entry: &Entry| match &entry.deed {
+            Deed::BurstSent { press, payload, frames, heard } => {
+                Some(Burst { at: entry.at, press: *press, payload: payload.clone(), frames: *frames, heard: *heard })
+            }
+            _ => None,
+        };
+        self.entries.iter().filter_map(burst).collect()
+    }
+
+    pub(crate) fn note(&mut self, deed: Deed, now: Moment) {
+        self.entries.push(Entry { at: now.utc, deed });
+    }
+
+    fn count(&self, is_wanted: impl Fn(&Deed) -> bool) -> usize {
+        let deeds = self.entries.iter().map(|entry| &entry.deed);
+        deeds.filter(|deed| is_wanted(deed)).count()
+    }
+}

@@ -1,0 +1,40 @@
+//! `hempuls-sim`: the simulators by hand.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A BlueZ and the devices it hears, without a radio.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Starts a BlueZ on a bus of its own, with a cuff, an oximeter and a button, and takes commands.
+    Bluez(hempuls_simulators::home::Args),
+    /// Starts the whole system on this machine, with a simulated home.
+    Demo(hempuls_simulators::demo::Args),
+    /// Decodes payloads that devices sent.
+    Decode(hempuls_simulators::decode::Args),
+    /// Feeds every decoder with damaged payloads.
+    Fuzz(hempuls_simulators::fuzz::Args),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_writer(std::io::stderr)
+        .init();
+    match Arguments::parse().command {
+        Command::Demo(args) => return hempuls_simulators::demo::run(args).await,
+        Command::Bluez(args) => hempuls_simulators::home::run(args).await?,
+        Command::Decode(args) => hempuls_simulators::decode::run(args)?,
+        Command::Fuzz(args) => hempuls_simulators::fuzz::run(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

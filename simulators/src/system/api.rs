@@ -1,0 +1,189 @@
+//! What the gateway's API answers, as far as scenarios ask.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// A way to ask a gateway.
+#[derive(Clone, Debug)]
+pub struct Api {
+    base: String,
+    token: PathBuf,
+}
+
+/// The answer of `/api/v1/books`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Books {
+    /// One line for each agent, lane and epoch.
+    pub lines: Vec<BooksLine>,
+    /// Readings in the store.
+    pub records: u64,
+    /// Alarms in the store.
+    pub alarms: u64,
+}
+
+/// One line of the books.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub struct BooksLine {
+    /// The agent.
+    pub agent: String,
+    /// `alarm` or `reading`.
+    pub lane: String,
+    /// 16 hexadecimal digits.
+    pub epoch: String,
+    /// Numbers given out.
+    pub taken: u64,
+    /// Stored as records of their own.
+    pub stored: u64,
+    /// Stored already.
+    pub repeated: u64,
+    /// Kept unread.
+    pub quarantined: u64,
+    /// Taken again in a later epoch.
+    pub moved: u64,
+    /// Gone.
+    pub lost: u64,
+    /// Still to come.
+    pub waiting: u64,
+    /// Whether every number is accounted for.
+    #[serde(skip_serializing)]
+    pub balanced: bool,
+    /// Whether the broker has the agent now.
+    #[serde(skip_serializing)]
+    pub connected: bool,
+}
+
+#[derive(Deserialize)]
+struct Readings {
+    readings: Vec<Reading>,
+    next: Option<i64>,
+}
+
+/// One reading.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Reading {
+    /// Its number in the store.
+    pub id: i64,
+    /// The person it belongs to; none while it is unassigned.
+    pub person: Option<String>,
+    /// Who measured.
+    pub device: String,
+    /// For which of the device's users.
+    pub slot: Option<u8>,
+    /// When, as far as is known.
+    pub measured_at: Option<String>,
+    /// What was measured.
+    pub observations: Vec<Observation>,
+    /// Whether it may feed limits and trends.
+    pub usable: bool,
+    /// The reading it may be a repeat of.
+    pub possibly_same_as: Option<i64>,
+    /// The payload, in hexadecimal.
+    pub raw: String,
+}
+
+/// One value.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Observation {
+    /// `systolic`, `diastolic`, …
+    pub quantity: String,
+    /// A number, or why there is none.
+    pub value: serde_json::Value,
+    /// UCUM.
+    pub unit: String,
+}
+
+#[derive(Deserialize)]
+struct Alerts {
+    alerts: Vec<Alert>,
+}
+
+/// One alert.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Alert {
+    /// Its number.
+    pub id: i64,
+    /// The rule that opened it.
+    pub rule: String,
+    /// Whom it is about.
+    pub person: Option<String>,
+    /// `open`, `claimed` or `closed`.
+    pub state: String,
+    /// Whether repeats confirmed it.
+    pub confirmed: Option<bool>,
+    /// What happened, in order.
+    pub lines: Vec<Line>,
+}
+
+/// One line of an alert's story.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Line {
+    /// What kind of line.
+    pub kind: String,
+    /// In words.
+    pub text: String,
+    /// The record it is about.
+    pub record: Option<i64>,
+}
+
+impl Api {
+    pub(super) fn new(base: String, token: PathBuf) -> Self {
+        Self { base, token }
+    }
+
+    /// Where the console and the API are.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The books of every home.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn books(&self) -> anyhow::Result<Books> {
+        self.get("/api/v1/books".into()).await
+    }
+
+    /// Every reading in the store, oldest first.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn readings(&self) -> anyhow::Result<Vec<Reading>> {
+        let (mut all, mut after) = (Vec::new(), 0);
+        loop {
+            let page: Readings = self.get(format!("/api/v1/readings?limit=5000&after={after}")).await?;
+            all.extend(page.readings);
+            match page.next {
+                Some(next) => after = next,
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// Every alert, closed ones too.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn alerts(&self) -> anyhow::Result<Vec<Alert>> {
+        Ok(self.get::<Alerts>("/api/v1/alerts".into()).await?.alerts)
+    }
+
+    /// Whether the gateway says that it is ready.
+    pub async fn is_ready(&self) -> bool {
+        self.get::<serde_json::Value>("/readyz".into()).await.is_ok()
+    }
+
+    async fn get<T: DeserializeOwned + Send + 'static>(&self, path: String) -> anyhow::Result<T> {
+        let token = std::fs::read_to_string(&self.token).context("reading the gateway's API token")?;
+        let url = format!("{}{path}", self.base);
+        tokio::task::spawn_blocking(move || {
+            let mut answer =
+                ureq::get(&url).header("authorization", &format!("Bearer {}", token.trim())).call().context(path)?;
+            answer.body_mut().with_config().limit(200 << 20).read_json().context("reading the gateway's answer")
+        })
+        .await?
+    }
+}

@@ -1,0 +1,186 @@
+//! The shipped gateway: installed in a folder of its own, asked through its command line and its API.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use super::program::run;
+use super::{Api, Program, Programs, free_port, until};
+
+/// What a scenario may want otherwise than the default.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long the repeats of a high reading may take.
+    pub repeat_within: Duration,
+    /// The port agents are told to connect to; the broker's own when none is given.
+    pub advertised_port: Option<u16>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { repeat_within: Duration::from_secs(15 * 60), advertised_port: None }
+    }
+}
+
+/// A home that was added.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Home {
+    /// Its id.
+    pub home: String,
+    /// Its agent's id.
+    pub agent: String,
+    /// The code the installer types.
+    pub code: String,
+}
+
+/// A gateway in a folder of its own.
+#[derive(Debug)]
+pub struct Gateway {
+    binary: PathBuf,
+    config: PathBuf,
+    data: PathBuf,
+    broker_port: u16,
+    enrolment_port: u16,
+    api: Api,
+    program: Program,
+}
+
+impl Gateway {
+    /// Writes its configuration. It is not started yet.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn install(programs: &Programs, folder: &Path, broker_port: u16, settings: &Settings) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let (enrolment_port, console_port) = (free_port()?, free_port()?);
+        let advertised = settings.advertised_port.unwrap_or(broker_port);
+        let data = folder.join("data");
+        let config = folder.join("gateway.toml");
+        let text = format!(
+            r#"data = "data"
+[broker]
+listen = "127.0.0.1:{broker_port}"
+advertise = "127.0.0.1:{advertised}"
+[enrolment]
+listen = "127.0.0.1:{enrolment_port}"
+[console]
+listen = "127.0.0.1:{console_port}"
+[rules.above_limit]
+repeat_within = "{}ms"
+"#,
+            settings.repeat_within.as_millis()
+        );
+        std::fs::write(&config, text)?;
+        let arguments = ["run", "--config", path_text(&config)?];
+        let program = Program::new(&programs.gateway, &arguments, folder.join("gateway.log"));
+        let api = Api::new(format!("http://127.0.0.1:{console_port}"), data.join("api-token"));
+        Ok(Self { binary: programs.gateway.clone(), config, data, broker_port, enrolment_port, api, program })
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not get ready within 20 s, with its last words.
+    pub async fn start(&mut self) -> anyhow::Result<()> {
+        self.program.start()?;
+        let api = self.api.clone();
+        let ready = until(Duration::from_secs(20), "the gateway is ready", || {
+            let api = api.clone();
+            async move { if api.is_ready().await { Ok(()) } else { Err("it does not answer".into()) } }
+        });
+        ready.await.with_context(|| self.program.last_words())
+    }
+
+    /// The program, to stop or kill it.
+    pub fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
+    /// Its API.
+    #[must_use]
+    pub fn api(&self) -> Api {
+        self.api.clone()
+    }
+
+    /// Its data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The port of its broker.
+    #[must_use]
+    pub fn broker_port(&self) -> u16 {
+        self.broker_port
+    }
+
+    /// Where agents enrol: host and port.
+    #[must_use]
+    pub fn enrolment(&self) -> String {
+        format!("127.0.0.1:{}", self.enrolment_port)
+    }
+
+    /// The console's account and password, as the gateway made them.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn login(&self) -> anyhow::Result<String> {
+        std::fs::read_to_string(self.data.join("console-login")).context("reading the generated login")
+    }
+
+    /// `home add`.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn add_home(&self, name: &str) -> anyhow::Result<Home> {
+        let said = self.command(&["home", "add", name, "--json"]).await?;
+        serde_json::from_str(&said).with_context(|| format!("reading {said}"))
+    }
+
+    /// `person add`; gives her id.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn add_person(&self, name: &str, home: &Home) -> anyhow::Result<String> {
+        #[derive(Deserialize)]
+        struct Added {
+            person: String,
+        }
+        let said = self.command(&["person", "add", name, "--home", &home.home, "--json"]).await?;
+        Ok(serde_json::from_str::<Added>(&said).with_context(|| format!("reading {said}"))?.person)
+    }
+
+    /// `device add`.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn add_device(&self, device: &str, kind: &str, home: &Home) -> anyhow::Result<()> {
+        self.command(&["device", "add", device, "--kind", kind, "--home", &home.home]).await.map(drop)
+    }
+
+    /// `assign`, from the day before yesterday on.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn assign(&self, device: &str, person: &str, slot: Option<u8>) -> anyhow::Result<()> {
+        let from = crate::clock::Moment::now().utc.checked_sub(jiff::SignedDuration::from_hours(48))?.to_string();
+        let mut arguments = vec!["assign", device, person, "--from", &from];
+        let slot = slot.map(|slot| slot.to_string());
+        if let Some(slot) = &slot {
+            arguments.extend(["--slot", slot]);
+        }
+        self.command(&arguments).await.map(drop)
+    }
+
+    async fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let mut all = arguments.to_vec();
+        all.extend(["--config", path_text(&self.config)?]);
+        run(&self.binary, &all).await
+    }
+}
+
+pub(super) fn path_text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().context("the folder's name is not UTF-8")
+}

@@ -1,0 +1,494 @@
+//! The simulated BlueZ, held against the real btleplug: each trap of real BlueZ catches a client that knows no better.
+
+mod client;
+
+use std::time::Duration;
+
+use client::{Client, Watcher};
+use hempuls_simulators::{
+    bluez::{Bluez, Device, Options},
+    bus::Bus,
+    devices::{BloodPressure, Bonding, Button, Cuff, Habits},
+    mischief::{Call, HangUpAt, Mischief},
+};
+
+const CUFF: &str = "F0:F1:F2:F3:F4:F5";
+const CUFF_ID: &str = "hear hci0/dev_F0_F1_F2_F3_F4_F5";
+
+/// The client, when this file is run as one.
+#[tokio::test]
+#[ignore = "run by the other tests, as a process of its own"]
+async fn client_process() {
+    client::obey().await;
+}
+
+#[tokio::test]
+async fn a_reading_comes_from_the_cuff_to_the_client() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).named("BPM 59")).await;
+    let payload = home.measures(120);
+    client.does(&["scan", CUFF_ID, "connect", "discover"]).await;
+    assert_eq!(client.told("services").await, "1805 180a 180f 1810");
+    assert_eq!(client.told("read 2a24").await, hex::encode("BPM 59"));
+    client.does(&["listen", "subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+
+    assert_eq!(client.told("values").await, format!("2a35:{payload}"));
+    let confirmed = &home.cuff.ledger().confirmed()[0];
+    assert_eq!(hex::encode(&confirmed.payload), payload);
+    assert_eq!(confirmed.reception.scanning, 1);
+    assert_eq!(confirmed.reception.listening, 1);
+}
+
+#[tokio::test]
+async fn a_session_is_signalled_in_the_order_of_real_bluez() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
+    let watcher = Watcher::on(&home.bus).await;
+    home.measures(120);
+    client.does(&["register-agent", "scan", CUFF_ID, CUFF_ID, "stop-scan", "connect", "pair", "discover"]).await;
+    client.does(&["subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+    let device = "dev_F0_F1_F2_F3_F4_F5";
+    let seen: Vec<_> = watcher.seen().into_iter().map(|it| it.replace(device, "cuff")).collect();
+    let attributes = seen.iter().filter(|it| it.contains("+Gatt")).count();
+    assert_eq!(attributes, 13, "4 services, 7 characteristics, 2 descriptors");
+    let without_attributes: Vec<_> = seen.iter().filter(|it| !it.contains("+Gatt")).map(String::as_str).collect();
+    assert_eq!(
+        without_attributes,
+        [
+            "hci0 Pairable",
+            "hci0 Discovering",
+            "cuff +Device1",
+            "cuff RSSI",
+            "cuff -RSSI",
+            "hci0 Discovering",
+            "cuff Connected",
+            "cuff +Battery1",
+            "cuff ServicesResolved UUIDs",
+            "cuff Bonded Paired",
+            "char0011 Notifying",
+            "char0011 Value",
+            "cuff Connected ServicesResolved",
+            "cuff -Battery1",
+        ]
+    );
+    let parents_first = ["service0010 +GattService1", "char0011 +GattCharacteristic1", "desc0013 +GattDescriptor1"];
+    let first: Vec<_> = seen.iter().filter(|it| it.contains("+Gatt")).take(3).collect();
+    assert_eq!(first, parents_first.each_ref());
+}
+
+#[tokio::test]
+async fn without_power_there_is_neither_scan_nor_link() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID, "connect"]).await;
+    home.bluez.power(false).await;
+    assert!(!home.cuff.is_connected());
+    assert_eq!(home.bluez.scanning_clients(), 0);
+    let answer = client.told("connect").await;
+    assert!(answer.contains("Not Ready"), "{answer}");
+    client.does(&["scan", CUFF_ID, "connect"]).await;
+}
+
+#[tokio::test]
+async fn trap_1_lost_readings_on_reconnect() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(121);
+    client.does(&["scan", CUFF_ID, "connect", "discover", "listen", "subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+
+    client.does(&["go-deaf"]).await;
+    home.measures(122);
+    client.does(&[CUFF_ID, "connect", "listen"]).await;
+    let answer = client.told("subscribe 2a35").await;
+    assert!(answer.contains("In Progress"), "{answer}");
+    home.cuff_hangs_up().await;
+    assert_eq!(client.told("values").await, "", "the reading came before there was a stream");
+    assert_eq!(home.confirmed(), 2, "and yet it was confirmed");
+
+    let third = home.measures(123);
+    client.does(&[CUFF_ID, "connect"]).await;
+    home.cuff_hangs_up().await;
+    assert_eq!(client.told("values").await, format!("2a35:{third}"), "the stream was there first");
+}
+
+#[tokio::test]
+async fn trap_2_a_kept_subscription_indicates_unasked() {
+    let cuff = Cuff::new(CUFF).bonding().keeping_subscriptions();
+    let (home, mut client) = Home::with(cuff).await;
+    home.measures(121);
+    client.does(&["register-agent", "scan", CUFF_ID, "connect", "discover"]).await;
+    client.does(&["listen", "subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+    client.dies().await;
+    home.nobody_scans().await;
+
+    let mut newcomer = Client::start(&home.bus).await;
+    home.measures(122);
+    newcomer.does(&["scan", CUFF_ID, "connect", "discover", "listen", "subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+    assert_eq!(newcomer.told("values").await, "");
+    let lost = &home.cuff.ledger().confirmed()[1];
+    assert_eq!(lost.reception.listening, 0, "nobody had subscribed");
+    newcomer.dies().await;
+    home.nobody_scans().await;
+
+    let mut early = Client::start(&home.bus).await;
+    let third = home.measures(123);
+    early.does(&["scan", CUFF_ID, "discover", "listen", "subscribe 2a35", "connect"]).await;
+    home.cuff_hangs_up().await;
+    assert_eq!(early.told("values").await, format!("2a35:{third}"));
+}
+
+#[tokio::test]
+async fn trap_3_own_reads_are_on_the_stream() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID, "connect", "discover", "listen"]).await;
+    let model = client.told("read 2a24").await;
+    assert_eq!(client.told("values").await, format!("2a24:{model}"));
+}
+
+#[tokio::test]
+async fn trap_4_connect_does_not_notice_a_hang_up() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID]).await;
+    home.cuff.mischief(Mischief::HangUp(HangUpAt::Resolving));
+    assert_eq!(client.told("connect 1500").await, "no answer");
+    assert!(!home.cuff.is_connected());
+    assert_eq!(home.cuff.ledger().connected(), 1);
+}
+
+#[tokio::test]
+async fn trap_5_subscribing_succeeds_while_away() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID, "connect", "discover", "disconnect"]).await;
+    assert!(!home.cuff.is_connected());
+    client.does(&["subscribe 2a35"]).await;
+    let answer = client.told("subscribe 2a35").await;
+    assert!(answer.contains("In Progress"), "{answer}");
+    let answer = client.told("read 2a24").await;
+    assert!(answer.contains("Not connected"), "{answer}");
+}
+
+#[tokio::test]
+async fn trap_6_dropping_a_stream_can_panic() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID]).await;
+    home.cuff.mischief(Mischief::Chatter { every: Duration::from_millis(1) });
+    assert_eq!(client.told("drop-streams 100").await, "panicked");
+    client.does(&["connect"]).await;
+}
+
+#[tokio::test]
+async fn trap_7_connected_without_services() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(120);
+    home.cuff.mischief(Mischief::NoServices);
+    client.does(&["scan", CUFF_ID, "connect", "discover"]).await;
+    assert_eq!(client.told("services").await, "");
+}
+
+#[tokio::test]
+async fn trap_8_a_wedged_call() {
+    for (call, orders, wedged) in
+        [(Call::Connect, &[][..], "connect 500"), (Call::StartNotify, &["connect", "discover"], "subscribe 2a35 500")]
+    {
+        let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+        home.measures(120);
+        client.does(&["scan", CUFF_ID]).await;
+        client.does(orders).await;
+        home.cuff.mischief(Mischief::Wedge(call));
+        assert_eq!(client.told(wedged).await, "no answer");
+        let again = wedged.trim_end_matches(" 500");
+        client.does(&[again]).await;
+    }
+}
+
+#[tokio::test]
+async fn trap_9_connect_to_an_absent_device() {
+    let (home, mut client) = Home::with(short_window(Cuff::new(CUFF))).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID]).await;
+    home.cuff_falls_silent().await;
+
+    assert_eq!(client.told("connect 1000").await, "no answer");
+    let answer = client.told("connect").await;
+    assert!(answer.contains("already in progress"), "{answer}");
+    client.does(&["disconnect"]).await;
+
+    home.measures(121);
+    client.does(&["connect"]).await;
+}
+
+#[tokio::test]
+async fn a_mute_device_is_heard_but_never_connected() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.cuff.mischief(Mischief::Mute);
+    home.measures(120);
+    client.does(&["scan", CUFF_ID]).await;
+    assert_eq!(client.told("connect 1000").await, "no answer");
+    home.cuff.behave();
+    client.does(&["disconnect", "connect"]).await;
+}
+
+#[tokio::test]
+async fn a_scan_filter_never_sees_service_data() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    let button = home.bluez.add(Button::new("B4:35:22:F5:3D:A4", [7; 16]));
+    let hear = format!("hear {}", button.id());
+
+    client.does(&["scan fcd2"]).await;
+    button.press();
+    assert_eq!(client.told(&hear).await, "nothing");
+    client.does(&["stop-scan", "scan"]).await;
+    button.press();
+    client.does(&[&hear]).await;
+    until("the burst is over", || button.ledger().bursts().len() == 2).await;
+    let heard: Vec<_> = button.ledger().bursts().iter().map(|it| it.heard).collect();
+    assert_eq!(heard, [0, 20]);
+}
+
+#[tokio::test]
+async fn pairing_needs_an_agent() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
+    let payload = home.measures(120);
+    client.does(&["scan", CUFF_ID, "connect", "discover"]).await;
+    assert_eq!(client.told("subscribe 2a35 500").await, "no answer");
+    let answer = client.told("pair").await;
+    assert!(answer.contains("AuthenticationFailed"), "{answer}");
+    client.does(&["disconnect"]).await;
+    assert!(!home.cuff.is_paired());
+
+    client.does(&["register-agent", CUFF_ID, "connect", "listen", "subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+    assert!(home.cuff.is_paired());
+    assert_eq!(client.told("values").await, format!("2a35:{payload}"));
+}
+
+#[tokio::test]
+async fn an_agent_may_refuse_a_device() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
+    home.measures(120);
+    client.does(&["register-refusing-agent", "scan", CUFF_ID, "connect", "discover"]).await;
+    assert_eq!(client.told("subscribe 2a35 500").await, "no answer");
+    assert!(!home.cuff.is_paired());
+}
+
+#[tokio::test]
+async fn a_device_that_asks_for_security_is_paired_as_soon_as_there_is_an_agent() {
+    let cuff = Cuff::new(CUFF).with(|habits| habits.bonding = Bonding::AskedFor);
+    let (home, mut client) = Home::with(cuff).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID, "connect", "discover"]).await;
+    assert!(!home.cuff.is_paired());
+    client.does(&["disconnect", "register-agent", CUFF_ID, "connect"]).await;
+    until("the cuff is paired", || home.cuff.is_paired()).await;
+}
+
+#[tokio::test]
+async fn pairing_before_connecting_connects() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
+    home.measures(120);
+    client.does(&["register-agent", "scan", CUFF_ID, "pair", "connect", "discover"]).await;
+    assert!(home.cuff.is_paired());
+    client.does(&["subscribe 2a35"]).await;
+}
+
+#[tokio::test]
+async fn a_device_that_refuses_to_pair_hangs_up() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
+    home.cuff.mischief(Mischief::RefusePairing);
+    home.measures(120);
+    client.does(&["register-agent", "scan", CUFF_ID, "connect"]).await;
+    let answer = client.told("pair").await;
+    assert!(answer.contains("AuthenticationFailed"), "{answer}");
+    assert!(!home.cuff.is_connected());
+}
+
+#[tokio::test]
+async fn a_stale_bond_aborts_each_connection_until_it_is_removed() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
+    home.measures(120);
+    client.does(&["register-agent", "scan", CUFF_ID, "connect", "pair", "disconnect"]).await;
+    home.cuff.lose_keys();
+    for _ in 0..2 {
+        client.does(&[CUFF_ID]).await;
+        let answer = client.told("connect").await;
+        assert!(answer.contains("le-connection-abort-by-local"), "{answer}");
+        assert!(home.cuff.is_paired());
+    }
+    client.does(&["forget", CUFF_ID, "connect", "pair", "discover", "subscribe 2a35"]).await;
+}
+
+#[tokio::test]
+async fn a_forgotten_device_is_heard_of_again() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
+    home.measures(120);
+    client.does(&["register-agent", "scan", CUFF_ID, "connect", "pair"]).await;
+    home.bluez.forget(&home.cuff).await;
+    assert!(!home.cuff.is_paired() && !home.cuff.is_connected());
+    client.does(&[CUFF_ID, "connect", "pair"]).await;
+}
+
+#[tokio::test]
+async fn readings_that_were_not_confirmed_come_again() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    let [one, two, three] = [121, 122, 123].map(|systolic| home.measures(systolic));
+    home.cuff.mischief(Mischief::HangUp(HangUpAt::AfterIndication(1)));
+    client.does(&["scan", CUFF_ID, "connect", "discover", "listen", "subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+    assert_eq!(client.told("values").await, format!("2a35:{one}"));
+
+    home.cuff.mischief(Mischief::HangUp(HangUpAt::BeforeConfirmation));
+    client.does(&[CUFF_ID]).await;
+    assert_eq!(client.told("connect 1000").await, "no answer", "the hang-up came first");
+    assert_eq!(client.told("values").await, format!("2a35:{two}"));
+
+    client.does(&[CUFF_ID, "connect"]).await;
+    home.cuff_hangs_up().await;
+    assert_eq!(client.told("values").await, format!("2a35:{two} 2a35:{three}"));
+    assert_eq!(home.confirmed(), 3);
+}
+
+#[tokio::test]
+async fn a_malformed_payload_is_three_bytes() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    let payload = home.measures(120);
+    home.cuff.mischief(Mischief::MalformedNext);
+    client.does(&["scan", CUFF_ID, "connect", "discover", "listen", "subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+    let cut = &payload[..6];
+    assert_eq!(client.told("values").await, format!("2a35:{cut}"));
+    assert_eq!(hex::encode(&home.cuff.ledger().confirmed()[0].payload), cut);
+}
+
+#[tokio::test]
+async fn aborted_connections_succeed_when_tried_again() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.cuff.mischief(Mischief::AbortConnections { times: 1 });
+    home.measures(120);
+    client.does(&["scan", CUFF_ID]).await;
+    let answer = client.told("connect").await;
+    assert!(answer.contains("le-connection-abort-by-local"), "{answer}");
+    client.does(&["connect"]).await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_its_scan_and_its_sessions() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID, "connect", "discover", "disconnect", "subscribe 2a35"]).await;
+    assert_eq!(home.bluez.scanning_clients(), 1);
+    client.dies().await;
+    home.nobody_scans().await;
+
+    let mut other = Client::start(&home.bus).await;
+    other.does(&["scan", CUFF_ID, "connect", "discover"]).await;
+    assert_eq!(home.confirmed(), 0, "nothing was subscribed by itself");
+    other.does(&["subscribe 2a35"]).await;
+}
+
+#[tokio::test]
+async fn a_restart_keeps_bonds_and_nothing_else() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
+    home.measures(120);
+    client.does(&["register-agent", "scan", CUFF_ID, "connect", "discover"]).await;
+    client.does(&["subscribe 2a35"]).await;
+
+    home.bluez.restart().await.expect("bluetoothd comes back");
+    assert!(home.cuff.is_paired());
+    assert!(!home.cuff.is_connected());
+    assert_eq!(home.bluez.scanning_clients(), 0);
+    let answer = client.told("subscribe 2a35").await;
+    assert!(answer.contains("Unknown object"), "{answer}");
+
+    let second = home.measures(122);
+    client.does(&["scan", CUFF_ID, "listen", "connect", "discover", "subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+    let values = client.told("values").await;
+    assert!(values.ends_with(&second), "{values}");
+}
+
+#[tokio::test]
+async fn a_written_time_is_what_the_cuff_shows() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID, "connect", "discover"]).await;
+    client.does(&["write 2a2b e407021d0a1e00060000"]).await;
+    let shown = client.told("read 2a2b").await;
+    assert!(shown.starts_with("e407021d0a1e"), "29 February 2020, half past ten: {shown}");
+    let answer = client.told("write 2a2b 00").await;
+    assert!(answer.contains("not permitted"), "{answer}");
+}
+
+/// One home with one cuff.
+struct Home {
+    bus: Bus,
+    bluez: Bluez,
+    cuff: Device<Cuff>,
+}
+
+impl Home {
+    async fn with(cuff: Cuff) -> (Self, Client) {
+        let bus = Bus::start().await.expect("a bus");
+        let bluez = Bluez::start(&bus, Options::default()).await.expect("a bluetoothd");
+        let cuff = bluez.add(brisk(cuff));
+        let client = Client::start(&bus).await;
+        (Self { bus, bluez, cuff }, client)
+    }
+
+    /// Someone measures; the answer is the payload that will be indicated.
+    fn measures(&self, systolic: u16) -> String {
+        let at = jiff::civil::date(2026, 11, 22).at(10, 30, 0, 0);
+        self.cuff.measure_at(
+            BloodPressure { systolic, diastolic: 80, mean: None, pulse: Some(72), user: None, status: 0 },
+            at,
+        );
+        let systolic = systolic.to_le_bytes();
+        format!("16{}5000ff07ea070b160a1e0048000000", hex::encode(systolic))
+    }
+
+    fn confirmed(&self) -> usize {
+        self.cuff.ledger().confirmed().len()
+    }
+
+    /// Waits for the end of the link.
+    async fn cuff_hangs_up(&self) {
+        until("the cuff hangs up", || !self.cuff.is_connected()).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    async fn cuff_falls_silent(&self) {
+        until("the cuff falls silent", || self.cuff.is_silent()).await;
+    }
+
+    async fn nobody_scans(&self) {
+        until("nobody scans", || self.bluez.scanning_clients() == 0).await;
+    }
+}
+
+/// Quick on the air and soon gone, so that tests need not wait.
+fn brisk(cuff: Cuff) -> Cuff {
+    cuff.with(|habits: &mut Habits| {
+        habits.advertises_every = Duration::from_millis(30);
+        habits.tries_again_after = Duration::from_millis(100);
+        habits.lingers = Duration::from_millis(400);
+    })
+}
+
+fn short_window(cuff: Cuff) -> Cuff {
+    cuff.with(|habits| habits.advertises_for = Duration::from_millis(700))
+}
+
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let done = tokio::time::timeout(Duration::from_secs(15), wait).await;
+    assert!(done.is_ok(), "waited in vain until {what}");
+}
