@@ -1,1 +1,13 @@
+//! The agent: what devices in a home say goes to flash at once, and from there to the gateway.
 
+pub mod buffer;
+pub mod clock;
+pub mod config;
+pub mod enrol;
+mod files;
+pub mod heartbeat;
+pub mod panics;
+pub mod radio;
+pub mod sessions;
+pub mod stop;
+pub mod uplink;

@@ -1,1 +1,19 @@
+//! The server side of Hempuls: takes readings and alarms in, decides what needs a person, and shows it to the care
+//! team.
+//!
+//! Follow one alarm: [`broker`] lets its agent in and takes the message, [`ingest`] stores it with what follows from it
+//! and sends the receipt, [`alerts`] opens the case, [`http`] shows it.
 
+pub mod alerts;
+pub mod broker;
+pub mod changes;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod enrolment;
+pub mod http;
+pub mod ingest;
+pub mod pki;
+pub mod run;
+pub mod store;
+pub mod wording;

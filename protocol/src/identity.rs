@@ -45,7 +45,7 @@ pub enum Identity {
     },
     /// Nothing but the agent's own number tells. Such events never merge, except with themselves.
     ByNumber {
-        /// Of agent, lane, epoch, number, device, characteristic and payload.
+        /// Of agent, lane, the number it was first taken under, and its whole content.
         digest: Digest,
     },
 }
@@ -53,42 +53,42 @@ pub enum Identity {
 impl Identity {
     /// The identity of what a device said. `None` for an agent's own events, which are only recognised by their number.
     #[must_use]
-    pub fn of(content: &Content, agent: &AgentId, lane: Lane, number: Origin) -> Option<Self> {
+    pub fn of(content: &Content, number: &Number<'_>) -> Option<Self> {
         match &content.kind {
-            Kind::Signal(signal) => Some(Self::of_signal(signal, agent, lane, number)),
-            Kind::Alarm(alarm) => Some(Self::of_alarm(alarm, agent, lane, number)),
+            Kind::Signal(signal) => Some(Self::of_signal(signal, number)),
+            Kind::Alarm(alarm) => Some(Self::of_alarm(alarm, number)),
             Kind::Began(_) | Kind::Refused(_) | Kind::DeviceTrouble(_) => None,
         }
     }
 
-    fn of_signal(signal: &Signal, agent: &AgentId, lane: Lane, number: Origin) -> Self {
+    fn of_signal(signal: &Signal, number: &Number<'_>) -> Self {
         let said = Said { device: &signal.device, characteristic: signal.characteristic, payload: &signal.raw };
         if let Some(time) = signal.device_time.filter(|time| time.is_set()) {
             return Self::ByDeviceTime { digest: said.digest(&[]), time };
         }
         match signal.counter {
             Some(counter) => Self::ByCounter { digest: said.digest(&counter.to_be_bytes()), within: Duration::MAX },
-            None => Self::by_number(said, agent, lane, number),
+            None => Self::by_number(number),
         }
     }
 
-    fn of_alarm(alarm: &Alarm, agent: &AgentId, lane: Lane, number: Origin) -> Self {
+    fn of_alarm(alarm: &Alarm, number: &Number<'_>) -> Self {
         let said = Said { device: &alarm.device, characteristic: alarm.characteristic, payload: &alarm.raw };
         let within = if alarm.authentic { ONE_COUNTER } else { ONE_PLAIN_PRESS };
         match alarm.counter {
             Some(counter) => Self::ByCounter { digest: said.digest(&counter.to_be_bytes()), within },
-            None => Self::by_number(said, agent, lane, number),
+            None => Self::by_number(number),
         }
     }
 
     /// The identity that counts where a device's clock shows the same time for differing records.
     #[must_use]
-    pub fn by_number(said: Said<'_>, agent: &AgentId, lane: Lane, number: Origin) -> Self {
-        let mut extra = agent.as_str().as_bytes().to_vec();
-        extra.extend_from_slice(lane.as_str().as_bytes());
-        extra.extend_from_slice(&number.epoch.0.to_be_bytes());
-        extra.extend_from_slice(&number.sequence.0.to_be_bytes());
-        Self::ByNumber { digest: said.digest(&extra) }
+    pub fn by_number(number: &Number<'_>) -> Self {
+        let epoch = number.first_taken.epoch.0.to_be_bytes();
+        let sequence = number.first_taken.sequence.0.to_be_bytes();
+        let agent = number.agent.as_str().as_bytes();
+        let lane = number.lane.as_str().as_bytes();
+        Self::ByNumber { digest: digest_of(&[agent, lane, &epoch, &sequence, &number.content]) }
     }
 
     /// The digest to look for in the store.
@@ -111,6 +111,19 @@ impl Identity {
     }
 }
 
+/// What tells an event from all others when its content cannot.
+#[derive(Copy, Clone, Debug)]
+pub struct Number<'a> {
+    /// Whose event it is.
+    pub agent: &'a AgentId,
+    /// In which lane.
+    pub lane: Lane,
+    /// The number it was first taken under.
+    pub first_taken: Origin,
+    /// The digest of its content: two boxes with one identity give one number to different events.
+    pub content: Digest,
+}
+
 /// Who said what, where.
 #[derive(Copy, Clone, Debug)]
 pub struct Said<'a> {
@@ -123,14 +136,18 @@ pub struct Said<'a> {
 }
 
 impl Said<'_> {
-    /// Every part goes in after its length, so that no two different ones run into the same bytes.
     fn digest(&self, extra: &[u8]) -> Digest {
         let device = self.device.to_string();
-        let mut hash = Sha256::new();
-        for part in [device.as_bytes(), &self.characteristic.0.to_be_bytes(), self.payload, extra] {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        hash.finalize().into()
+        digest_of(&[device.as_bytes(), &self.characteristic.0.to_be_bytes(), self.payload, extra])
     }
+}
+
+/// Every part goes in after its length, so that no two different lists run into the same bytes.
+fn digest_of(parts: &[&[u8]]) -> Digest {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }

@@ -9,7 +9,7 @@ use hempuls_protocol::observation::{Decimal, Observation, Quantity, Special, Uni
 use hempuls_protocol::times::{BootId, DeviceTime, Taken, Trust};
 use hempuls_protocol::wire::envelope::Envelope;
 use hempuls_protocol::wire::heartbeat::{DeviceState, Heartbeat, LaneState, Status};
-use hempuls_protocol::wire::receipt::{Quarantined, Receipt, Receipts, Why};
+use hempuls_protocol::wire::receipt::{Mark, Quarantined, Receipt, Receipts, Why};
 
 const EPOCH: Epoch = Epoch(0x0123_4567_89AB_CDEF);
 
@@ -83,6 +83,7 @@ fn receipts_of_version_1_are_read_as_they_were_sent() {
             quarantined: vec![Quarantined { sequence: Sequence(2), why: Why::Unreadable }],
             rewind: None,
             forked: None,
+            mark: None,
         },
         Receipt {
             lane: Lane::Reading,
@@ -91,6 +92,7 @@ fn receipts_of_version_1_are_read_as_they_were_sent() {
             quarantined: vec![],
             rewind: Some(Sequence(101)),
             forked: Some(Sequence(51)),
+            mark: Some(Mark([0xA5; 8])),
         },
     ]);
     let sample = sample(include_str!("../src/wire/samples/v1-receipts.hex"), &receipts.to_bytes());

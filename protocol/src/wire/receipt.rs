@@ -3,6 +3,7 @@
 use minicbor::{Decode, Encode};
 
 use super::{VERSION, decode_whole};
+use crate::identity::Digest;
 use crate::ids::{Epoch, Lane, Sequence};
 
 /// One message to an agent: what the gateway has of each lane.
@@ -38,6 +39,30 @@ pub struct Receipt {
     /// The agent's flash went back in time: begin a new epoch and take everything from here on again.
     #[n(5)]
     pub forked: Option<Sequence>,
+    /// What is stored under `through`, where that is known: an agent that has other content there is not the one whose
+    /// events these are. Its flash went back, or two boxes share one identity; it believes nothing, and begins a new epoch.
+    #[n(6)]
+    pub mark: Option<Mark>,
+}
+
+/// The first eight bytes of a content's SHA-256.
+///
+/// Two histories of one epoch differ under every number from where they part, so that equal content under one number
+/// shows that all before it is equal too.
+#[derive(Copy, Clone, PartialEq, Eq, Hash, Debug, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Mark(
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub [u8; 8],
+);
+
+impl From<Digest> for Mark {
+    fn from(digest: Digest) -> Self {
+        let mut mark = [0; 8];
+        mark.copy_from_slice(&digest[..8]);
+        Self(mark)
+    }
 }
 
 /// An event that was kept unread.

@@ -58,14 +58,14 @@ pub struct BooksLine {
 #[derive(Deserialize)]
 struct Readings {
     readings: Vec<Reading>,
-    next: Option<i64>,
+    next: Option<String>,
 }
 
 /// One reading.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Reading {
     /// Its number in the store.
-    pub id: i64,
+    pub id: String,
     /// The person it belongs to; none while it is unassigned.
     pub person: Option<String>,
     /// Who measured.
@@ -79,7 +79,7 @@ pub struct Reading {
     /// Whether it may feed limits and trends.
     pub usable: bool,
     /// The reading it may be a repeat of.
-    pub possibly_same_as: Option<i64>,
+    pub possibly_same_as: Option<String>,
     /// The payload, in hexadecimal.
     pub raw: String,
 }
@@ -104,7 +104,7 @@ struct Alerts {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Alert {
     /// Its number.
-    pub id: i64,
+    pub id: String,
     /// The rule that opened it.
     pub rule: String,
     /// Whom it is about.
@@ -125,7 +125,7 @@ pub struct Line {
     /// In words.
     pub text: String,
     /// The record it is about.
-    pub record: Option<i64>,
+    pub record: Option<String>,
 }
 
 impl Api {
@@ -152,12 +152,12 @@ impl Api {
     /// # Errors
     /// When the gateway does not answer.
     pub async fn readings(&self) -> anyhow::Result<Vec<Reading>> {
-        let (mut all, mut after) = (Vec::new(), 0);
+        let (mut all, mut after) = (Vec::new(), String::new());
         loop {
-            let page: Readings = self.get(format!("/api/v1/readings?limit=5000&after={after}")).await?;
+            let page: Readings = self.get(format!("/api/v1/readings?limit=5000{after}")).await?;
             all.extend(page.readings);
             match page.next {
-                Some(next) => after = next,
+                Some(next) => after = format!("&after={next}"),
                 None => return Ok(all),
             }
         }

@@ -43,6 +43,8 @@ pub struct Program {
     path: PathBuf,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    /// How far ahead of the machine's its clocks since boot are.
+    ahead: Duration,
     log: PathBuf,
     child: Option<Child>,
 }
@@ -52,7 +54,7 @@ impl Program {
     #[must_use]
     pub fn new(path: &Path, arguments: &[&str], log: PathBuf) -> Self {
         let arguments = arguments.iter().map(|text| (*text).to_owned()).collect();
-        Self { path: path.to_owned(), arguments, environment: Vec::new(), log, child: None }
+        Self { path: path.to_owned(), arguments, environment: Vec::new(), ahead: Duration::ZERO, log, child: None }
     }
 
     /// With one more environment variable.
@@ -60,6 +62,11 @@ impl Program {
     pub fn with_env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
+    }
+
+    /// From its next start on, so much more time has passed for it since boot, as the kernel's time namespaces allow.
+    pub fn time_passes(&mut self, by: Duration) {
+        self.ahead += by;
     }
 
     /// Starts it, unless it runs already.
@@ -71,7 +78,7 @@ impl Program {
             return Ok(());
         }
         let log: File = OpenOptions::new().create(true).append(true).open(&self.log)?;
-        let mut command = Command::new(&self.path);
+        let mut command = if self.ahead.is_zero() { Command::new(&self.path) } else { self.in_later_time() };
         command
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -83,6 +90,17 @@ impl Program {
             .kill_on_drop(true);
         self.child = Some(command.spawn().with_context(|| format!("starting {}", self.path.display()))?);
         Ok(())
+    }
+
+    fn in_later_time(&self) -> Command {
+        let seconds = self.ahead.as_secs().to_string();
+        let mut command = Command::new("unshare");
+        if !rustix::process::geteuid().is_root() {
+            command.args(["--user", "--map-current-user"]);
+        }
+        command.args(["--time", "--boottime", &seconds, "--monotonic", &seconds, "--fork", "--kill-child", "--"]);
+        command.arg(&self.path);
+        command
     }
 
     /// Whether it runs.

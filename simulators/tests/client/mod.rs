@@ -29,6 +29,13 @@ use uuid::Uuid;
 pub(crate) use self::watcher::Watcher;
 
 const MARK: &str = "answer: ";
+/// Tells a process that it is the client.
+const ROLE: &str = "HEMPULS_TEST_ROLE";
+
+/// Whether this process was started as the client.
+pub(crate) fn is_the_client() -> bool {
+    std::env::var_os(ROLE).is_some()
+}
 
 /// The remote control of a client.
 pub(crate) struct Client {
@@ -41,7 +48,8 @@ impl Client {
     pub(crate) async fn start(bus: &Bus) -> Self {
         let this_test = std::env::current_exe().expect("the path of this test");
         let mut process = Command::new(this_test)
-            .args(["--exact", "client_process", "--ignored", "--nocapture"])
+            .args(["--exact", "client_process", "--nocapture"])
+            .env(ROLE, "client")
             .env("DBUS_SYSTEM_BUS_ADDRESS", bus.address())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,0 +1,155 @@
+//! The folders a buffer lives in, and how one takes another's place so that a power cut at any point does no harm.
+//!
+//! `buffer` is the buffer, `buffer.new` one that is being written, `buffer.old` one that was replaced and is about to
+//! go, `buffer.bad-N` one that was damaged and is kept for whoever wants to look. A new buffer is synced whole before
+//! the old one moves out of its way, so `buffer.new` without `buffer` is finished.
+//! `life`, outside of all of them, holds the epoch, so that a buffer that is gone is missed.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hempuls_protocol::ids::Epoch;
+
+use crate::files::{self, Readers};
+
+/// Where the buffer is.
+pub(super) fn current(state: &Path) -> PathBuf {
+    state.join("buffer")
+}
+
+/// Where the next one is written.
+pub(super) fn next(state: &Path) -> PathBuf {
+    state.join("buffer.new")
+}
+
+fn old(state: &Path) -> PathBuf {
+    state.join("buffer.old")
+}
+
+/// What becomes of a buffer that is replaced.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub(super) enum Former {
+    /// Everything in it that counts is in the new one.
+    Goes,
+    /// It is damaged: it is set aside.
+    SetAside,
+}
+
+/// Puts the finished new buffer in the place of the present one, if there is one.
+pub(super) fn swap(state: &Path, epoch: Epoch, former: Former) -> io::Result<()> {
+    if current(state).exists() {
+        match former {
+            Former::Goes => fs::rename(current(state), old(state))?,
+            Former::SetAside => fs::rename(current(state), aside(state)?)?,
+        }
+        files::sync_folder(state)?;
+    }
+    fs::rename(next(state), current(state))?;
+    files::sync_folder(state)?;
+    write_life(state, epoch)?;
+    remove(&old(state))
+}
+
+/// Finishes or discards what a crash left half done.
+pub(super) fn tidy(state: &Path) -> io::Result<()> {
+    if !current(state).exists() {
+        for finished in [next(state), old(state)] {
+            if finished.exists() {
+                fs::rename(finished, current(state))?;
+                files::sync_folder(state)?;
+                break;
+            }
+        }
+    }
+    remove(&next(state))?;
+    remove(&old(state))
+}
+
+/// Removes a folder, if it is there.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The epoch of the last buffer that lived here, where one is known.
+pub(super) fn read_life(state: &Path) -> io::Result<Option<Epoch>> {
+    let text = files::read_if_there(&state.join("life"))?;
+    Ok(text.and_then(|text| text.trim().parse().ok()))
+}
+
+/// Notes the epoch before anything is sent under it.
+pub(super) fn write_life(state: &Path, epoch: Epoch) -> io::Result<()> {
+    files::replace(&state.join("life"), format!("{epoch}\n").as_bytes(), Readers::All)
+}
+
+/// How many damaged buffers are kept.
+const KEPT_ASIDE: u32 = 3;
+
+/// A name for a damaged buffer. The oldest makes room.
+fn aside(state: &Path) -> io::Result<PathBuf> {
+    let named = |n: u32| state.join(format!("buffer.bad-{n}"));
+    let free = (1..=KEPT_ASIDE).find(|n| !named(*n).exists());
+    if let Some(n) = free {
+        return Ok(named(n));
+    }
+    remove(&named(1))?;
+    for n in 2..=KEPT_ASIDE {
+        fs::rename(named(n), named(n - 1))?;
+    }
+    Ok(named(KEPT_ASIDE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EPOCH: Epoch = Epoch(5);
+
+    fn make(folder: &Path, holds: &str) {
+        fs::create_dir(folder).unwrap();
+        fs::write(folder.join("db"), holds).unwrap();
+    }
+
+    fn holds(state: &Path) -> String {
+        fs::read_to_string(current(state).join("db")).unwrap()
+    }
+
+    #[test]
+    fn a_crash_before_the_old_buffer_moved_leaves_the_old_one() {
+        let state = tempfile::tempdir().unwrap();
+        make(&current(state.path()), "old");
+        make(&next(state.path()), "half of the new");
+        tidy(state.path()).unwrap();
+        assert_eq!(holds(state.path()), "old");
+        assert!(!next(state.path()).exists());
+    }
+
+    #[test]
+    fn a_crash_after_the_old_buffer_moved_leaves_the_new_one() {
+        let state = tempfile::tempdir().unwrap();
+        make(&old(state.path()), "old");
+        make(&next(state.path()), "new");
+        tidy(state.path()).unwrap();
+        assert_eq!(holds(state.path()), "new");
+        assert!(!old(state.path()).exists());
+    }
+
+    #[test]
+    fn damaged_buffers_are_set_aside_and_the_oldest_makes_room() {
+        let state = tempfile::tempdir().unwrap();
+        make(&current(state.path()), "0");
+        for n in 1..=5 {
+            make(&next(state.path()), &n.to_string());
+            swap(state.path(), EPOCH, Former::SetAside).unwrap();
+        }
+        let aside = |n: u32| fs::read_to_string(state.path().join(format!("buffer.bad-{n}/db"))).unwrap();
+        assert_eq!(
+            (holds(state.path()), aside(1), aside(2), aside(3)),
+            ("5".into(), "2".into(), "3".into(), "4".into())
+        );
+        assert_eq!(read_life(state.path()).unwrap(), Some(EPOCH));
+    }
+}

@@ -1,0 +1,295 @@
+//! `agent.toml`: parsed completely before anything starts; a key that nobody knows is an error.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use hempuls_protocol::devices::alarm_button::BindKey;
+use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::ids::DeviceId;
+use serde::Deserialize;
+
+use crate::{heartbeat, radio};
+
+/// Everything the agent is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The folder that holds everything the agent must not forget.
+    pub state: PathBuf,
+    /// Where the log goes.
+    pub log: Log,
+    /// How often the agent says that it is alive.
+    pub heartbeat: heartbeat::Config,
+    /// The devices of the home, and how to hear them.
+    pub radio: radio::Config,
+}
+
+/// Where the log goes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Log {
+    /// Standard error.
+    Stderr,
+    /// The system's journal.
+    Journald,
+}
+
+/// A device of the home.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its identity or public address.
+    pub address: [u8; 6],
+    /// What it is.
+    pub kind: DeviceKind,
+    /// How its model departs from the standard.
+    pub dialect: Dialect,
+    /// A button's key; without one it is believed as it is.
+    pub key: Option<BindKey>,
+}
+
+impl Device {
+    /// Its name in events.
+    #[must_use]
+    pub fn id(&self) -> DeviceId {
+        DeviceId::Address(self.address)
+    }
+}
+
+/// The kinds of device the agent serves.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// A cuff.
+    BloodPressure,
+    /// A clip for the finger.
+    PulseOximeter,
+    /// A thermometer.
+    Thermometer,
+    /// A scale.
+    WeightScale,
+    /// A strap around the chest.
+    HeartRate,
+    /// A button to call for help.
+    AlarmButton,
+}
+
+impl DeviceKind {
+    /// The characteristics on which a device of this kind says what it measured; none for one that only advertises.
+    #[must_use]
+    pub fn measurements(self) -> &'static [Characteristic] {
+        match self {
+            Self::BloodPressure => &[Characteristic::BLOOD_PRESSURE_MEASUREMENT],
+            Self::PulseOximeter => &[Characteristic::SPOT_CHECK_MEASUREMENT, Characteristic::CONTINUOUS_MEASUREMENT],
+            Self::Thermometer => &[Characteristic::TEMPERATURE_MEASUREMENT],
+            Self::WeightScale => &[Characteristic::WEIGHT_MEASUREMENT],
+            Self::HeartRate => &[Characteristic::HEART_RATE_MEASUREMENT],
+            Self::AlarmButton => &[],
+        }
+    }
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file cannot be read.
+    #[error("{path} cannot be read: {error}. The agent needs it to know which devices are in the home")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It is not as it should be.
+    #[error("{path}: {why}")]
+    Wrong {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong, and where.
+        why: String,
+    },
+}
+
+impl Config {
+    /// Reads the file and every file that it names. Paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which says what to change.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let wrong = |why: String| ConfigError::Wrong { path: path.to_owned(), why };
+        let raw: Raw = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut addresses = BTreeSet::new();
+        let mut devices = Vec::new();
+        for raw in raw.device {
+            let device = raw.check(folder)?.map_err(wrong)?;
+            if !addresses.insert(device.address) {
+                return Err(wrong(format!("the device {} is there twice", device.id())));
+            }
+            devices.push(device);
+        }
+        let default = if std::env::var_os("JOURNAL_STREAM").is_some() { Log::Journald } else { Log::Stderr };
+        Ok(Self {
+            state: folder.join(raw.state),
+            log: raw.log.unwrap_or(default),
+            heartbeat: heartbeat::Config {
+                interval: raw.heartbeat.map_or(heartbeat::Config::default().interval, |Span(interval)| interval),
+            },
+            radio: radio::Config { adapter: raw.adapter, devices },
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    state: PathBuf,
+    adapter: Option<String>,
+    heartbeat: Option<Span>,
+    log: Option<Log>,
+    #[serde(default)]
+    device: Vec<RawDevice>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDevice {
+    address: String,
+    kind: DeviceKind,
+    dialect: Option<Dialect>,
+    key_file: Option<PathBuf>,
+}
+
+impl RawDevice {
+    fn check(self, folder: &Path) -> Result<Result<Device, String>, ConfigError> {
+        let Self { address, kind, dialect, key_file } = self;
+        let Ok(DeviceId::Address(parsed)) = address.parse() else {
+            return Ok(Err(format!("{address:?} is not an address (F0:F1:F2:F3:F4:F5)")));
+        };
+        let is_button = kind == DeviceKind::AlarmButton;
+        if key_file.is_some() && !is_button {
+            return Ok(Err(format!("{address} has a key_file, which only an alarm_button can have")));
+        }
+        if dialect.is_some() && is_button {
+            return Ok(Err(format!("{address} has a dialect, which an alarm_button cannot have")));
+        }
+        let Some(path) = key_file.map(|path| folder.join(path)) else {
+            return Ok(Ok(Device { address: parsed, kind, dialect: dialect.unwrap_or_default(), key: None }));
+        };
+        let text =
+            std::fs::read_to_string(&path).map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
+        let key = text.trim().parse().map_err(|error| ConfigError::Wrong { path, why: format!("{error}") })?;
+        Ok(Ok(Device { address: parsed, kind, dialect: Dialect::Standard, key: Some(key) }))
+    }
+}
+
+/// A duration as people write it: `"500ms"`, `"30s"`, `"5m"`, `"2h"`.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Span(Duration);
+
+#[derive(Debug, PartialEq, Eq)]
+struct NotASpan;
+
+impl fmt::Display for NotASpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a duration such as \"500ms\", \"30s\", \"5m\" or \"2h\", above zero")
+    }
+}
+
+impl FromStr for Span {
+    type Err = NotASpan;
+
+    fn from_str(text: &str) -> Result<Self, NotASpan> {
+        let unit = text.find(|c: char| !c.is_ascii_digit()).ok_or(NotASpan)?;
+        let (digits, unit) = text.split_at(unit);
+        let number: u64 = digits.parse().map_err(|_| NotASpan)?;
+        let milliseconds = match unit {
+            "ms" => Some(number),
+            "s" => number.checked_mul(1_000),
+            "m" => number.checked_mul(60_000),
+            "h" => number.checked_mul(3_600_000),
+            _ => None,
+        };
+        milliseconds.filter(|ms| *ms > 0).map(|ms| Self(Duration::from_millis(ms))).ok_or(NotASpan)
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = NotASpan;
+
+    fn try_from(text: String) -> Result<Self, NotASpan> {
+        text.parse()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        Config::parse(text, Path::new("/etc/hempuls/agent.toml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_example_is_a_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging/agent.example.toml");
+        let path = folder.path().join("agent.toml");
+        std::fs::copy(example, &path).unwrap();
+        std::fs::write(folder.path().join("button.key"), "231d39c1d7cc1ab1aee224cd096db932\n").unwrap();
+        let config = Config::read(&path).unwrap();
+        assert_eq!(config.state, folder.path().join("state"));
+        assert_eq!(config.heartbeat.interval, Duration::from_secs(60));
+        assert_eq!(config.radio.devices.len(), 3);
+        assert!(config.radio.devices[2].key.is_some());
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default() {
+        let config = parse("state = 'state'").unwrap();
+        assert_eq!(config.state, Path::new("/etc/hempuls/state"));
+        assert_eq!(config.heartbeat, heartbeat::Config::default());
+        assert_eq!((config.radio.adapter, config.radio.devices.len()), (None, 0));
+    }
+
+    #[test]
+    fn every_mistake_is_named() {
+        let device = |rest: &str| format!("state = 'state'\n[[device]]\naddress = 'F0:F1:F2:F3:F4:F5'\n{rest}");
+        for (text, named) in [
+            ("state = 'state'\nhartbeat = '60s'".to_owned(), "hartbeat"),
+            ("".into(), "state"),
+            ("state = 'state'\nheartbeat = '60'".into(), "duration"),
+            ("state = 'state'\nheartbeat = '0s'".into(), "above zero"),
+            (device("kind = 'toaster'"), "toaster"),
+            (device("kind = 'blood_pressure'\nkey_file = 'x'"), "key_file"),
+            (device("kind = 'alarm_button'\nkey_file = 'x'"), "/etc/hempuls/x"),
+            (device("kind = 'alarm_button'\ndialect = 'beurer'"), "dialect"),
+            (
+                device("kind = 'blood_pressure'\n[[device]]\naddress = 'f0:f1:f2:f3:f4:f5'\nkind = 'thermometer'"),
+                "twice",
+            ),
+            ("state = 'state'\n[[device]]\naddress = 'model/serial'\nkind = 'thermometer'".into(), "not an address"),
+        ] {
+            let error = parse(&text).unwrap_err();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_read_as_people_write_it() {
+        let spans = ["500ms", "30s", "5m", "2h"].map(|text| text.parse::<Span>().unwrap().0.as_millis());
+        assert_eq!(spans, [500, 30_000, 300_000, 7_200_000]);
+        for text in ["", "30", "s", "-1s", "1.5s", "1d", "99999999999999999999s", "18446744073709551615h"] {
+            assert_eq!(text.parse::<Span>(), Err(NotASpan), "{text}");
+        }
+    }
+}

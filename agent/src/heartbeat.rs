@@ -1,0 +1,127 @@
+//! What the agent says about itself every minute. Its absence is what alerts, so it is never buffered (P5).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use hempuls_protocol::ids::{DeviceId, Lane};
+use hempuls_protocol::wire::heartbeat::{DeviceState, Heartbeat, LaneState};
+
+use crate::buffer::{Buffer, Place};
+use crate::{clock, panics};
+
+/// How often the agent says that it is alive.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// The time between two heartbeats.
+    pub interval: Duration,
+}
+
+impl Default for Config {
+    /// Every minute.
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(60) }
+    }
+}
+
+/// What the radio knows of the home, for the heartbeat. Clones speak of the same home.
+#[derive(Clone)]
+pub struct Vitals(Arc<Mutex<Known>>);
+
+#[derive(Default)]
+struct Known {
+    heard: Option<Instant>,
+    devices: BTreeMap<DeviceId, Contact>,
+}
+
+#[derive(Copy, Clone, Default)]
+struct Contact {
+    heard: Option<Instant>,
+    battery: Option<u8>,
+}
+
+impl Vitals {
+    /// Nothing is known of these devices yet.
+    pub fn of(devices: impl IntoIterator<Item = DeviceId>) -> Self {
+        let devices = devices.into_iter().map(|device| (device, Contact::default())).collect();
+        Self(Arc::new(Mutex::new(Known { heard: None, devices })))
+    }
+
+    /// An advertisement was really heard, whoever sent it.
+    pub fn radio_heard(&self) {
+        self.known().heard = Some(clock::now());
+    }
+
+    /// A device of the home was heard.
+    pub fn device_heard(&self, device: &DeviceId) {
+        if let Some(contact) = self.known().devices.get_mut(device) {
+            contact.heard = Some(clock::now());
+        }
+    }
+
+    /// A device said how full its battery is, in percent.
+    pub fn battery(&self, device: &DeviceId, percent: u8) {
+        if let Some(contact) = self.known().devices.get_mut(device) {
+            contact.battery = Some(percent);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Composes heartbeats.
+#[derive(Clone)]
+pub struct Reporter {
+    /// What the radio knows.
+    pub vitals: Vitals,
+    /// What is on flash.
+    pub buffer: Buffer,
+    /// Where.
+    pub state: PathBuf,
+}
+
+impl Reporter {
+    /// The agent as it is at this moment.
+    #[must_use]
+    pub fn heartbeat(&self, certificate_expires: i64) -> Heartbeat {
+        let clock = clock::taken();
+        let held = self.buffer.state();
+        let lane = |lane: Lane| {
+            let state = held.lane(lane);
+            let oldest = Place { epoch: held.epoch, lane, first: state.receipted_through.next() };
+            let waits = (oldest.first <= state.last).then(|| self.buffer.taken_at(oldest)).flatten();
+            LaneState {
+                lane,
+                epoch: held.epoch,
+                oldest_kept: state.oldest_kept,
+                receipted_through: state.receipted_through,
+                last: state.last,
+                oldest_waiting_s: waits.and_then(|taken| taken.apart(&clock)).map(|age| age.as_secs()),
+            }
+        };
+        let (heard, refused) = self.buffer.heard_and_refused();
+        let now = clock::now();
+        let age = |heard: Option<Instant>| heard.map(|heard| now.saturating_duration_since(heard).as_secs());
+        let known = self.vitals.known();
+        let device = |(device, contact): (&DeviceId, &Contact)| DeviceState {
+            device: device.clone(),
+            battery: contact.battery,
+            heard_s: age(contact.heard),
+        };
+        Heartbeat {
+            clock,
+            lanes: Lane::ALL.map(lane).into(),
+            heard_s: age(known.heard),
+            heard,
+            refused,
+            devices: known.devices.iter().map(device).collect(),
+            panics: panics::count(),
+            disk_free: rustix::fs::statvfs(&self.state).ok().map(|fs| fs.f_bavail * fs.f_frsize),
+            certificate_expires: Some(certificate_expires),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}

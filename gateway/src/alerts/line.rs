@@ -1,0 +1,162 @@
+//! The lines of an alert's story: stored without words, said in the reader's language.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::health;
+use super::rules::{above_limit, alarm_pressed};
+use crate::wording::Lang;
+
+/// One line of an alert's story.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Line {
+    /// A reading above a limit.
+    AboveLimit(above_limit::Found),
+    /// A press of an alarm button.
+    AlarmPressed(alarm_pressed::Found),
+    /// Something about a box.
+    Health(health::Found),
+    /// A rule failed at a record that is stored.
+    NotJudged {
+        /// Which rule.
+        rule: String,
+    },
+    /// Somebody takes care of it.
+    Claimed {
+        /// Who.
+        by: String,
+    },
+    /// A claim was too old when the person asked again.
+    Reopened {
+        /// Who had claimed it.
+        claimed_by: String,
+        /// When.
+        claimed_ms: i64,
+    },
+    /// It is dealt with.
+    Closed {
+        /// Who closed it.
+        by: String,
+        /// What was done, in her words.
+        note: String,
+    },
+}
+
+/// For whom words are made.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    /// Her language.
+    pub lang: Lang,
+    /// Her time zone.
+    pub zone: TimeZone,
+}
+
+impl Reader {
+    /// A moment as people write it: `2026-11-22 02:14`.
+    #[must_use]
+    pub fn moment(&self, at_ms: i64) -> String {
+        let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// A time of day: `02:14`.
+    #[must_use]
+    pub fn time(&self, at_ms: i64) -> String {
+        let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        at.to_zoned(self.zone.clone()).strftime("%H:%M").to_string()
+    }
+
+    /// A length of time: `3 h 10 min`.
+    #[must_use]
+    pub fn span(&self, ms: i64) -> String {
+        let seconds = ms.max(0) / 1000;
+        match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60) {
+            (0, 0, 0, seconds) => format!("{seconds} s"),
+            (0, 0, minutes, _) => format!("{minutes} min"),
+            (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+            (days, hours, _, _) => format!("{days} d {hours} h"),
+        }
+    }
+}
+
+impl Line {
+    /// The line's word in the store.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AboveLimit(_) => "above_limit",
+            Self::AlarmPressed(_) => "alarm_pressed",
+            Self::Health(_) => "health",
+            Self::NotJudged { .. } => "not_judged",
+            Self::Claimed { .. } => "claimed",
+            Self::Reopened { .. } => "reopened",
+            Self::Closed { .. } => "closed",
+        }
+    }
+
+    /// The rule that noticed it, in which version.
+    #[must_use]
+    pub fn rule_version(&self) -> Option<(&'static str, u32)> {
+        match self {
+            Self::AboveLimit(found) => Some((above_limit::NAME, found.version)),
+            Self::AlarmPressed(found) => Some((alarm_pressed::NAME, found.version)),
+            Self::Health(_)
+            | Self::NotJudged { .. }
+            | Self::Claimed { .. }
+            | Self::Reopened { .. }
+            | Self::Closed { .. } => None,
+        }
+    }
+
+    /// The line in the reader's words.
+    #[must_use]
+    pub fn say(&self, reader: &Reader) -> String {
+        let lang = reader.lang;
+        match self {
+            Self::AboveLimit(found) => above_limit::wording::say(found, reader),
+            Self::AlarmPressed(found) => alarm_pressed::wording::say(found, reader),
+            Self::Health(found) => health::wording::say(found, reader),
+            Self::NotJudged { rule } => lang.pick(
+                format!("Ett värde kunde inte bedömas: regeln {rule} gick sönder. Värdet är sparat. Bedöm det själv."),
+                format!("A record could not be judged: the rule {rule} failed. It is stored. Judge it yourself."),
+            ),
+            Self::Claimed { by } => lang.pick(format!("{by} tar hand om det."), format!("{by} takes care of it.")),
+            Self::Reopened { claimed_by, claimed_ms } => {
+                let since = reader.moment(*claimed_ms);
+                lang.pick(
+                    format!("Åter öppet för hela teamet: {claimed_by} tog hand om det {since}."),
+                    format!("Before the whole team again: {claimed_by} had taken care of it since {since}."),
+                )
+            }
+            Self::Closed { by, note } if note.is_empty() => {
+                lang.pick(format!("Avslutat av {by}."), format!("Closed by {by}."))
+            }
+            Self::Closed { by, note } => {
+                lang.pick(format!("Avslutat av {by}: {note}"), format!("Closed by {by}: {note}"))
+            }
+        }
+    }
+}
+
+/// What an alert is called: the words for its `rule` and whether it is confirmed.
+#[must_use]
+pub fn title(rule: &str, confirmed: bool, lang: Lang) -> String {
+    let title = match rule {
+        alarm_pressed::NAME => lang.pick("Larmknappen trycktes", "The alarm button was pressed"),
+        above_limit::NAME if confirmed => lang.pick("Blodtryck över gränsen", "Blood pressure above the limit"),
+        above_limit::NAME => {
+            lang.pick("Blodtryck över gränsen, obekräftat", "Blood pressure above the limit, unconfirmed")
+        }
+        above_limit::REVIEW => {
+            lang.pick("Äldre värden över gränsen: granska", "Older readings above the limit: review")
+        }
+        NOT_JUDGED => lang.pick("Ett värde kunde inte bedömas", "A record could not be judged"),
+        _ => return health::wording::title(rule, lang),
+    };
+    title.to_owned()
+}
+
+/// The case of a record that a rule failed at.
+pub const NOT_JUDGED: &str = "not_judged";

@@ -1,0 +1,203 @@
+//! Someone must act: alerts, the rules that open them, and the timers that open them when something did not happen.
+//!
+//! Rules judge and know of no store; [`alert`] decides what becomes of a case and knows of no rule; [`raise`] is the
+//! way from one to the other, always inside the work that stored what gave rise to it.
+
+pub mod alert;
+pub mod health;
+pub mod judge;
+pub mod line;
+pub mod rules;
+pub mod timers;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
+
+use crate::store::StoreError;
+use crate::store::alerts as cases;
+pub use line::Line;
+
+/// How soon someone must act.
+///
+/// Source: clinical-rules §8 and §10 (after IEC 60601-1-8).
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Some day soon.
+    Low,
+    /// Today.
+    Medium,
+    /// Now.
+    High,
+}
+
+impl Severity {
+    /// Its word in the store and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+
+    /// One step less urgent, but never less than low.
+    #[must_use]
+    pub fn lowered(self) -> Self {
+        match self {
+            Self::High => Self::Medium,
+            Self::Medium | Self::Low => Self::Low,
+        }
+    }
+}
+
+/// Whom or what a case is about. There is never a second open case of one rule about the same.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum About {
+    /// A person.
+    Person(String),
+    /// A device that nobody is known to use.
+    Device(String),
+    /// A box.
+    Agent(String),
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(id) => write!(f, "person:{id}"),
+            Self::Device(id) => write!(f, "device:{id}"),
+            Self::Agent(id) => write!(f, "agent:{id}"),
+        }
+    }
+}
+
+/// A rule noticed something that someone must act on.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Finding {
+    /// The case it belongs to: the rule's name, or that of one of its kinds of case.
+    pub case: &'static str,
+    /// How soon someone must act.
+    pub severity: Severity,
+    /// Whether the rule is as sure as it can be.
+    pub confirmed: bool,
+    /// How an open case takes it up.
+    pub weight: Weight,
+    /// What it says in the case's story.
+    pub line: Line,
+}
+
+/// How an open case takes up one more finding.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub enum Weight {
+    /// A person asks again: it rings whatever else was known.
+    AskedAgain,
+    /// More of the same: it rings only if it is worse than what is known, or long after.
+    More,
+    /// One item that sums up many: its latest line takes this one's place, and nothing rings.
+    Summary,
+}
+
+/// A finding, and what it is about.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Concern {
+    /// What was noticed.
+    pub finding: Finding,
+    /// About whom or what.
+    pub about: About,
+    /// The person it concerns, if one is known.
+    pub person: Option<String>,
+    /// In which home.
+    pub home: String,
+    /// The record that shows it.
+    pub record: Option<String>,
+}
+
+/// Opens a case, or takes the finding up in the one that is open. What its story says already, word for word, and shows
+/// in no other record, is not said again: a box repeats its trouble with each heartbeat.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn raise(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
+    let Concern { finding, about, .. } = concern;
+    let Some((id, mut alert)) = cases::open_case(work, finding.case, about).await? else {
+        return cases::open(work, concern, now_ms).await;
+    };
+    let was_rung_ms = alert.rung_ms;
+    let lines = alert.take_up(finding, now_ms);
+    let is_quiet = alert.rung_ms == was_rung_ms && concern.record.is_none();
+    if is_quiet && cases::has_line(work, &id, &finding.line).await? {
+        return Ok(());
+    }
+    cases::save(work, &id, &alert).await?;
+    let is_summary = match finding.weight {
+        Weight::Summary => cases::replace_summary(work, &id, &finding.line, concern.record.as_deref(), now_ms).await?,
+        Weight::AskedAgain | Weight::More => false,
+    };
+    if !is_summary {
+        cases::add_line(work, &id, &finding.line, concern.record.as_deref(), now_ms).await?;
+    }
+    for line in lines {
+        cases::add_line(work, &id, &line, None, now_ms).await?;
+    }
+    if alert.rung_ms == was_rung_ms && finding.weight == Weight::More {
+        let why = "the case is open already, and this is no worse";
+        cases::note_suppression(work, finding.case, &about.to_string(), concern.record.as_deref(), why, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// What a named human does about an alert.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Act {
+    /// "I take care of it."
+    Claim,
+    /// It is open before her eyes.
+    See,
+    /// "It is dealt with."
+    Close {
+        /// What was done, in her words.
+        note: String,
+    },
+}
+
+/// Does what a named human does about an alert.
+///
+/// # Errors
+/// [`ActError`], where it cannot be done.
+pub async fn act(work: &mut SqliteConnection, id: &str, act: &Act, who: &str, now_ms: i64) -> Result<(), ActError> {
+    let mut alert = cases::find(work, id).await?.ok_or(ActError::NoSuchAlert)?;
+    let before = alert.clone();
+    let line = match act {
+        Act::Claim => Some(alert.claim(who, now_ms)?),
+        Act::See => {
+            alert.see(who, now_ms);
+            None
+        }
+        Act::Close { note } => Some(alert.close(who, note, now_ms)?),
+    };
+    if alert != before {
+        cases::save(work, id, &alert).await?;
+    }
+    if let Some(line) = line {
+        cases::add_line(work, id, &line, None, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// Why something could not be done about an alert.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// There is none of that id.
+    #[error("there is no such alert")]
+    NoSuchAlert,
+    /// Its state does not allow it.
+    #[error(transparent)]
+    NotNow(#[from] alert::NotNow),
+    /// The store fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

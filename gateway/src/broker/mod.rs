@@ -1,0 +1,178 @@
+//! The embedded broker: mutual TLS, and each agent on its own topics only.
+//!
+//! What it acknowledges is only that it was taken in; what is stored, a receipt says. Sessions and queues of the broker
+//! live in memory, and nothing depends on them.
+
+pub mod acl;
+mod hooks;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hempuls_protocol::ids::AgentId;
+use hempuls_protocol::wire::receipt::Receipts;
+use hempuls_protocol::wire::topic::{Matter, Topic};
+use rmqtt::codec::types::{Publish as Packet, QoS};
+use rmqtt::context::ServerContext;
+use rmqtt::net::{Builder, Listener};
+use rmqtt::server::MqttServer;
+use rmqtt::types::{From as Sender, Id, Publish};
+use serde::Deserialize;
+use tokio::sync::{mpsc, watch};
+
+use crate::changes::Changes;
+use crate::http::Health;
+use crate::ingest::Intake;
+use crate::pki::ServerFiles;
+use crate::store::Store;
+
+/// Where the broker listens.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// What an enrolled agent is told: host:port. The host is also the name in the server's certificate.
+    pub advertise: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8883)), advertise: "localhost:8883".to_owned() }
+    }
+}
+
+impl Config {
+    /// The host and the port that agents are told.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn advertised(&self) -> Result<(&str, u16), &'static str> {
+        const WRONG: &str = "is not host:port, such as \"gateway.example.org:8883\"";
+        let (host, port) = self.advertise.rsplit_once(':').ok_or(WRONG)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() {
+            return Err(WRONG);
+        }
+        Ok((host, port.parse().map_err(|_| WRONG)?))
+    }
+}
+
+/// A message larger than this is not taken.
+const LARGEST_MESSAGE: u32 = 1 << 20;
+
+/// How many messages may be on their way to or from an agent unacknowledged.
+const IN_FLIGHT: NonZeroU16 = NonZeroU16::new(16).expect("16 is not 0");
+
+/// How many receipts wait for an agent that does not take them. They are cumulative; the next says what these said.
+const RECEIPTS_WAITING: usize = 100;
+
+/// A receipt that was not delivered by then is worth nothing any more: another was asked for.
+const RECEIPT_LIVES: Duration = Duration::from_secs(10 * 60);
+
+/// The broker.
+pub struct Broker {
+    context: ServerContext,
+    listen: SocketAddr,
+}
+
+impl Broker {
+    /// Makes a broker that brings what agents send to `intake`.
+    pub async fn new(listen: SocketAddr, store: Store, intake: Intake, changes: Changes) -> Self {
+        let context = ServerContext::new()
+            .task_exec_workers(200)
+            .task_exec_queue_max(10_000)
+            .busy_check_enable(false)
+            .build()
+            .await;
+        hooks::register(&context, store, intake, changes).await;
+        Self { context, listen }
+    }
+
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, or the certificate cannot be read.
+    pub fn listen(&self, files: &ServerFiles) -> Result<Listener, rmqtt::Error> {
+        let path = |file: &std::path::Path| Some(file.to_string_lossy().into_owned());
+        Builder::new()
+            .name("hempuls")
+            .laddr(self.listen)
+            .reuseaddr(Some(true))
+            .nodelay(true)
+            .tls_cert(path(&files.chain))
+            .tls_key(path(&files.key))
+            .tls_client_ca_certs(path(&files.ca))
+            .tls_cross_certificate(true)
+            .cert_cn_as_username(true)
+            .collect_cert_info(true)
+            .allow_anonymous(false)
+            .max_inflight(IN_FLIGHT)
+            .max_packet_size(LARGEST_MESSAGE)
+            .max_mqueue_len(RECEIPTS_WAITING)
+            .message_expiry_interval(RECEIPT_LIVES)
+            .max_subscriptions(8)
+            .max_clientid_len(64)
+            .max_topic_levels(8)
+            .bind()?
+            .tls()
+    }
+
+    /// Sends the receipts that come out of `receipts`, until nobody can send any more.
+    pub async fn send_receipts(&self, mut receipts: mpsc::Receiver<(AgentId, Receipts)>) {
+        let node = self.context.node.id();
+        let from = Sender::from_system(Id::from(node, "hempuls-gateway".into()));
+        while let Some((agent, message)) = receipts.recv().await {
+            let topic = Topic { agent: agent.clone(), matter: Matter::Receipt }.to_string();
+            let packet = Packet {
+                dup: false,
+                retain: false,
+                qos: QoS::AtLeastOnce,
+                topic: topic.into(),
+                packet_id: None,
+                payload: message.to_bytes().into(),
+                properties: Some(Default::default()),
+            };
+            let publish =
+                Publish::from(packet).create_time(crate::clock::now_ms()).target_clientid(agent.as_str().into());
+            if self.context.extends.shared().await.forwards(None, from.clone(), publish).await.is_err() {
+                tracing::debug!(agent.id = %agent, "a receipt found its agent gone; it will ask again");
+            }
+        }
+    }
+
+    /// Takes connections until `stop` says so. When `renewed` tells of other certificate files, those who connect from
+    /// then on are shown them; who is connected stays so.
+    pub async fn serve(
+        &self,
+        mut listener: Listener,
+        mut renewed: watch::Receiver<ServerFiles>,
+        health: Arc<Health>,
+        stop: impl Future<Output = ()>,
+    ) {
+        tokio::pin!(stop);
+        for id in 1.. {
+            let server = MqttServer::new(self.context.clone()).listener_by_id(listener, id).build();
+            health.broker_is_up(true);
+            tokio::select! {
+                ended = server.run() => tracing::error!(?ended, "the broker has stopped; it begins again"),
+                Ok(()) = renewed.changed() => tracing::info!("the server's certificate was renewed"),
+                () = &mut stop => break,
+            }
+            health.broker_is_up(false);
+            listener = loop {
+                let files = renewed.borrow_and_update().clone();
+                match self.listen(&files) {
+                    Ok(listener) => break listener,
+                    Err(error) => {
+                        tracing::error!(%error, address = %self.listen, "the broker cannot listen; it is tried again");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                }
+            };
+        }
+        health.broker_is_up(false);
+    }
+}

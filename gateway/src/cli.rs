@@ -1,0 +1,333 @@
+//! The command line. Its commands work while the gateway runs.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hempuls_protocol::enrolment::EnrolmentCode;
+use hempuls_protocol::ids::{AgentId, DeviceId};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use rand::Rng as _;
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::alerts::rules::Rules;
+use crate::clock;
+use crate::config::Config;
+use crate::run;
+use crate::store::assignments::{self, Assignment};
+use crate::store::{StoreError, enrolment_codes, homes};
+
+/// The gateway of Hempuls.
+#[derive(Parser, Debug)]
+#[command(name = "hempuls-gateway", version, about)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, default_value = "gateway.toml")]
+    config: PathBuf,
+    /// Prints one JSON object instead of sentences.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Runs the gateway.
+    Run,
+    /// Says whether the configuration can be used, and starts nothing.
+    CheckConfig,
+    /// Homes and their boxes.
+    #[command(subcommand)]
+    Home(HomeCommand),
+    /// People.
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Devices.
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Says whose a device's readings are.
+    Assign(AssignArgs),
+}
+
+#[derive(Subcommand, Debug)]
+enum HomeCommand {
+    /// Adds a home and its box, and prints the code that the installer types.
+    Add {
+        /// What the home is called.
+        name: String,
+    },
+    /// Makes a fresh code for a home's box. Codes made before are worth nothing any more.
+    Code {
+        /// The home's id.
+        home: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum PersonCommand {
+    /// Adds a person.
+    Add {
+        /// What she is called.
+        name: String,
+        /// The id of her home.
+        #[arg(long)]
+        home: String,
+    },
+}
+
+#[derive(Subcommand, Debug)]
+enum DeviceCommand {
+    /// Adds a device.
+    Add {
+        /// Its address (F0:F1:F2:F3:F4:F5), or model/serial.
+        device: DeviceId,
+        /// What it is.
+        #[arg(long)]
+        kind: DeviceKind,
+        /// The id of its home.
+        #[arg(long)]
+        home: String,
+    },
+}
+
+#[derive(Args, Debug)]
+struct AssignArgs {
+    /// The device.
+    device: DeviceId,
+    /// The person's id.
+    person: String,
+    /// Only the readings of this one of the device's users.
+    #[arg(long)]
+    slot: Option<u8>,
+    /// From when, as 2026-11-22T14:00 in the configured time zone, or with an offset. Now, if it is left out.
+    #[arg(long)]
+    from: Option<String>,
+    /// Until before when.
+    #[arg(long)]
+    until: Option<String>,
+}
+
+#[derive(ValueEnum, Copy, Clone, Debug)]
+#[value(rename_all = "snake_case")]
+enum DeviceKind {
+    BloodPressure,
+    HeartRate,
+    PulseOximeter,
+    Thermometer,
+    WeightScale,
+    AlarmButton,
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// What happened, what it means and what to do.
+    pub async fn run(self) -> anyhow::Result<()> {
+        self.run_with(Rules::new()).await
+    }
+
+    /// As [`Cli::run`], with more rules than are shipped.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn run_with(self, more: Rules) -> anyhow::Result<()> {
+        let config = Config::read(&self.config)?;
+        let answer = match &self.command {
+            Command::Run => return run_gateway(&config, more).await,
+            Command::CheckConfig => {
+                Answer { said: format!("{} can be used", self.config.display()), json: json!({"ok": true}) }
+            }
+            Command::Home(HomeCommand::Add { name }) => add_home(&config, name).await?,
+            Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
+            Command::Person(PersonCommand::Add { name, home }) => add_person(&config, name, home).await?,
+            Command::Device(DeviceCommand::Add { device, kind, home }) => {
+                add_device(&config, device, *kind, home).await?
+            }
+            Command::Assign(wish) => assign(&config, wish).await?,
+        };
+        if self.json {
+            println!("{}", answer.json)
+        } else {
+            println!("{}", answer.said)
+        }
+        Ok(())
+    }
+}
+
+/// What a command says: to people, and to programs.
+struct Answer {
+    said: String,
+    json: Value,
+}
+
+async fn run_gateway(config: &Config, more: Rules) -> anyhow::Result<()> {
+    let rules = config.rules.rules().into_iter().chain(more).collect();
+    let mut running = run::start(config, rules).await?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tracing::info!(
+        broker = %running.broker,
+        enrolment = %running.enrolment,
+        console = %format_args!("http://{}/", running.console),
+        "ready"
+    );
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = running.failed() => {
+            running.stop().await;
+            bail!("a part of the gateway has failed, so it has stopped; agents keep what they have until it runs again");
+        }
+    }
+    tracing::info!("stopping");
+    running.stop().await;
+    Ok(())
+}
+
+async fn add_home(config: &Config, name: &str) -> anyhow::Result<Answer> {
+    let mut desk = Desk::open(config).await?;
+    let now_ms = clock::now_ms();
+    let (home, agent) = homes::add(&mut desk.work, name, now_ms).await?;
+    let code = desk.code_for(&agent, now_ms).await?;
+    desk.done().await?;
+    Ok(Answer {
+        said: format!("home   {home}\nagent  {agent}\ncode   {code}   (works once, for 24 hours)"),
+        json: json!({"home": home, "agent": agent.to_string(), "code": code.to_string()}),
+    })
+}
+
+async fn fresh_code(config: &Config, home: &str) -> anyhow::Result<Answer> {
+    let mut desk = Desk::open(config).await?;
+    let agent = homes::agent_of(&mut desk.work, home)
+        .await?
+        .with_context(|| format!("there is no home {home}; `hempuls-gateway home add` prints the id of each"))?;
+    let code = desk.code_for(&agent, clock::now_ms()).await?;
+    desk.done().await?;
+    Ok(Answer {
+        said: format!("agent  {agent}\ncode   {code}   (works once, for 24 hours)"),
+        json: json!({"home": home, "agent": agent.to_string(), "code": code.to_string()}),
+    })
+}
+
+async fn add_person(config: &Config, name: &str, home: &str) -> anyhow::Result<Answer> {
+    let mut desk = Desk::open(config).await?;
+    let person = assignments::add_person(&mut desk.work, name, home, clock::now_ms())
+        .await
+        .map_err(|error| refused(error, format!("there is no home {home}; `hempuls-gateway home add` makes one")))?;
+    desk.done().await?;
+    Ok(Answer { said: format!("person  {person}"), json: json!({"person": person}) })
+}
+
+async fn add_device(config: &Config, device: &DeviceId, kind: DeviceKind, home: &str) -> anyhow::Result<Answer> {
+    let kind = kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let mut desk = Desk::open(config).await?;
+    assignments::add_device(&mut desk.work, device, &kind, home, clock::now_ms())
+        .await
+        .map_err(|error| refused(error, format!("there is no home {home}, or there is a device {device} already")))?;
+    desk.done().await?;
+    Ok(Answer { said: format!("device  {device}  {kind}"), json: json!({"device": device.to_string(), "kind": kind}) })
+}
+
+async fn assign(config: &Config, wish: &AssignArgs) -> anyhow::Result<Answer> {
+    let zone = config.console.zone()?;
+    let now_ms = clock::now_ms();
+    let assignment = Assignment {
+        device: wish.device.to_string(),
+        slot: wish.slot,
+        person: wish.person.clone(),
+        from_ms: wish.from.as_deref().map_or(Ok(now_ms), |time| moment(time, &zone))?,
+        until_ms: wish.until.as_deref().map(|time| moment(time, &zone)).transpose()?,
+    };
+    let mut desk = Desk::open(config).await?;
+    assignments::assign(&mut desk.work, &assignment, now_ms).await.map_err(|error| {
+        refused(
+            error,
+            format!("there is no device {}, no person {}, or --until is not after --from", wish.device, wish.person),
+        )
+    })?;
+    desk.done().await?;
+    Ok(Answer {
+        said: format!("{} is {}'s", assignment.device, assignment.person),
+        json: json!({"device": assignment.device, "slot": assignment.slot, "person": assignment.person,
+                     "from_ms": assignment.from_ms, "until_ms": assignment.until_ms}),
+    })
+}
+
+/// The store and the authority, for one piece of work.
+struct Desk {
+    store: crate::store::Store,
+    work: crate::store::Work<'static>,
+    ca: crate::pki::Ca,
+}
+
+impl Desk {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        run::open_data(config)?;
+        let store = run::open_store(config).await?;
+        let ca = run::open_ca(config)?;
+        let work = store.work().await?;
+        Ok(Self { store, work, ca })
+    }
+
+    /// Makes a code; another, should its beginning be taken.
+    async fn code_for(&mut self, agent: &AgentId, now_ms: i64) -> anyhow::Result<EnrolmentCode> {
+        let work: &mut SqliteConnection = &mut self.work;
+        loop {
+            let code = EnrolmentCode::new(rand::rng().random(), self.ca.public_key());
+            match enrolment_codes::add(work, agent, &code, now_ms).await {
+                Ok(()) => return Ok(code),
+                Err(error) if error.is_refused() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn done(self) -> anyhow::Result<()> {
+        self.work.commit().await.context("cannot write to the store; nothing was changed")?;
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+fn refused(error: StoreError, why: String) -> anyhow::Error {
+    if error.is_refused() { anyhow::anyhow!("{why}; nothing was changed") } else { error.into() }
+}
+
+/// Reads a moment as people write it.
+fn moment(text: &str, zone: &TimeZone) -> anyhow::Result<i64> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Ok(timestamp.as_millisecond());
+    }
+    let local: DateTime = text
+        .parse()
+        .or_else(|_| text.parse::<Date>().map(|date| date.to_datetime(jiff::civil::Time::midnight())))
+        .with_context(|| format!("\"{text}\" is no moment such as 2026-11-22T14:00"))?;
+    Ok(local.to_zoned(zone.clone())?.timestamp().as_millisecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn moments_are_read_in_the_configured_zone_unless_they_say_otherwise() {
+        let zone = TimeZone::get("Europe/Stockholm").unwrap();
+        let noon_utc = 1_800_014_400_000; // 2027-01-15T12:00:00Z
+        assert_eq!(moment("2027-01-15T13:00", &zone).unwrap(), noon_utc);
+        assert_eq!(moment("2027-01-15T12:00:00Z", &zone).unwrap(), noon_utc);
+        assert_eq!(moment("2027-01-15", &zone).unwrap(), noon_utc - 13 * 3_600_000);
+        assert!(moment("tomorrow", &zone).is_err());
+    }
+}

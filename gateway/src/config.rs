@@ -1,0 +1,155 @@
+//! The configuration: one TOML file, read completely before anything starts. A key nobody knows is refused.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::alerts::rules;
+use crate::{broker, enrolment, http};
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The folder for all that is kept. Relative to the configuration file.
+    pub data: PathBuf,
+    /// The embedded broker.
+    #[serde(default)]
+    pub broker: broker::Config,
+    /// Where agents enrol.
+    #[serde(default)]
+    pub enrolment: enrolment::Config,
+    /// The care team's pages.
+    #[serde(default)]
+    pub console: http::Config,
+    /// The rules' settings.
+    #[serde(default)]
+    pub rules: rules::Config,
+}
+
+/// What is wrong with a configuration, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error(
+        "cannot read the configuration {file}: {source}. Without it the gateway does not know where its data is; give its \
+         path with --config"
+    )]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file does not say what it should.
+    #[error("the configuration {file} cannot be used: {source}")]
+    Text {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: Box<toml::de::Error>,
+    },
+    /// A setting that can be read and must not be used.
+    #[error("the configuration {file} cannot be used: {why}")]
+    Setting {
+        /// Which.
+        file: PathBuf,
+        /// Why, and what to do.
+        why: String,
+    },
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with what is wrong.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let text =
+            std::fs::read_to_string(file).map_err(|source| ConfigError::File { file: file.to_owned(), source })?;
+        let mut config: Self = toml::from_str(&text)
+            .map_err(|source| ConfigError::Text { file: file.to_owned(), source: Box::new(source) })?;
+        config.check().map_err(|why| ConfigError::Setting { file: file.to_owned(), why })?;
+        if let Some(folder) = file.parent() {
+            config.data = folder.join(&config.data);
+        }
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if !is_loopback(self.console.listen) {
+            return Err(format!(
+                "console.listen = \"{}\" would show people's data unencrypted to the network. Listen on 127.0.0.1 and put a \
+                 proxy that does TLS before it",
+                self.console.listen
+            ));
+        }
+        self.console.zone().map_err(|error| format!("console.time_zone = \"{}\": {error}", self.console.time_zone))?;
+        self.broker
+            .advertised()
+            .map(|_| ())
+            .map_err(|why| format!("broker.advertise = \"{}\": {why}", self.broker.advertise))
+    }
+}
+
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().is_loopback()
+}
+
+/// Durations as people write them: `"20s"`, `"15m"`, `"1h 30m"`.
+pub mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, de::Error as _};
+
+    /// Reads one; it is never negative.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let wrong = || D::Error::custom(format!("\"{text}\" is no duration such as \"20s\" or \"15m\""));
+        let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
+        Duration::try_from(span).map_err(|_| wrong())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_configuration_and_says_what_holds_without_it() {
+        let example: Config = toml::from_str(include_str!("../../packaging/gateway.example.toml")).unwrap();
+        assert_eq!(example.check(), Ok(()));
+        let bare: Config = toml::from_str("data = \"data\"").unwrap();
+        assert_eq!(format!("{:?}", example.rules), format!("{:?}", bare.rules));
+        assert_eq!((example.broker, example.console.listen), (bare.broker, bare.console.listen));
+    }
+
+    #[test]
+    fn unknown_keys_and_dangerous_settings_are_refused() {
+        for (text, complaint) in [
+            ("data = \"d\"\ncolour = 1", "colour"),
+            ("data = \"d\"\n[rules.above_limit]\nrepeat_within = \"soon\"", "no duration"),
+            ("data = \"d\"\n[rules.above_limit]\nsistolic = 180", "sistolic"),
+            ("data = \"d\"\n[console]\nlisten = \"0.0.0.0:8080\"", "unencrypted"),
+            ("data = \"d\"\n[console]\ntime_zone = \"Europe/Atlantis\"", "Atlantis"),
+            ("data = \"d\"\n[broker]\nadvertise = \"localhost\"", "host:port"),
+            ("", "data"),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("gateway.toml");
+            std::fs::write(&file, text).unwrap();
+            let said = Config::read(&file).unwrap_err().to_string();
+            assert!(said.contains(complaint), "{text:?} gives {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_says_what_to_do() {
+        let said = Config::read(Path::new("/nowhere/gateway.toml")).unwrap_err().to_string();
+        assert!(said.contains("/nowhere/gateway.toml") && said.contains("--config"), "{said}");
+    }
+}

@@ -1,0 +1,23 @@
+//! The interface for programs: JSON, for whoever holds the API token or is signed in.
+
+mod alerts;
+mod books;
+mod readings;
+
+use axum::Router;
+use axum::routing::get;
+use jiff::Timestamp;
+
+use crate::http::State;
+
+pub(crate) fn routes() -> Router<State> {
+    Router::new()
+        .route("/books", get(books::list))
+        .route("/readings", get(readings::list))
+        .route("/alerts", get(alerts::list))
+}
+
+/// A moment as RFC 3339 has it.
+fn time(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}

@@ -1,0 +1,34 @@
+//! The care team's console: one folder for each page.
+
+pub(crate) mod alert;
+pub(crate) mod homes;
+pub(crate) mod icons;
+pub(crate) mod layout;
+pub(crate) mod login;
+pub(crate) mod moments;
+pub(crate) mod person;
+pub(crate) mod values;
+pub(crate) mod work_list;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::http::{State, language};
+
+/// The console's pages, their streams and what can be done on them.
+pub(crate) fn routes() -> Router<State> {
+    Router::new()
+        .route("/login", get(login::page).post(login::sign_in))
+        .route("/logout", post(login::sign_out))
+        .route("/language/{lang}", get(language::choose))
+        .route("/", get(work_list::page))
+        .route("/stream", get(work_list::stream))
+        .route("/persons/{person}", get(person::page))
+        .route("/persons/{person}/stream", get(person::stream))
+        .route("/alerts/{alert}", get(alert::page))
+        .route("/alerts/{alert}/stream", get(alert::stream))
+        .route("/alerts/{alert}/claim", post(alert::claim))
+        .route("/alerts/{alert}/close", post(alert::close))
+        .route("/homes", get(homes::page))
+        .route("/homes/stream", get(homes::stream))
+}

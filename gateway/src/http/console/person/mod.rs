@@ -1,0 +1,276 @@
+//! One person: what needs somebody, how her values go, every reading, and who has looked at her data.
+
+pub(crate) mod chart;
+mod readings;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jiff::Timestamp;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use self::chart::Limit;
+use crate::changes::Change;
+use crate::http::console::icons::Icon;
+use crate::http::console::layout::{Page, Place, heading};
+use crate::http::console::moments::Moment;
+use crate::http::console::work_list::case::{self, Case};
+use crate::http::entry::Reader;
+use crate::http::refusal::Refusal;
+use crate::http::{State, live, looks};
+use crate::store::access_log::{self, Action, Seen};
+use crate::store::person_page::{self, Person};
+use crate::store::readings as stored;
+use crate::store::records::Record;
+use crate::wording::Lang;
+
+/// So many readings are drawn at most, the newest of the period.
+const MOST_READINGS: u32 = 2_000;
+/// So many looks are shown, the newest.
+const MOST_LOOKS: u32 = 50;
+
+/// Which part of the readings to show.
+#[derive(Clone, Copy, Deserialize)]
+pub(crate) struct Part {
+    #[serde(default)]
+    days: Days,
+    /// Continue the table before this time, in milliseconds since 1970.
+    before: Option<i64>,
+}
+
+/// How far back the chart and the table reach.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+pub(crate) enum Days {
+    #[serde(rename = "7")]
+    Seven,
+    #[default]
+    #[serde(rename = "30")]
+    Thirty,
+    #[serde(rename = "90")]
+    Ninety,
+}
+
+impl Days {
+    const ALL: [Self; 3] = [Self::Seven, Self::Thirty, Self::Ninety];
+
+    fn count(self) -> u32 {
+        match self {
+            Self::Seven => 7,
+            Self::Thirty => 30,
+            Self::Ninety => 90,
+        }
+    }
+
+    fn until(self, now: Timestamp) -> Range<Timestamp> {
+        let length = Duration::from_secs(u64::from(self.count()) * 86_400);
+        // Clocks differ a little: what was measured just now belongs to the period.
+        now - length..now + Duration::from_secs(60)
+    }
+}
+
+/// `GET /persons/{person}`
+pub(crate) async fn page(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    lang: Lang,
+    Path(person): Path<String>,
+    Query(part): Query<Part>,
+) -> Result<Response, Refusal> {
+    let person = person_page::find(state.store().reader(), &person).await?.ok_or(Refusal::NotFound)?;
+    let what = format!("{} days", part.days.count());
+    looks::note(&state, &reader, Action::OpenedPerson, Some(&person.id), what).await?;
+    let moment = state.moment(lang);
+    let region = region(&state, &moment, &person, part).await?;
+    let asked =
+        format!("{}{}", part.days.count(), part.before.map(|before| format!("&before={before}")).unwrap_or_default());
+    let path = format!("/persons/{}?days={asked}", person.id);
+    let stream = format!("/persons/{}/stream?days={asked}", person.id);
+    let page = Page {
+        title: &person.name,
+        moment: &moment,
+        place: Place::Elsewhere,
+        path: &path,
+        reader: Some(&reader.looker.who),
+        stream: Some(&stream),
+        heading: heading(&person.name, &moment),
+        region,
+    };
+    Ok(page.answer(StatusCode::OK))
+}
+
+/// `GET /persons/{person}/stream`
+pub(crate) async fn stream(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    lang: Lang,
+    Path(person): Path<String>,
+    Query(part): Query<Part>,
+) -> Result<Response, Refusal> {
+    let person = person_page::find(state.store().reader(), &person).await?.ok_or(Refusal::NotFound)?;
+    let what = format!("{} days", part.days.count());
+    looks::note_following(&state, &reader, Action::OpenedPerson, Some(&person.id), what).await?;
+    let id = person.id.clone();
+    let concerns = move |change: &Change| match change {
+        Change::Person(changed) => *changed == id,
+        Change::WorkList => true,
+        Change::Home(_) => false,
+    };
+    Ok(live::follow(state, reader, lang, concerns, move |state, _, moment| {
+        let person = person.clone();
+        async move { region(&state, &moment, &person, part).await }
+    }))
+}
+
+async fn region(state: &State, moment: &Moment, person: &Person, part: Part) -> Result<Markup, Refusal> {
+    let store = state.store().reader();
+    let period = part.days.until(moment.now);
+    let (from_ms, before_ms) = (period.start.as_millisecond(), period.end.as_millisecond());
+    let shown = stored::of_person(store, &person.id, from_ms, before_ms, MOST_READINGS).await?;
+    let kinds = stored::device_kinds(store, shown.iter().map(|reading| reading.device.as_str())).await?;
+    let cases = case::of_person(store, &person.id).await?;
+    let looks = access_log::of_person(store, &person.id, MOST_LOOKS).await?;
+    let (open, past): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.is_open());
+    let lang = moment.lang;
+    Ok(html! {
+        (case::elsewhere(store, &person.id, lang).await?)
+        (facts(person, shown.first(), moment))
+        section.cases aria-labelledby="open" {
+            h2 #open { (lang.pick("Behöver någon nu", "Needs somebody now")) }
+            @if open.is_empty() {
+                p.muted { (lang.pick("Inga öppna larm.", "No open alerts.")) }
+            } @else {
+                ol { @for case in &open { (case.row(moment)) } }
+            }
+        }
+        section aria-labelledby="trend" {
+            h2 #trend { (lang.pick("Mätvärden", "Readings")) }
+            (ranges(person, part.days, lang))
+            (trend(&shown, state.limits(), &period, moment))
+            (readings::table(person, &shown, &kinds, part, moment))
+        }
+        section aria-labelledby="past" {
+            h2 #past { (lang.pick("Tidigare larm", "Past alerts")) }
+            @if past.is_empty() {
+                p.muted { (lang.pick("Inga tidigare larm.", "No past alerts.")) }
+            } @else {
+                ul.card.looks { @for case in &past { li { (case.past(moment)) } } }
+            }
+        }
+        (who_looked(&looks, moment))
+    })
+}
+
+fn facts(person: &Person, newest: Option<&Record>, moment: &Moment) -> Markup {
+    let lang = moment.lang;
+    html! {
+        dl.facts.card {
+            div { dt { (lang.pick("Hem", "Home")) } dd { (person.home_name) } }
+            div {
+                dt { (lang.pick("Senaste mätning", "Latest reading")) }
+                dd {
+                    @match newest.and_then(|reading| Timestamp::from_millisecond(reading.when_ms()).ok()) {
+                        Some(at) => (moment.time_and_age(at)),
+                        None => (lang.pick("ingen under perioden", "none in this period")),
+                    }
+                }
+            }
+            div {
+                dt { (lang.pick("Hemmet hördes senast", "Home last heard")) }
+                dd {
+                    @match person.home_heard_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()) {
+                        Some(at) => (moment.time_and_age(at)),
+                        None => (lang.pick("aldrig", "never")),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn ranges(person: &Person, chosen: Days, lang: Lang) -> Markup {
+    html! {
+        nav aria-label=(lang.pick("Period", "Period")) {
+            ul.ranges {
+                @for days in Days::ALL {
+                    li {
+                        a.plain #{ "days-" (days.count()) } href={ "/persons/" (person.id) "?days=" (days.count()) }
+                            aria-current=[(days == chosen).then_some("true")]
+                        { (days.count()) " " (lang.pick("dagar", "days")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn trend(shown: &[Record], limits: &[Limit], period: &Range<Timestamp>, moment: &Moment) -> Markup {
+    let lang = moment.lang;
+    let unplaced = shown.iter().filter(|reading| reading.measured_ms.is_none()).count();
+    html! {
+        @if let Some(chart) = chart::draw(shown, limits, period, moment) { (chart) }
+        @if unplaced > 0 {
+            p.muted {
+                (unplaced) " "
+                (lang.pick(
+                    "mätningar har ingen känd tid och finns bara i tabellen.",
+                    "readings have no known time and are only in the table.",
+                ))
+            }
+        }
+        @if shown.len() >= MOST_READINGS as usize {
+            p.notice {
+                (Icon::Note)
+                (lang.pick(
+                    "Perioden har fler mätningar än som visas. Välj en kortare period för att se alla.",
+                    "The period has more readings than are shown. Choose a shorter one to see all.",
+                ))
+            }
+        }
+    }
+}
+
+fn who_looked(looks: &[Seen], moment: &Moment) -> Markup {
+    let lang = moment.lang;
+    html! {
+        section aria-labelledby="looks" {
+            h2 #looks { (lang.pick("Vilka har tittat på uppgifterna", "Who has looked at these data")) }
+            ul.card.looks {
+                @for same in looks.chunk_by(|a, b| (&a.who, a.action) == (&b.who, b.action)) {
+                    @if let [newest, ..] = same {
+                        li {
+                            strong { (who(newest, lang)) } " " (seen_words(newest, lang))
+                            @if same.len() > 1 { ", " (same.len()) (lang.pick(" gånger, senast ", " times, last ")) } @else { ", " }
+                            (moment.time(newest.at))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn who(seen: &Seen, lang: Lang) -> String {
+    match seen.action {
+        Some(Action::FetchedReadings | Action::FetchedAlerts) => {
+            lang.pick("Ett anslutet datorprogram", "A connected program").to_owned()
+        }
+        Some(_) | None => format!("{} ({})", seen.who, seen.unit),
+    }
+}
+
+fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
+    match seen.action {
+        Some(Action::SawOnWorkList) => lang.pick("såg namnet på arbetslistan", "saw the name on the work list"),
+        Some(Action::OpenedPerson) => lang.pick("öppnade den här sidan", "opened this page"),
+        Some(Action::OpenedAlert) => lang.pick("öppnade ett larm", "opened an alert"),
+        Some(Action::ClaimedAlert) => lang.pick("tog hand om ett larm", "took an alert upon them"),
+        Some(Action::ClosedAlert) => lang.pick("avslutade ett larm", "closed an alert"),
+        Some(Action::FetchedReadings) => lang.pick("hämtade mätvärden", "fetched readings"),
+        Some(Action::FetchedAlerts) => lang.pick("hämtade larm", "fetched alerts"),
+        None => lang.pick("läste uppgifter", "read data"),
+    }
+}

@@ -1,0 +1,313 @@
+//! An alert, or a wait for repeats, as one row: who, what, since when, how urgent, and who has it.
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+use sqlx::SqlitePool;
+
+use crate::alerts::alert::{Alert, State};
+use crate::alerts::line::{self, Reader};
+use crate::alerts::rules::{above_limit, alarm_pressed};
+use crate::alerts::{Severity, health};
+use crate::http::console::icons::Icon;
+use crate::http::console::moments::Moment;
+use crate::store::alerts::{self, Told, Waits, Which};
+use crate::store::names::{self, Names};
+use crate::store::{StoreError, work_list};
+use crate::wording::Lang;
+
+/// The kinds of case in which a person asks for help, or may.
+const ALARMS: [&str; 2] = [alarm_pressed::NAME, health::UNREADABLE_ALARM];
+
+/// So many alerts are read at most.
+const MOST: u32 = 500;
+
+/// An alert with the names it is known by and the newest line about its matter.
+pub(crate) struct Case {
+    pub(crate) alert: alerts::Case,
+    pub(crate) person_name: Option<String>,
+    pub(crate) home_name: String,
+    pub(crate) newest: Option<Told>,
+}
+
+/// A wait for repeats with the names it is known by.
+pub(crate) struct Wait {
+    pub(crate) waits: Waits,
+    pub(crate) person_name: String,
+    pub(crate) home_name: String,
+}
+
+/// Reads the alerts that are not closed, the most urgent first.
+pub(crate) async fn not_closed(store: &SqlitePool) -> Result<Vec<Case>, StoreError> {
+    named(store, alerts::read(store, Which::NotClosed, MOST).await?).await
+}
+
+/// Reads a person's alerts.
+pub(crate) async fn of_person(store: &SqlitePool, person: &str) -> Result<Vec<Case>, StoreError> {
+    named(store, alerts::read(store, Which::Of(person), MOST).await?).await
+}
+
+/// Reads one alert.
+pub(crate) async fn one(store: &SqlitePool, id: &str) -> Result<Option<Case>, StoreError> {
+    Ok(named(store, alerts::read(store, Which::One(id), 1).await?).await?.pop())
+}
+
+/// Reads what waits for repeats, the oldest first.
+pub(crate) async fn waiting(store: &SqlitePool) -> Result<Vec<Wait>, StoreError> {
+    let waiting = alerts::all_waiting(store).await?;
+    let mut people = names::of_people(store, waiting.iter().map(|waits| waits.person.as_str())).await?;
+    let homes = names::of_homes(store, waiting.iter().map(|waits| waits.home.as_str())).await?;
+    let with_names = |waits: Waits| Wait {
+        person_name: people.remove(&waits.person).unwrap_or_default(),
+        home_name: name_of(&homes, &waits.home),
+        waits,
+    };
+    Ok(waiting.into_iter().map(with_names).collect())
+}
+
+/// Tells on every other page that alarms wait for somebody, without saying whose: but for those of the alert or person
+/// that the page shows anyway.
+pub(crate) async fn elsewhere(store: &SqlitePool, but_for: &str, lang: Lang) -> Result<Markup, StoreError> {
+    let ringing = work_list::count_ringing(store, &ALARMS, but_for).await?;
+    let words = match (lang, ringing) {
+        (Lang::Sv, 1) => "1 larm väntar på någon.".to_owned(),
+        (Lang::Sv, _) => format!("{ringing} larm väntar på någon."),
+        (Lang::En, 1) => "1 alarm waits for somebody.".to_owned(),
+        (Lang::En, _) => format!("{ringing} alarms wait for somebody."),
+    };
+    Ok(html! {
+        @if ringing > 0 {
+            p #elsewhere .notice.alarm data-say=(words) {
+                (Icon::Bell)
+                span { (words) " " a href="/" { (lang.pick("Till arbetslistan", "To the work list")) } }
+            }
+        }
+    })
+}
+
+async fn named(store: &SqlitePool, read: Vec<alerts::Case>) -> Result<Vec<Case>, StoreError> {
+    let people = names::of_people(store, read.iter().filter_map(|case| case.person.as_deref())).await?;
+    let homes = names::of_homes(store, read.iter().map(|case| case.home.as_str())).await?;
+    let ids: Vec<&str> = read.iter().map(|case| case.id.as_str()).collect();
+    let mut newest: std::collections::HashMap<String, Told> =
+        alerts::headlines(store, &ids).await?.into_iter().collect();
+    let with_names = |alert: alerts::Case| Case {
+        person_name: alert.person.as_ref().map(|person| name_of(&people, person)),
+        home_name: name_of(&homes, &alert.home),
+        newest: newest.remove(&alert.id),
+        alert,
+    };
+    Ok(read.into_iter().map(with_names).collect())
+}
+
+fn name_of(names: &Names, id: &str) -> String {
+    names.get(id).cloned().unwrap_or_default()
+}
+
+impl Case {
+    /// Whether somebody must still act.
+    pub(crate) fn is_open(&self) -> bool {
+        match self.alert.alert.state {
+            State::Open | State::Claimed(_) => true,
+            State::Closed { .. } => false,
+        }
+    }
+
+    /// Whether a person asks for help, or may.
+    pub(crate) fn is_alarm(&self) -> bool {
+        ALARMS.contains(&self.alert.rule.as_str())
+    }
+
+    /// Whether it is before the whole team, or rings its claimer again.
+    pub(crate) fn rings(&self) -> bool {
+        match self.alert.alert.state {
+            State::Open => true,
+            State::Claimed(_) => self.alert.alert.is_unseen(),
+            State::Closed { .. } => false,
+        }
+    }
+
+    /// What it is called.
+    pub(crate) fn title(&self, lang: Lang) -> String {
+        line::title(&self.alert.rule, self.alert.alert.confirmed, lang)
+    }
+
+    /// The person it is about, or the home where no person is known.
+    pub(crate) fn whom(&self, lang: Lang) -> String {
+        self.person_name.clone().unwrap_or_else(|| {
+            let nobody = if self.is_about_a_box() {
+                lang.pick("Utrustning", "Equipment")
+            } else {
+                lang.pick("Okänd person", "Unknown person")
+            };
+            format!("{nobody}, {}", self.home_name)
+        })
+    }
+
+    fn is_about_a_box(&self) -> bool {
+        [health::BUFFER, health::UNREADABLE, health::REFUSED, health::DEVICE].contains(&self.alert.rule.as_str())
+    }
+
+    /// The row on the work list.
+    pub(crate) fn row(&self, moment: &Moment) -> Markup {
+        let lang = moment.lang;
+        let (id, alert) = (&self.alert.id, &self.alert.alert);
+        let (kind, whom, title) = (self.class(), self.whom(lang), self.title(lang));
+        let quiet = !self.rings();
+        html! {
+            li.case.(kind).claimed[quiet] #{ "case-" (id) } data-say={ (self.level(lang)) ": " (whom) ". " (title) "." } {
+                div {
+                    h3 {
+                        (self.badge(lang))
+                        a #{ "open-" (id) } href={ "/alerts/" (id) } { (whom) }
+                        @if alert.is_unseen() { (unseen_badge(alert, lang)) }
+                    }
+                    p.what {
+                        (title)
+                        @if let Some(told) = &self.newest { ". " (told.line.say(&speaker(moment))) }
+                    }
+                    p.when {
+                        @if self.person_name.is_some() { (self.home_name) " · " }
+                        @match Timestamp::from_millisecond(alert.rung_ms) {
+                            Ok(at) => (moment.time_and_age(at)),
+                            Err(_) => "",
+                        }
+                        @if alert.rung_ms - self.alert.opened_ms > 1_000 {
+                            @if let Ok(opened) = Timestamp::from_millisecond(self.alert.opened_ms) {
+                                (lang.pick(" (öppnat ", " (opened ")) (moment.time(opened)) ")"
+                            }
+                        }
+                    }
+                    p.owner { (owner(alert, moment)) }
+                }
+                div.act { (self.acts(lang)) }
+            }
+        }
+    }
+
+    /// What can be done about it from a list.
+    fn acts(&self, lang: Lang) -> Markup {
+        let id = &self.alert.id;
+        html! {
+            @if self.alert.alert.state == State::Open {
+                form method="post" action={ "/alerts/" (id) "/claim" } {
+                    button #{ "claim-" (id) } type="submit" {
+                        (lang.pick("Ta hand om", "Take it")) span.unseen { ": " (self.whom(lang)) }
+                    }
+                }
+            }
+            a.plain #{ "see-" (id) } href={ "/alerts/" (id) } {
+                (lang.pick("Visa", "Open")) span.unseen { ": " (self.whom(lang)) ", " (self.title(lang)) }
+            }
+        }
+    }
+
+    /// One line about an alert that is dealt with.
+    pub(crate) fn past(&self, moment: &Moment) -> Markup {
+        let lang = moment.lang;
+        html! {
+            @if let Ok(opened) = Timestamp::from_millisecond(self.alert.opened_ms) { (moment.time(opened)) ": " }
+            a href={ "/alerts/" (self.alert.id) } { (self.title(lang)) }
+            @if let State::Closed { by, .. } = &self.alert.alert.state { ", " (lang.pick("avslutat av ", "closed by ")) (by) }
+        }
+    }
+
+    fn class(&self) -> &'static str {
+        if self.is_alarm() { "alarm" } else { self.alert.alert.severity.as_str() }
+    }
+
+    fn level(&self, lang: Lang) -> &'static str {
+        if self.is_alarm() {
+            return lang.pick("LARM", "ALARM");
+        }
+        match self.alert.alert.severity {
+            Severity::High => lang.pick("Brådskande", "Urgent"),
+            Severity::Medium => lang.pick("Viktigt", "Important"),
+            Severity::Low => lang.pick("Mindre viktigt", "Less urgent"),
+        }
+    }
+
+    /// How urgent it is, by word, sign and colour.
+    pub(crate) fn badge(&self, lang: Lang) -> Markup {
+        let icon = match (self.is_alarm(), self.alert.alert.severity) {
+            (true, _) => Icon::Bell,
+            (false, Severity::High | Severity::Medium) => Icon::Warning,
+            (false, Severity::Low) => Icon::Note,
+        };
+        html! { span.badge.(self.class()) { (icon) (self.level(lang)) } }
+    }
+}
+
+impl Wait {
+    /// The row on the work list.
+    pub(crate) fn row(&self, moment: &Moment) -> Markup {
+        let lang = moment.lang;
+        let waiting = &self.waits.waiting;
+        let person = &self.waits.person;
+        html! {
+            li.case.waiting #{ "wait-" (self.waits.rule) "-" (person) }
+                data-say={ (lang.pick("Väntar på ommätning", "Waiting for a repeat")) ": " (self.person_name) "." }
+            {
+                div {
+                    h3 {
+                        span.badge.waiting {
+                            (Icon::Hourglass)
+                            (lang.pick("Väntar på ommätning ", "Waiting for repeat "))
+                            (waiting.got + 1) (lang.pick(" av ", " of ")) (waiting.wanted)
+                        }
+                        a #{ "open-" (person) } href={ "/persons/" (person) } { (self.person_name) }
+                    }
+                    p.what { (self.said(moment)) }
+                    p.when {
+                        (self.home_name)
+                        @if let Ok(since) = Timestamp::from_millisecond(waiting.since_ms) { " · " (moment.time_and_age(since)) }
+                    }
+                }
+                div.act {
+                    a.plain #{ "see-" (person) } href={ "/persons/" (person) } {
+                        (lang.pick("Visa", "Open")) span.unseen { ": " (self.person_name) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is known so far, in words.
+    pub(crate) fn said(&self, moment: &Moment) -> String {
+        above_limit::wording::say_waiting(&self.waits.waiting, &speaker(moment))
+    }
+}
+
+/// In whose language and zone a line is said.
+pub(crate) fn speaker(moment: &Moment) -> Reader {
+    Reader { lang: moment.lang, zone: moment.zone.clone() }
+}
+
+/// Who has it.
+pub(crate) fn owner(alert: &Alert, moment: &Moment) -> Markup {
+    let lang = moment.lang;
+    html! {
+        @match &alert.state {
+            State::Open => strong { (lang.pick("Ingen har tagit hand om det än.", "Nobody has taken it yet.")) },
+            State::Claimed(claim) => {
+                strong { (claim.by) } " " (lang.pick("tar hand om det sedan ", "has taken it since "))
+                @if let Ok(at) = Timestamp::from_millisecond(claim.at_ms) { (moment.time(at)) "." }
+            }
+            State::Closed { by, at_ms } => {
+                (lang.pick("Avslutat av ", "Closed by ")) strong { (by) } " "
+                @if let Ok(at) = Timestamp::from_millisecond(*at_ms) { (moment.time(at)) "." }
+            }
+        }
+    }
+}
+
+fn unseen_badge(alert: &Alert, lang: Lang) -> Markup {
+    html! {
+        @match &alert.state {
+            State::Claimed(claim) => span.badge.new {
+                (Icon::Bell) (lang.pick("Ringde igen, inte sett av ", "Rang again, not seen by ")) (claim.by)
+            },
+            State::Open => span.badge.new { (lang.pick("Inte sett", "Not seen")) },
+            State::Closed { .. } => {}
+        }
+    }
+}

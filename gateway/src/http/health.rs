@@ -1,0 +1,116 @@
+//! Whether the gateway does its work: what `/readyz` tells whoever watches it.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use axum::extract::State as Shared;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::http::{State, now};
+
+/// Ingest that has not come round for so long does no work.
+const INGEST_PATIENCE: Duration = Duration::from_secs(15);
+/// How long the store may take to begin a piece of work.
+const STORE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// What the parts of the gateway last said of themselves.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<Said>);
+
+#[derive(Debug, Default, Clone)]
+struct Said {
+    broker_up: bool,
+    ingest_came_round: Option<Timestamp>,
+    ingest_trouble: Option<String>,
+}
+
+impl Health {
+    /// The broker takes connections, or does so no longer.
+    pub fn broker_is_up(&self, up: bool) {
+        self.said(|said| said.broker_up = up);
+    }
+
+    /// Ingest has come round: it stored what there was, or found nothing to store. Say so at least every five seconds.
+    pub fn ingest_came_round(&self, now_ms: i64) {
+        self.said(|said| {
+            said.ingest_came_round = Timestamp::from_millisecond(now_ms).ok();
+            said.ingest_trouble = None;
+        });
+    }
+
+    /// Ingest could not store what there was, and tries again.
+    pub fn ingest_fails(&self, why: &str) {
+        self.said(|said| said.ingest_trouble = Some(why.to_owned()));
+    }
+
+    fn said<T>(&self, change: impl FnOnce(&mut Said) -> T) -> T {
+        change(&mut self.0.lock().expect("nobody panics while holding this"))
+    }
+
+    fn reasons_against(&self, now: Timestamp) -> Vec<String> {
+        let said = self.said(|said| said.clone());
+        let mut reasons = Vec::new();
+        if !said.broker_up {
+            reasons.push("the broker does not take connections".to_owned());
+        }
+        if let Some(why) = said.ingest_trouble {
+            reasons.push(format!("ingest cannot store: {why}"));
+        }
+        match said.ingest_came_round {
+            None => reasons.push("ingest has not started".to_owned()),
+            Some(at) if now - INGEST_PATIENCE > at => {
+                reasons.push(format!("ingest has not come round for {} s", now.duration_since(at).as_secs()));
+            }
+            Some(_) => {}
+        }
+        reasons
+    }
+}
+
+/// `GET /healthz`: the process is alive and answers.
+pub(crate) async fn alive() -> &'static str {
+    "alive\n"
+}
+
+#[derive(Serialize)]
+struct Readiness {
+    ready: bool,
+    reasons: Vec<String>,
+}
+
+/// `GET /readyz`: whether a press would be taken, stored and shown now, and if not, why.
+pub(crate) async fn ready(Shared(state): Shared<State>) -> Response {
+    let mut reasons = state.0.health.reasons_against(now());
+    match tokio::time::timeout(STORE_PATIENCE, state.store().work()).await {
+        Ok(Ok(_unused)) => {}
+        Ok(Err(_)) => reasons.push("the store cannot be written".to_owned()),
+        Err(_) => reasons.push(format!("the store has been busy for {} s", STORE_PATIENCE.as_secs())),
+    }
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(Readiness { ready: reasons.is_empty(), reasons })).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gateway_that_takes_nothing_in_says_why() {
+        let health = Health::default();
+        let start: Timestamp = "2026-11-22T02:00:00Z".parse().expect("a time");
+        assert_eq!(health.reasons_against(start), ["the broker does not take connections", "ingest has not started"]);
+
+        health.broker_is_up(true);
+        health.ingest_came_round(start.as_millisecond());
+        assert!(health.reasons_against(start + Duration::from_secs(15)).is_empty());
+        assert_eq!(health.reasons_against(start + Duration::from_secs(16)), ["ingest has not come round for 16 s"]);
+
+        health.ingest_fails("disk full");
+        assert_eq!(health.reasons_against(start), ["ingest cannot store: disk full"]);
+        health.ingest_came_round(start.as_millisecond());
+        assert!(health.reasons_against(start).is_empty());
+    }
+}

@@ -1,0 +1,104 @@
+//! The stream behind a page: what it shows anew whenever that changes, and a sign of life at least every five seconds.
+//!
+//! Where a page cannot be made because the store fails, nothing is sent: the page then says NOT LIVE by itself.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::time::Duration;
+
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use maud::Markup;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::changes::Change;
+use crate::http::console::moments::Moment;
+use crate::http::entry::{Reader, keep_alive};
+use crate::http::refusal::Refusal;
+use crate::http::{State, now};
+use crate::store::sessions;
+use crate::wording::Lang;
+
+/// The page takes twenty seconds of silence for a cut: four missed signs of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+/// Changes that come this close together are shown together.
+const TOGETHER: Duration = Duration::from_millis(50);
+
+/// Follows what a page shows.
+pub(crate) fn follow<F, Shown>(
+    state: State,
+    reader: Reader,
+    lang: Lang,
+    concerns: impl Fn(&Change) -> bool + Send + Sync + 'static,
+    region: F,
+) -> Response
+where
+    F: Fn(State, Reader, Moment) -> Shown + Send + 'static,
+    Shown: Future<Output = Result<Markup, Refusal>> + Send,
+{
+    let (page, events) = mpsc::channel::<Result<Event, Infallible>>(4);
+    let mut changes = state.0.changes.listen();
+    let mut stopping = state.0.stopping.subscribe();
+    tokio::spawn(async move {
+        let mut shown = String::new();
+        loop {
+            let signed_in = is_still_signed_in(&state, &reader).await;
+            if signed_in == Ok(false) {
+                let _ = page.send(Ok(Event::default().event("ended").data("/login"))).await;
+                return;
+            }
+            let moment = state.moment(lang);
+            if let Ok(made) = region(state.clone(), reader.clone(), moment.clone()).await
+                && signed_in.is_ok()
+            {
+                let made = made.into_string();
+                if made != shown && page.send(Ok(Event::default().event("region").data(&made))).await.is_err() {
+                    return;
+                }
+                shown = made;
+                if page.send(Ok(Event::default().event("beat").data(moment.clock()))).await.is_err() {
+                    return;
+                }
+            }
+            tokio::select! {
+                () = page.closed() => return,
+                () = until_stopping(&mut stopping) => return,
+                () = tokio::time::sleep(SIGN_OF_LIFE) => {}
+                () = next_change(&mut changes, &concerns) => {
+                    tokio::time::sleep(TOGETHER).await;
+                    while changes.try_recv().is_ok() {}
+                }
+            }
+        }
+    });
+    Sse::new(ReceiverStream::new(events)).into_response()
+}
+
+async fn is_still_signed_in(state: &State, reader: &Reader) -> Result<bool, Refusal> {
+    let Some(session) = &reader.session else {
+        return Ok(true);
+    };
+    match sessions::find(state.store().reader(), session.token, now()).await? {
+        Some(session) => keep_alive(state, &session).await.map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Returns when something that the page shows has changed, or may have.
+async fn next_change(changes: &mut broadcast::Receiver<Change>, concerns: &(impl Fn(&Change) -> bool + Sync)) {
+    loop {
+        match changes.recv().await {
+            Ok(change) if concerns(&change) => return,
+            Ok(_) => {}
+            Err(broadcast::error::RecvError::Lagged(_)) => return,
+            // Nobody is left who could tell of a change; the signs of life go on.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+async fn until_stopping(stopping: &mut watch::Receiver<bool>) {
+    // An error means that the whole service is gone.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}

@@ -1,0 +1,296 @@
+//! The gateway as a whole: everything is opened and bound before anything starts, and each thing that can be wrong then
+//! has a message that says what it means and what to do.
+
+use std::fs::{DirBuilder, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::alerts::rules::Rules;
+use crate::alerts::timers;
+use crate::broker::Broker;
+use crate::changes::Changes;
+use crate::clock;
+use crate::config::Config;
+use crate::enrolment;
+use crate::http::{self, Health};
+use crate::ingest::{Intake, Settings, Writer};
+use crate::pki::{Ca, PkiError, ServerFiles};
+use crate::store::{Store, StoreError, homes};
+
+/// The name and the unit of the account that the first start makes.
+const FIRST_ACCOUNT: (&str, &str) = ("nurse", "care-team");
+
+/// How often the server's certificate is looked at.
+const LOOK_AT_CERTIFICATE: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// Why the gateway does not start: what happened, what it means, what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be made or used.
+    #[error(
+        "cannot use the data folder {folder}: {source}. The gateway keeps everything there; make it writable for the \
+         gateway's user"
+    )]
+    Data {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(
+        "cannot open the store {file}: {source}. Nothing was changed. Check that the disk is not full and the file is the \
+         gateway's own; if it is damaged, put a backup in its place: the agents send again what it lacks"
+    )]
+    Store {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// The certificate authority cannot be used.
+    #[error(
+        "cannot use the certificate authority in {folder}: {source}. Without it no agent can connect; put it back from a \
+         backup, and do not remove the rest: a new one would lock all agents out"
+    )]
+    Pki {
+        /// Where.
+        folder: PathBuf,
+        /// Why.
+        source: PkiError,
+    },
+    /// The console's files cannot be made.
+    #[error(
+        "cannot use {file}: {source}. It holds a secret of the console; make it readable for the gateway's user alone"
+    )]
+    Secret {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// An address cannot be listened on.
+    #[error(
+        "cannot listen on {address} ({setting}): {why}. Another program uses it, perhaps another gateway; stop that, or \
+         change {setting}"
+    )]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What sets it.
+        setting: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// A setting that was checked before.
+    #[error("the configuration cannot be used: {0}")]
+    Setting(String),
+}
+
+/// The files of the console's secrets, and others that a person may look for.
+#[must_use]
+pub fn store_file(config: &Config) -> PathBuf {
+    config.data.join("store.sqlite")
+}
+
+/// Opens the data folder; makes it, for its owner alone.
+///
+/// # Errors
+/// [`StartError::Data`].
+pub fn open_data(config: &Config) -> Result<(), StartError> {
+    let folder = &config.data;
+    let make = || -> std::io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(folder.join("ca"))
+    };
+    make().map_err(|source| StartError::Data { folder: folder.clone(), source })
+}
+
+/// Opens the store of this configuration.
+///
+/// # Errors
+/// [`StartError::Store`].
+pub async fn open_store(config: &Config) -> Result<Store, StartError> {
+    let file = store_file(config);
+    let store = Store::open(&file).await.map_err(|source| StartError::Store { file: file.clone(), source })?;
+    for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"] {
+        let file = config.data.join(name);
+        if file.exists() {
+            std::fs::set_permissions(&file, Permissions::from_mode(0o600))
+                .map_err(|source| StartError::Data { folder: file, source })?;
+        }
+    }
+    Ok(store)
+}
+
+/// Opens the authority of this configuration.
+///
+/// # Errors
+/// [`StartError::Pki`].
+pub fn open_ca(config: &Config) -> Result<Ca, StartError> {
+    let folder = config.data.join("ca");
+    Ca::open(&folder, clock::now_ms()).map_err(|source| StartError::Pki { folder, source })
+}
+
+/// A gateway that runs.
+pub struct Running {
+    /// Its store.
+    pub store: Store,
+    /// Where it listens for agents.
+    pub broker: SocketAddr,
+    /// Where agents enrol.
+    pub enrolment: SocketAddr,
+    /// Where the console is.
+    pub console: SocketAddr,
+    tasks: JoinSet<()>,
+    stop_broker: oneshot::Sender<()>,
+    stop_console: oneshot::Sender<()>,
+    console_task: JoinHandle<()>,
+}
+
+/// Starts a gateway with these rules.
+///
+/// # Errors
+/// [`StartError`], with what to do. Nothing runs then.
+pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError> {
+    let setting = |why: String| StartError::Setting(why);
+    let zone = config.console.zone().map_err(|error| setting(error.to_string()))?;
+    let (host, port) = config.broker.advertised().map_err(|why| setting(why.to_owned()))?;
+    open_data(config)?;
+    let store = open_store(config).await?;
+    let ca = Arc::new(open_ca(config)?);
+    let (files, is_fresh) = server_files(&ca, config, host)?;
+    if is_fresh {
+        tracing::info!(file = %files.chain.display(), "made the server's certificate");
+    }
+    let api_token = console_secrets(config, &store).await?;
+    let (changes, health, intake) = (Changes::new(), Arc::new(Health::default()), Intake::default());
+
+    let enrolment_listener = bind(config.enrolment.listen, "enrolment.listen").await?;
+    let console_listener = bind(config.console.listen, "console.listen").await?;
+    let broker = Arc::new(Broker::new(config.broker.listen, store.clone(), intake.clone(), changes.clone()).await);
+    let in_use = |why: String| StartError::Listen { address: config.broker.listen, setting: "broker.listen", why };
+    let broker_listener = broker.listen(&files).map_err(|error| in_use(error.to_string()))?;
+    let unknown = |error: std::io::Error| setting(error.to_string());
+    let (enrolment, console) =
+        (enrolment_listener.local_addr().map_err(unknown)?, console_listener.local_addr().map_err(unknown)?);
+    let broker_address = broker_listener.local_addr().map_err(|error| setting(error.to_string()))?;
+
+    forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
+    let state = http::State::new(
+        store.clone(),
+        changes.clone(),
+        Arc::clone(&health),
+        api_token,
+        &config.console,
+        &config.rules,
+    )
+    .map_err(|error| setting(error.to_string()))?;
+    let rules = Arc::new(rules);
+    let (receipts, receipts_out) = mpsc::channel(1024);
+    let (renewed, files) = watch::channel(files);
+    let (stop_broker, broker_stops) = oneshot::channel();
+    let (stop_console, console_stops) = oneshot::channel();
+    let mut tasks = JoinSet::new();
+    let settings = Settings { rules: Arc::clone(&rules), zone };
+    tasks.spawn(Writer::new(store.clone(), intake, settings, receipts, changes.clone(), Arc::clone(&health)).run());
+    tasks.spawn(timers::run(store.clone(), rules, changes.clone()));
+    let desk = enrolment::Desk { store: store.clone(), ca: Arc::clone(&ca), broker: (host.to_owned(), port), changes };
+    tasks.spawn(enrolment::serve(enrolment_listener, desk, files.clone()));
+    tasks.spawn(renew(ca, config.clone(), renewed));
+    let sender = Arc::clone(&broker);
+    tasks.spawn(async move { sender.send_receipts(receipts_out).await });
+    tasks.spawn(async move { broker.serve(broker_listener, files, health, async { drop(broker_stops.await) }).await });
+    let console_task = tokio::spawn(async move {
+        if let Err(error) = http::serve(console_listener, state, async { drop(console_stops.await) }).await {
+            tracing::error!(%error, "the console has stopped");
+        }
+    });
+    Ok(Running { store, broker: broker_address, enrolment, console, tasks, stop_broker, stop_console, console_task })
+}
+
+impl Running {
+    /// Stops: takes no connections any more, lets the console's answers finish, and closes the store. What was not
+    /// receipted, the agents still have.
+    pub async fn stop(mut self) {
+        const LAST_ANSWERS: Duration = Duration::from_secs(5);
+        // Errors mean that the task has ended already.
+        let _ = self.stop_broker.send(());
+        let _ = self.stop_console.send(());
+        let _ = tokio::time::timeout(LAST_ANSWERS, self.console_task).await;
+        self.tasks.shutdown().await;
+        self.store.close().await;
+    }
+
+    /// Waits until a part of the gateway ends by itself, which none should.
+    pub async fn failed(&mut self) {
+        if let Some(Err(error)) = self.tasks.join_next().await {
+            tracing::error!(%error, "a part of the gateway has failed");
+        }
+    }
+}
+
+fn server_files(ca: &Ca, config: &Config, host: &str) -> Result<(ServerFiles, bool), StartError> {
+    ca.server(host, clock::now_ms()).map_err(|source| StartError::Pki { folder: config.data.join("ca"), source })
+}
+
+/// Makes the first account and the API token where there are none. The log says which file, never the secret.
+async fn console_secrets(config: &Config, store: &Store) -> Result<http::ApiToken, StartError> {
+    let (name, unit) = FIRST_ACCOUNT;
+    let made = http::ensure_account(store, name, unit)
+        .await
+        .map_err(|source| StartError::Store { file: store_file(config), source })?;
+    if let Some(login) = made {
+        let file = config.data.join("console-login");
+        let secret = format!("{}\n{}\n", login.name, login.password);
+        write_secret(&file, &secret).map_err(|source| StartError::Secret { file: file.clone(), source })?;
+        tracing::info!(file = %file.display(), "made the first account; its name and password are in the file");
+    }
+    let file = config.data.join("api-token");
+    let is_new = !file.exists();
+    let token = http::ensure_api_token(&file).map_err(|source| StartError::Secret { file: file.clone(), source })?;
+    if is_new {
+        tracing::info!(file = %file.display(), "made the token for programs; it is in the file");
+    }
+    Ok(token)
+}
+
+fn write_secret(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut open = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file)?;
+    open.set_permissions(Permissions::from_mode(0o600))?;
+    open.write_all(text.as_bytes())?;
+    open.sync_all()
+}
+
+async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, setting, why: error.to_string() })
+}
+
+async fn forget_connections(store: &Store) -> Result<(), StoreError> {
+    let mut work = store.work().await?;
+    homes::none_is_connected(&mut work, clock::now_ms()).await?;
+    Ok(work.commit().await?)
+}
+
+/// Renews the server's certificate in time, for ever.
+async fn renew(ca: Arc<Ca>, config: Config, renewed: watch::Sender<ServerFiles>) {
+    let Ok((host, _)) = config.broker.advertised() else { return };
+    loop {
+        tokio::time::sleep(LOOK_AT_CERTIFICATE).await;
+        match server_files(&ca, &config, host) {
+            Ok((files, true)) => drop(renewed.send_replace(files)),
+            Ok((_, false)) => {}
+            Err(error) => tracing::error!(%error, "the server's certificate cannot be renewed"),
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! Alerts and their stories, what rules wait for, and what they kept quiet about.
+
+use serde_json::json;
+use sqlx::{Row as _, SqliteConnection, SqlitePool};
+
+use super::StoreError;
+use super::ledger::unexpected;
+use crate::alerts::alert::{Alert, Claim, State};
+use crate::alerts::rules::Waiting;
+use crate::alerts::{About, Concern, Line, Severity};
+
+/// An alert as people see it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Case {
+    /// Its id.
+    pub id: String,
+    /// The rule, or the kind of case.
+    pub rule: String,
+    /// The person it concerns, if one is known.
+    pub person: Option<String>,
+    /// In which home.
+    pub home: String,
+    /// When it opened.
+    pub opened_ms: i64,
+    /// Where it stands.
+    pub alert: Alert,
+}
+
+/// One line of a story.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Told {
+    /// When it was written.
+    pub at_ms: i64,
+    /// What it says.
+    pub line: Line,
+    /// The record that shows it.
+    pub record: Option<String>,
+}
+
+/// What a rule waits for, about whom.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Waits {
+    /// Which rule.
+    pub rule: String,
+    /// Whose readings.
+    pub person: String,
+    /// In which home.
+    pub home: String,
+    /// What for.
+    pub waiting: Waiting,
+}
+
+/// Which alerts to read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Which<'a> {
+    /// Those that are not closed.
+    NotClosed,
+    /// All that ever were.
+    All,
+    /// One person's.
+    Of(&'a str),
+    /// One.
+    One(&'a str),
+}
+
+/// Reads alerts. What rang last is first, the more urgent before the less.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn read(reader: &SqlitePool, which: Which<'_>, limit: u32) -> Result<Vec<Case>, StoreError> {
+    let (person, id, not_closed) = match which {
+        Which::NotClosed => (None, None, true),
+        Which::All => (None, None, false),
+        Which::Of(person) => (Some(person), None, false),
+        Which::One(id) => (None, Some(id), false),
+    };
+    let rows = sqlx::query(
+        "SELECT * FROM alert
+         WHERE ($1 IS NULL OR person = $1) AND ($2 IS NULL OR id = $2) AND (NOT $3 OR state <> 'closed')
+         ORDER BY state = 'closed',
+                  state = 'claimed' AND seen_ms >= rung_ms,
+                  CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END,
+                  rung_ms DESC, id DESC
+         LIMIT $4",
+    )
+    .bind(person)
+    .bind(id)
+    .bind(not_closed)
+    .bind(limit)
+    .fetch_all(reader)
+    .await?;
+    rows.iter().map(case_of).collect()
+}
+
+/// The story of an alert, from its beginning.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn story(reader: &SqlitePool, id: &str) -> Result<Vec<Told>, StoreError> {
+    let rows = sqlx::query("SELECT at_ms, line, record FROM alert_line WHERE alert = $1 ORDER BY place")
+        .bind(id)
+        .fetch_all(reader)
+        .await?;
+    rows.iter().map(told_of).collect()
+}
+
+/// The latest line about the matter itself of each of these alerts, by the alert's id: what the work list shows.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn headlines(reader: &SqlitePool, ids: &[&str]) -> Result<Vec<(String, Told)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT alert, at_ms, line, record FROM json_each($1) CROSS JOIN alert_line ON alert = value
+         WHERE place = (SELECT max(place) FROM alert_line AS latest WHERE latest.alert = value
+                          AND latest.kind NOT IN ('claimed', 'reopened', 'closed'))",
+    )
+    .bind(json!(ids).to_string())
+    .fetch_all(reader)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get("alert")?, told_of(row)?))).collect()
+}
+
+/// What rules wait for, the oldest first.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn all_waiting(reader: &SqlitePool) -> Result<Vec<Waits>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM waiting ORDER BY since_ms").fetch_all(reader).await?;
+    rows.iter().map(waits_of).collect()
+}
+
+/// The case of this kind about this that is not closed, if there is one.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn open_case(
+    work: &mut SqliteConnection,
+    rule: &str,
+    about: &About,
+) -> Result<Option<(String, Alert)>, StoreError> {
+    let row = sqlx::query("SELECT * FROM alert WHERE rule = $1 AND about = $2 AND state <> 'closed'")
+        .bind(rule)
+        .bind(about.to_string())
+        .fetch_optional(work)
+        .await?;
+    row.map(|row| case_of(&row).map(|case| (case.id, case.alert))).transpose()
+}
+
+/// One alert.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn find(work: &mut SqliteConnection, id: &str) -> Result<Option<Alert>, StoreError> {
+    let row = sqlx::query("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(work).await?;
+    row.map(|row| case_of(&row).map(|case| case.alert)).transpose()
+}
+
+/// Opens a case.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn open(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
+    let Concern { finding, about, person, home, record } = concern;
+    let id = super::new_id(now_ms);
+    sqlx::query(
+        "INSERT INTO alert (id, rule, about, severity, confirmed, person, home, state, opened_ms, rung_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $8)",
+    )
+    .bind(&id)
+    .bind(finding.case)
+    .bind(about.to_string())
+    .bind(finding.severity.as_str())
+    .bind(finding.confirmed)
+    .bind(person.as_deref())
+    .bind(home)
+    .bind(now_ms)
+    .execute(&mut *work)
+    .await?;
+    add_line(work, &id, &finding.line, record.as_deref(), now_ms).await
+}
+
+/// Writes where a case stands.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn save(work: &mut SqliteConnection, id: &str, alert: &Alert) -> Result<(), StoreError> {
+    let (state, claim, closed) = match &alert.state {
+        State::Open => ("open", None, None),
+        State::Claimed(claim) => ("claimed", Some(claim), None),
+        State::Closed { by, at_ms } => ("closed", None, Some((by, at_ms))),
+    };
+    sqlx::query(
+        "UPDATE alert SET severity = $2, confirmed = $3, state = $4, rung_ms = $5, seen_ms = $6,
+             claimed_by = CASE $4 WHEN 'closed' THEN claimed_by ELSE $7 END,
+             claimed_ms = CASE $4 WHEN 'closed' THEN claimed_ms ELSE $8 END, closed_by = $9, closed_ms = $10
+         WHERE id = $1",
+    )
+    .bind(id)
+    .bind(alert.severity.as_str())
+    .bind(alert.confirmed)
+    .bind(state)
+    .bind(alert.rung_ms)
+    .bind(alert.seen_ms)
+    .bind(claim.map(|claim| claim.by.as_str()))
+    .bind(claim.map(|claim| claim.at_ms))
+    .bind(closed.map(|(by, _)| by.as_str()))
+    .bind(closed.map(|(_, at_ms)| *at_ms))
+    .execute(work)
+    .await?;
+    Ok(())
+}
+
+/// Adds a line to a story.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn add_line(
+    work: &mut SqliteConnection,
+    id: &str,
+    line: &Line,
+    record: Option<&str>,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO alert_line (alert, place, at_ms, kind, line, record)
+         SELECT $1, COALESCE(max(place), 0) + 1, $2, $3, $4, $5 FROM alert_line WHERE alert = $1",
+    )
+    .bind(id)
+    .bind(now_ms)
+    .bind(line.kind())
+    .bind(json!(line).to_string())
+    .bind(record)
+    .execute(work)
+    .await?;
+    Ok(())
+}
+
+/// Whether a story has this very line.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn has_line(work: &mut SqliteConnection, id: &str, line: &Line) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM alert_line WHERE alert = $1 AND line = $2)")
+        .bind(id)
+        .bind(json!(line).to_string())
+        .fetch_one(work)
+        .await?)
+}
+
+/// Sums a line up with the story's latest, if that is a summary of the same kind. Says whether it did.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn replace_summary(
+    work: &mut SqliteConnection,
+    id: &str,
+    line: &Line,
+    record: Option<&str>,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let latest =
+        sqlx::query("SELECT place, at_ms, line, record FROM alert_line WHERE alert = $1 ORDER BY place DESC LIMIT 1")
+            .bind(id)
+            .fetch_optional(&mut *work)
+            .await?;
+    let Some(latest) = latest else { return Ok(false) };
+    let (Line::AboveLimit(earlier), Line::AboveLimit(later)) = (told_of(&latest)?.line, line) else { return Ok(false) };
+    let summary = Line::AboveLimit(later.clone().with(&earlier));
+    sqlx::query("UPDATE alert_line SET at_ms = $3, line = $4, record = $5 WHERE alert = $1 AND place = $2")
+        .bind(id)
+        .bind(latest.try_get::<i64, _>("place")?)
+        .bind(now_ms)
+        .bind(json!(summary).to_string())
+        .bind(record)
+        .execute(work)
+        .await?;
+    Ok(true)
+}
+
+/// Notes that a rule kept quiet.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn note_suppression(
+    work: &mut SqliteConnection,
+    rule: &str,
+    about: &str,
+    record: Option<&str>,
+    why: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO suppression (at_ms, rule, about, record, why) VALUES ($1, $2, $3, $4, $5)")
+        .bind(now_ms)
+        .bind(rule)
+        .bind(about)
+        .bind(record)
+        .bind(why)
+        .execute(work)
+        .await?;
+    Ok(())
+}
+
+/// What rules wait for about these people.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn waiting_for(work: &mut SqliteConnection, people: &[&str]) -> Result<Vec<Waits>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM waiting WHERE person IN (SELECT value FROM json_each($1))")
+        .bind(json!(people).to_string())
+        .fetch_all(work)
+        .await?;
+    rows.iter().map(waits_of).collect()
+}
+
+/// Writes what a rule waits for.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn wait(work: &mut SqliteConnection, waits: &Waits) -> Result<(), StoreError> {
+    let Waits { rule, person, home, waiting } = waits;
+    sqlx::query(
+        "INSERT INTO waiting (rule, person, home, since_ms, due_ms, got, wanted, state)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT DO UPDATE SET since_ms = excluded.since_ms, due_ms = excluded.due_ms, got = excluded.got,
+             wanted = excluded.wanted, state = excluded.state",
+    )
+    .bind(rule)
+    .bind(person)
+    .bind(home)
+    .bind(waiting.since_ms)
+    .bind(waiting.due_ms)
+    .bind(waiting.got)
+    .bind(waiting.wanted)
+    .bind(&waiting.memory)
+    .execute(work)
+    .await?;
+    Ok(())
+}
+
+/// A rule waits no longer.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn stop_waiting(work: &mut SqliteConnection, rule: &str, person: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM waiting WHERE rule = $1 AND person = $2").bind(rule).bind(person).execute(work).await?;
+    Ok(())
+}
+
+fn case_of(row: &sqlx::sqlite::SqliteRow) -> Result<Case, StoreError> {
+    let claim = || -> Result<Claim, StoreError> {
+        Ok(Claim { by: row.try_get("claimed_by")?, at_ms: row.try_get("claimed_ms")? })
+    };
+    Ok(Case {
+        id: row.try_get("id")?,
+        rule: row.try_get("rule")?,
+        person: row.try_get("person")?,
+        home: row.try_get("home")?,
+        opened_ms: row.try_get("opened_ms")?,
+        alert: Alert {
+            state: match row.try_get("state")? {
+                "open" => State::Open,
+                "claimed" => State::Claimed(claim()?),
+                _ => State::Closed { by: row.try_get("closed_by")?, at_ms: row.try_get("closed_ms")? },
+            },
+            severity: match row.try_get("severity")? {
+                "high" => Severity::High,
+                "medium" => Severity::Medium,
+                _ => Severity::Low,
+            },
+            confirmed: row.try_get("confirmed")?,
+            rung_ms: row.try_get("rung_ms")?,
+            seen_ms: row.try_get("seen_ms")?,
+        },
+    })
+}
+
+fn told_of(row: &sqlx::sqlite::SqliteRow) -> Result<Told, StoreError> {
+    Ok(Told {
+        at_ms: row.try_get("at_ms")?,
+        line: serde_json::from_str(row.try_get("line")?).map_err(|_| unexpected("line"))?,
+        record: row.try_get("record")?,
+    })
+}
+
+fn waits_of(row: &sqlx::sqlite::SqliteRow) -> Result<Waits, StoreError> {
+    Ok(Waits {
+        rule: row.try_get("rule")?,
+        person: row.try_get("person")?,
+        home: row.try_get("home")?,
+        waiting: Waiting {
+            since_ms: row.try_get("since_ms")?,
+            due_ms: row.try_get("due_ms")?,
+            got: row.try_get("got")?,
+            wanted: row.try_get("wanted")?,
+            memory: row.try_get("state")?,
+        },
+    })
+}

@@ -1,0 +1,80 @@
+//! The books (P2): per agent, lane and epoch, what the agent says it took, and what became of it.
+
+use hempuls_protocol::books::Line;
+use serde::Serialize;
+use sqlx::{Row as _, SqlitePool};
+
+use super::StoreError;
+use super::ledger::unsigned;
+
+/// The books of one lane in one epoch.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Page {
+    /// In which home.
+    pub home: String,
+    /// Which box.
+    pub agent: String,
+    /// Which lane.
+    pub lane: String,
+    /// Which life of its buffer.
+    pub epoch: String,
+    /// Whether that life is over.
+    pub closed: bool,
+    /// The numbers.
+    #[serde(flatten)]
+    pub line: Line,
+    /// Whether they add up.
+    pub balanced: bool,
+    /// Since when the oldest of those that wait has waited.
+    pub oldest_waiting_ms: Option<i64>,
+}
+
+/// Reads all books. Stored, repeated and quarantined are counted from the rows; taken and waiting are what the agent
+/// says: waiting is every number above both what it will not send again and what the store has, that has no row yet.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn read(reader: &SqlitePool) -> Result<Vec<Page>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT agent.home, cursor.*,
+                count(event.seq) FILTER (WHERE disposition = 'stored') AS stored,
+                count(event.seq) FILTER (WHERE disposition = 'repeated') AS repeated,
+                count(event.seq) FILTER (WHERE disposition = 'quarantined') AS quarantined,
+                count(event.seq) FILTER (WHERE seq > MAX(through, receipted_through)) AS ahead,
+                COALESCE(max(event.seq), 0) AS highest
+         FROM cursor JOIN agent ON agent.id = cursor.agent LEFT JOIN event USING (agent, lane, epoch)
+         GROUP BY cursor.agent, cursor.lane, cursor.epoch
+         ORDER BY agent.home, cursor.agent, cursor.opened_ms, cursor.lane",
+    )
+    .fetch_all(reader)
+    .await?;
+    rows.iter().map(page_of).collect()
+}
+
+fn page_of(row: &sqlx::sqlite::SqliteRow) -> Result<Page, StoreError> {
+    let number = |column: &str| -> Result<u64, StoreError> { Ok(unsigned(row.try_get(column)?)) };
+    let (stored, repeated, quarantined) = (number("stored")?, number("repeated")?, number("quarantined")?);
+    let (moved, lost) = (number("moved")?, number("lost")?);
+    let closed = row.try_get::<Option<i64>, _>("closed_ms")?.is_some();
+    let through = number("through")?;
+    let line = if closed {
+        let last_taken: Option<i64> = row.try_get("last_taken")?;
+        let taken = last_taken.map_or(number("last_heard")?, unsigned).max(through).max(number("highest")?);
+        Line { taken, stored, repeated, quarantined, moved, lost, waiting: 0 }
+    } else {
+        let taken = number("last_heard")?.max(through);
+        let settled = through.max(number("receipted_through")?);
+        let waiting = taken.saturating_sub(settled).saturating_sub(number("ahead")?);
+        Line { taken, stored, repeated, quarantined, moved, lost, waiting }
+    };
+    Ok(Page {
+        home: row.try_get("home")?,
+        agent: row.try_get("agent")?,
+        lane: row.try_get("lane")?,
+        epoch: row.try_get("epoch")?,
+        closed,
+        balanced: line.is_balanced(),
+        line,
+        oldest_waiting_ms: row.try_get("oldest_waiting_ms")?,
+    })
+}

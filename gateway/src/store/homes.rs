@@ -1,0 +1,216 @@
+//! Homes and the boxes in them: who is enrolled, who is cut off, who was heard when.
+
+use hempuls_protocol::ids::AgentId;
+use hempuls_protocol::wire::heartbeat::Heartbeat;
+use rand::Rng as _;
+use serde_json::json;
+use sqlx::{Row as _, SqliteConnection, SqlitePool};
+
+use super::StoreError;
+use super::ledger::{signed, trust_word};
+
+/// What the gateway has to know of a box to take something from it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// In which home it stands.
+    pub home: String,
+    /// The serial number of its certificate, once it is enrolled.
+    pub serial: Option<String>,
+    /// Whether it is cut off.
+    pub is_revoked: bool,
+}
+
+/// Adds a home with a box that is yet to be enrolled. Returns the home's id and the box's.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn add(work: &mut SqliteConnection, name: &str, now_ms: i64) -> Result<(String, AgentId), StoreError> {
+    let home = super::new_id(now_ms);
+    let agent = AgentId::from_random(rand::rng().random());
+    sqlx::query("INSERT INTO home (id, name, created_ms) VALUES ($1, $2, $3)")
+        .bind(&home)
+        .bind(name)
+        .bind(now_ms)
+        .execute(&mut *work)
+        .await?;
+    sqlx::query("INSERT INTO agent (id, home, created_ms) VALUES ($1, $2, $3)")
+        .bind(agent.as_str())
+        .bind(&home)
+        .bind(now_ms)
+        .execute(work)
+        .await?;
+    Ok((home, agent))
+}
+
+/// The box of a home.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn agent_of(work: &mut SqliteConnection, home: &str) -> Result<Option<AgentId>, StoreError> {
+    let agent: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM agent WHERE home = $1 AND revoked_ms IS NULL ORDER BY created_ms DESC LIMIT 1",
+    )
+    .bind(home)
+    .fetch_optional(work)
+    .await?;
+    Ok(agent.and_then(|agent| agent.parse().ok()))
+}
+
+/// A box, if the store knows it.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn find_agent(reader: &SqlitePool, agent: &AgentId) -> Result<Option<Agent>, StoreError> {
+    let row = sqlx::query("SELECT id, home, serial, revoked_ms IS NOT NULL AS revoked FROM agent WHERE id = $1")
+        .bind(agent.as_str())
+        .fetch_optional(reader)
+        .await?;
+    row.map(|row| agent_row(&row)).transpose()
+}
+
+/// Those of these boxes that the store knows.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn find_agents(work: &mut SqliteConnection, agents: &[&AgentId]) -> Result<Vec<Agent>, StoreError> {
+    let ids: Vec<&str> = agents.iter().map(|agent| agent.as_str()).collect();
+    let rows = sqlx::query(
+        "SELECT agent.id, home, serial, revoked_ms IS NOT NULL AS revoked
+         FROM json_each($1) CROSS JOIN agent ON agent.id = value",
+    )
+    .bind(json!(ids).to_string())
+    .fetch_all(work)
+    .await?;
+    rows.iter().map(agent_row).collect()
+}
+
+fn agent_row(row: &sqlx::sqlite::SqliteRow) -> Result<Agent, StoreError> {
+    Ok(Agent {
+        id: row.try_get::<&str, _>("id")?.parse().map_err(|_| super::ledger::unexpected("id"))?,
+        home: row.try_get("home")?,
+        serial: row.try_get("serial")?,
+        is_revoked: row.try_get("revoked")?,
+    })
+}
+
+/// Writes down the certificate a box was given. It is enrolled from here on.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn enrol(
+    work: &mut SqliteConnection,
+    agent: &AgentId,
+    serial: &str,
+    expires_ms: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE agent SET enrolled_ms = $2, serial = $3, certificate_expires_ms = $4 WHERE id = $1")
+        .bind(agent.as_str())
+        .bind(now_ms)
+        .bind(serial)
+        .bind(expires_ms)
+        .execute(work)
+        .await?;
+    Ok(())
+}
+
+/// A box has connected, or its connection has ended. Returns its home.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn note_connection(
+    work: &mut SqliteConnection,
+    agent: &AgentId,
+    is_connected: bool,
+    now_ms: i64,
+) -> Result<Option<String>, StoreError> {
+    Ok(sqlx::query_scalar("UPDATE agent SET connected = $2, connected_changed_ms = $3 WHERE id = $1 RETURNING home")
+        .bind(agent.as_str())
+        .bind(is_connected)
+        .bind(now_ms)
+        .fetch_optional(work)
+        .await?)
+}
+
+/// No box is connected: the broker has just started.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn none_is_connected(work: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE agent SET connected = 0, connected_changed_ms = $1 WHERE connected")
+        .bind(now_ms)
+        .execute(work)
+        .await?;
+    Ok(())
+}
+
+/// These boxes have just been heard.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn note_heard(work: &mut SqliteConnection, agents: &[&AgentId], now_ms: i64) -> Result<(), StoreError> {
+    let ids: Vec<&str> = agents.iter().map(|agent| agent.as_str()).collect();
+    sqlx::query("UPDATE agent SET last_heard_ms = $2 WHERE id IN (SELECT value FROM json_each($1))")
+        .bind(json!(ids).to_string())
+        .bind(now_ms)
+        .execute(work)
+        .await?;
+    Ok(())
+}
+
+/// Writes down what a heartbeat says, but for its books.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn note_heartbeat(
+    work: &mut SqliteConnection,
+    agent: &AgentId,
+    beat: &Heartbeat,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let ago = |seconds: Option<u64>| seconds.map(|seconds| now_ms.saturating_sub(signed(seconds).saturating_mul(1000)));
+    sqlx::query(
+        "INSERT OR REPLACE INTO heartbeat (agent, at_ms, clock_trust, clock_wall_ms, heard_ms, heard, refused, panics,
+             disk_free, certificate_expires_ms, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    )
+    .bind(agent.as_str())
+    .bind(now_ms)
+    .bind(trust_word(beat.clock.trust))
+    .bind(beat.clock.wall_ms)
+    .bind(ago(beat.heard_s))
+    .bind(signed(beat.heard))
+    .bind(signed(beat.refused))
+    .bind(beat.panics)
+    .bind(beat.disk_free.map(signed))
+    .bind(beat.certificate_expires.map(|seconds| seconds.saturating_mul(1000)))
+    .bind(&beat.version)
+    .execute(&mut *work)
+    .await?;
+    for lane in &beat.lanes {
+        sqlx::query("UPDATE cursor SET oldest_waiting_ms = $4 WHERE agent = $1 AND lane = $2 AND epoch = $3")
+            .bind(agent.as_str())
+            .bind(lane.lane.as_str())
+            .bind(lane.epoch.to_string())
+            .bind(ago(lane.oldest_waiting_s))
+            .execute(&mut *work)
+            .await?;
+    }
+    for device in &beat.devices {
+        sqlx::query(
+            "INSERT INTO device_state (agent, device, at_ms, battery, heard_ms) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, battery = COALESCE(excluded.battery, battery),
+                 heard_ms = COALESCE(excluded.heard_ms, heard_ms)",
+        )
+        .bind(agent.as_str())
+        .bind(device.device.to_string())
+        .bind(now_ms)
+        .bind(device.battery)
+        .bind(ago(device.heard_s))
+        .execute(&mut *work)
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! What people and homes are called.
+
+use std::collections::HashMap;
+
+use serde_json::json;
+use sqlx::SqlitePool;
+
+use super::StoreError;
+
+/// Names by id.
+pub type Names = HashMap<String, String>;
+
+/// The names of these people.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn of_people(reader: &SqlitePool, ids: impl Iterator<Item = &str> + Send) -> Result<Names, StoreError> {
+    let ids: Vec<&str> = ids.collect();
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT id, name FROM person WHERE id IN (SELECT value FROM json_each(?))")
+            .bind(json!(ids).to_string())
+            .fetch_all(reader)
+            .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The names of these homes.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn of_homes(reader: &SqlitePool, ids: impl Iterator<Item = &str> + Send) -> Result<Names, StoreError> {
+    let ids: Vec<&str> = ids.collect();
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT id, name FROM home WHERE id IN (SELECT value FROM json_each(?))")
+            .bind(json!(ids).to_string())
+            .fetch_all(reader)
+            .await?;
+    Ok(rows.into_iter().collect())
+}

@@ -1,0 +1,62 @@
+//! What is to be done later: rows, due by the database's clock, so that they survive a restart and fire once.
+
+use sqlx::{Row as _, SqliteConnection, SqlitePool};
+
+use super::StoreError;
+
+/// Something to be done later.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Timer {
+    /// For whom: a rule's name.
+    pub kind: String,
+    /// About what: a person's id.
+    pub key: String,
+}
+
+/// Sets a timer, anew if it is set already.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn set(work: &mut SqliteConnection, kind: &str, key: &str, due_ms: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO timer (kind, key, due_ms) VALUES ($1, $2, $3) ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms",
+    )
+    .bind(kind)
+    .bind(key)
+    .bind(due_ms)
+    .execute(work)
+    .await?;
+    Ok(())
+}
+
+/// Takes a timer back.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn clear(work: &mut SqliteConnection, kind: &str, key: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM timer WHERE kind = $1 AND key = $2").bind(kind).bind(key).execute(work).await?;
+    Ok(())
+}
+
+/// How many milliseconds there are until the next timer is due; none when no timer is set.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn until_next_ms(reader: &SqlitePool) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar("SELECT min(due_ms) - CAST(unixepoch('subsec') * 1000 AS INTEGER) FROM timer")
+        .fetch_one(reader)
+        .await?)
+}
+
+/// Takes the timers that are due. They are this work's: it does what they are for, or they stay.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn take_due(work: &mut SqliteConnection) -> Result<Vec<Timer>, StoreError> {
+    let rows = sqlx::query(
+        "DELETE FROM timer WHERE due_ms <= CAST(unixepoch('subsec') * 1000 AS INTEGER) RETURNING kind, key",
+    )
+    .fetch_all(work)
+    .await?;
+    rows.iter().map(|row| Ok(Timer { kind: row.try_get("kind")?, key: row.try_get("key")? })).collect()
+}

@@ -1,0 +1,205 @@
+//! The shipped program: its commands beside a running gateway, and what it says when something is wrong.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+
+#[test]
+fn homes_people_and_devices_are_added_while_the_gateway_runs() {
+    let gateway = Gateway::start();
+    let home = gateway.ask(&["home", "add", "Ada's kitchen"]);
+    assert_eq!(home["agent"].as_str().map(str::len), Some(16));
+    assert_eq!(home["code"].as_str().map(str::len), Some(27));
+    let home = home["home"].as_str().unwrap();
+    let person = gateway.ask(&["person", "add", "Ada", "--home", home]);
+    let device = gateway.ask(&["device", "add", "c0:00:00:00:00:01", "--kind", "blood_pressure", "--home", home]);
+    assert_eq!(device["device"], "C0:00:00:00:00:01");
+    let person = person["person"].as_str().unwrap();
+    let assigned = gateway.ask(&[
+        "assign",
+        "C0:00:00:00:00:01",
+        person,
+        "--slot",
+        "2",
+        "--from",
+        "2026-11-22T14:00",
+        "--until",
+        "2026-11-23",
+    ]);
+    assert_eq!((assigned["slot"].as_i64(), assigned["from_ms"].as_i64()), (Some(2), Some(1_795_352_400_000)));
+    assert_ne!(gateway.ask(&["home", "code", home])["code"], Value::Null);
+
+    assert_says(
+        &gateway.run(&["person", "add", "Bea", "--home", "nowhere"]),
+        &["no home nowhere", "nothing was changed"],
+    );
+    assert_says(&gateway.run(&["home", "code", "nowhere"]), &["no home nowhere"]);
+    let backwards = ["assign", "C0:00:00:00:00:01", person, "--from", "2026-11-23", "--until", "2026-11-22"];
+    assert_says(&gateway.run(&backwards), &["--until is not after --from", "nothing was changed"]);
+}
+
+#[test]
+fn the_first_start_writes_secrets_into_files_and_never_into_the_log() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut gateway = Gateway::start();
+    let mode = |file: &str| std::fs::metadata(gateway.data().join(file)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("."), 0o700);
+    for file in ["store.sqlite", "console-login", "api-token", "ca/ca-key.pem", "ca/server-key.pem"] {
+        assert_eq!(mode(file), 0o600, "{file}");
+    }
+    let text = |file: &str| std::fs::read_to_string(gateway.data().join(file)).unwrap();
+    let secret = |file: &str| text(file).trim().lines().last().unwrap().to_owned();
+    let secrets = [secret("console-login"), secret("api-token")];
+    let log = gateway.stop();
+    assert!(log.contains("console-login") && log.contains("api-token"), "{log}");
+    for secret in secrets {
+        assert!(secret.len() > 16 && !log.contains(&secret), "{log}");
+    }
+}
+
+#[test]
+fn what_is_wrong_at_the_start_is_said_with_what_to_do() {
+    let gateway = Gateway::start();
+    let elsewhere = tempfile::tempdir().unwrap();
+
+    assert_says(&run(elsewhere.path(), &["run"]), &["cannot read the configuration", "--config"]);
+
+    configure(elsewhere.path(), gateway.broker, free_port());
+    assert_says(&run(elsewhere.path(), &["run"]), &["cannot listen on", "broker.listen", "Another program"]);
+
+    configure(elsewhere.path(), free_port(), gateway.console);
+    assert_says(&run(elsewhere.path(), &["run"]), &["cannot listen on", "console.listen"]);
+
+    configure(elsewhere.path(), free_port(), free_port());
+    std::fs::remove_dir_all(elsewhere.path().join("data")).unwrap();
+    std::fs::create_dir(elsewhere.path().join("data")).unwrap();
+    std::fs::write(elsewhere.path().join("data/store.sqlite"), vec![7; 8192]).unwrap();
+    assert_says(&run(elsewhere.path(), &["run"]), &["cannot open the store", "backup"]);
+
+    std::fs::remove_dir_all(elsewhere.path().join("data")).unwrap();
+    std::fs::write(elsewhere.path().join("data"), "a file").unwrap();
+    assert_says(&run(elsewhere.path(), &["run"]), &["cannot use the data folder", "writable"]);
+
+    std::fs::write(elsewhere.path().join("gateway.toml"), "data = \"data\"\ncolour = 1").unwrap();
+    assert_says(&run(elsewhere.path(), &["check-config"]), &["cannot be used", "colour"]);
+}
+
+#[test]
+fn a_stranger_at_the_brokers_door_is_in_the_log_with_the_reason() {
+    let mut gateway = Gateway::start();
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", gateway.broker)).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let no_certificate = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_root_certificates(roots(&gateway.data().join("ca/ca.pem")))
+        .with_no_client_auth();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut connection = rustls::ClientConnection::new(std::sync::Arc::new(no_certificate), name).unwrap();
+    let answer = rustls::Stream::new(&mut connection, &mut stream).read(&mut [0; 1]);
+    assert!(!answer.is_ok_and(|bytes| bytes > 0));
+
+    let log = gateway.stop();
+    assert!(log.contains("peer sent no certificates"), "{log}");
+}
+
+/// The program, running in a folder of its own.
+struct Gateway {
+    folder: tempfile::TempDir,
+    child: Child,
+    log: Option<std::thread::JoinHandle<String>>,
+    broker: u16,
+    console: u16,
+}
+
+impl Gateway {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (broker, console) = (free_port(), free_port());
+        configure(folder.path(), broker, console);
+        let mut child = program(folder.path(), &["run"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = String::new();
+        for line in lines.by_ref() {
+            said.push_str(&line);
+            said.push('\n');
+            if line.contains("ready") {
+                break;
+            }
+        }
+        assert!(said.contains("ready"), "{said}");
+        let log = std::thread::spawn(move || said + &lines.collect::<Vec<_>>().join("\n"));
+        Self { folder, child, log: Some(log), broker, console }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        run(self.folder.path(), arguments)
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Value {
+        let output = self.run(&[&["--json"], arguments].concat());
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Stops it as systemd does, and returns all it said.
+    fn stop(&mut self) -> String {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+        self.log.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // An error means that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn configure(folder: &Path, broker: u16, console: u16) {
+    let text = format!(
+        "data = \"data\"\n[broker]\nlisten = \"127.0.0.1:{broker}\"\n[enrolment]\nlisten = \"127.0.0.1:{}\"\n\
+         [console]\nlisten = \"127.0.0.1:{console}\"\n",
+        free_port()
+    );
+    std::fs::write(folder.join("gateway.toml"), text).unwrap();
+}
+
+fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hempuls-gateway"));
+    command.current_dir(folder).args(arguments).env_remove("RUST_LOG").stdout(Stdio::piped());
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    program(folder, arguments).output().unwrap()
+}
+
+fn assert_says(output: &Output, words: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "it succeeded: {said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in {said:?}");
+    }
+}
+
+fn roots(ca: &Path) -> rustls::RootCertStore {
+    use rustls::pki_types::pem::PemObject as _;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(rustls::pki_types::CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    roots
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

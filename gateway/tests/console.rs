@@ -1,0 +1,692 @@
+//! The console as a browser and a program meet it: over HTTP, on a real store.
+
+mod fixture;
+
+use std::net::SocketAddr;
+
+use fixture::{Console, Ward};
+use hempuls_gateway::changes::Change;
+use hempuls_gateway::clock;
+use hempuls_gateway::http;
+use hempuls_gateway::store::access_log::{self, Verified};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const PAGES_FOR_PEOPLE: [&str; 4] = ["/", "/persons/{ada}", "/alerts/{press}", "/homes"];
+const STREAMS: [&str; 4] = ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream"];
+const FOR_PROGRAMS: [&str; 3] = ["/api/v1/books", "/api/v1/readings", "/api/v1/alerts"];
+
+#[tokio::test]
+async fn nobody_sees_anything_without_signing_in() {
+    let night = Night::begin().await;
+    let stranger = night.browser();
+    for page in PAGES_FOR_PEOPLE {
+        let answer = stranger.get(&night.path(page)).await;
+        assert_eq!(answer.status, 303, "{page}");
+        assert!(answer.header("location").starts_with("/login?to="), "{page}");
+        night.assert_tells_nothing(&answer);
+    }
+    for address in STREAMS.into_iter().chain(FOR_PROGRAMS) {
+        let answer = stranger.get(&night.path(address)).await;
+        assert_eq!(answer.status, 401, "{address}");
+        night.assert_tells_nothing(&answer);
+        let guess = stranger
+            .get_with(&night.path(address), &[("authorization", "Bearer 0123456789abcdef0123456789abcdef")])
+            .await;
+        assert_eq!(guess.status, 401, "{address}");
+    }
+    for act in ["/alerts/{press}/claim", "/alerts/{press}/close"] {
+        let answer = stranger.post(&night.path(act), "note=x").await;
+        assert_eq!((answer.status, answer.header("location").starts_with("/login")), (303, true), "{act}");
+    }
+    assert_eq!(night.log().await, Vec::<Row>::new());
+    assert_eq!(night.state_of(&night.ward.press).await, "open");
+}
+
+#[tokio::test]
+async fn every_look_leaves_its_row_before_the_answer() {
+    let night = Night::begin().await;
+    let (ada, bo, karin) = (night.ward.ada.clone(), night.ward.bo.clone(), night.ward.karin.clone());
+    let anna = night.sign_in().await;
+
+    anna.get("/").await.expect(200);
+    assert_eq!(
+        night.new_rows().await,
+        ["saw_on_work_list by Anna Ström", "saw_on_work_list by Anna Ström", "saw_on_work_list by Anna Ström"]
+    );
+    let mut seen: Vec<Option<String>> = night.log().await.into_iter().map(|row| row.person).collect();
+    seen.sort();
+    let mut expected = vec![Some(ada.clone()), Some(bo), Some(karin)];
+    expected.sort();
+    assert_eq!(seen, expected, "one row for each person on the list, and none for Edith");
+
+    anna.get(&format!("/persons/{ada}")).await.expect(200);
+    assert_eq!(night.new_rows().await, ["opened_person by Anna Ström"]);
+    anna.get(&night.path("/alerts/{press}")).await.expect(200);
+    assert_eq!(night.new_rows().await, ["opened_alert by Anna Ström"]);
+    anna.get("/homes").await.expect(200);
+    assert_eq!(night.new_rows().await, Vec::<String>::new(), "homes show nobody's data");
+
+    let program = night.program();
+    program.get("/api/v1/readings").await.expect(200);
+    assert_eq!(
+        night.new_rows().await,
+        ["fetched_readings by program", "fetched_readings by program"],
+        "Ada's, and the queue's"
+    );
+    program.get("/api/v1/alerts").await.expect(200);
+    assert_eq!(night.new_rows().await.len(), 3);
+    program.get("/api/v1/books").await.expect(200);
+    assert_eq!(night.new_rows().await, Vec::<String>::new(), "the books say nothing about a person");
+}
+
+#[tokio::test]
+async fn the_work_list_writes_one_row_for_each_person_and_session() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    for _ in 0..3 {
+        anna.get("/").await.expect(200);
+    }
+    anna.follow("/stream").await.next("region").await;
+    assert_eq!(night.new_rows().await.len(), 3);
+
+    let again = night.sign_in().await;
+    again.get("/").await.expect(200);
+    assert_eq!(night.new_rows().await.len(), 3, "another session is another look");
+}
+
+#[tokio::test]
+async fn where_the_look_cannot_be_noted_nothing_is_shown() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    night.sql("CREATE TRIGGER full BEFORE INSERT ON access_log BEGIN SELECT RAISE(ABORT, 'disk full'); END").await;
+    for page in ["/", "/persons/{ada}", "/alerts/{press}"] {
+        let answer = anna.get(&night.path(page)).await;
+        assert_eq!(answer.status, 503, "{page}");
+        assert!(answer.body.contains("kan inte visas just nu"), "{page}");
+        night.assert_tells_nothing(&answer);
+    }
+    for address in ["/api/v1/readings", "/api/v1/alerts"] {
+        let answer = night.program().get(address).await;
+        assert_eq!(answer.status, 503, "{address}");
+        night.assert_tells_nothing(&answer);
+    }
+    let claim = anna.post(&night.path("/alerts/{press}/claim"), "").await;
+    assert_eq!(claim.status, 503);
+    assert_eq!(night.state_of(&night.ward.press).await, "open", "no claim without its trace");
+}
+
+#[tokio::test]
+async fn a_changed_row_of_the_log_is_found() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    anna.get("/").await.expect(200);
+    anna.get(&night.path("/persons/{ada}")).await.expect(200);
+    let reader = night.ward.store.reader();
+    assert!(matches!(access_log::verify(reader).await, Ok(Verified::Whole { rows: 4, .. })));
+
+    let mut work = night.ward.store.work().await.unwrap();
+    assert!(
+        sqlx::query("UPDATE access_log SET who = 'nobody'").execute(&mut *work).await.is_err(),
+        "the store refuses it"
+    );
+    drop(work);
+    night.sql("DROP TRIGGER access_log_is_never_changed").await;
+    night.sql("DROP TRIGGER access_log_is_never_shortened").await;
+    night.sql("UPDATE access_log SET who = 'nobody' WHERE n = 2").await;
+    assert_eq!(access_log::verify(reader).await.unwrap(), Verified::Broken { at: 2 });
+    night.sql("UPDATE access_log SET who = 'Anna Ström' WHERE n = 2").await;
+    night.sql("DELETE FROM access_log WHERE n = 3").await;
+    assert_eq!(access_log::verify(reader).await.unwrap(), Verified::Broken { at: 3 });
+}
+
+#[tokio::test]
+async fn of_two_nurses_one_takes_the_alarm_and_the_other_is_told_who() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let bengt = night.sign_in_as("Bengt Ek").await;
+    let claim = night.path("/alerts/{press}/claim");
+
+    let (first, second) = tokio::join!(anna.post(&claim, ""), bengt.post(&claim, ""));
+
+    let told: Vec<&str> = [&first, &second].map(|answer| answer.header("location")).to_vec();
+    assert_eq!(told.iter().filter(|location| location.ends_with("said=taken")).count(), 1, "{told:?}");
+    let (winner, loser, location) =
+        if told[0].ends_with("said=taken") { ("Bengt Ek", &anna, told[0]) } else { ("Anna Ström", &bengt, told[1]) };
+    assert!(loser.get(location).await.expect(200).contains(&format!("{winner} hann före")));
+    let claims = night.count("SELECT count(*) FROM alert_line WHERE kind = 'claimed' AND alert = '{press}'").await;
+    assert_eq!(claims, 1);
+}
+
+#[tokio::test]
+async fn doing_the_same_twice_changes_nothing() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let lines = "SELECT count(*) FROM alert_line WHERE alert = '{press}'";
+    let close = night.path("/alerts/{press}/close");
+
+    let too_early = anna.post(&close, "note=klart").await;
+    assert!(too_early.header("location").ends_with("said=unclaimed"));
+    for _ in 0..2 {
+        anna.post(&night.path("/alerts/{press}/claim"), "").await.expect(303);
+    }
+    assert_eq!(night.count(lines).await, 2);
+    assert!(anna.post(&close, "note=+++").await.header("location").ends_with("said=note"));
+    for _ in 0..2 {
+        anna.post(&close, "note=Hon+m%C3%A5r+bra").await.expect(303);
+    }
+    assert_eq!(night.count(lines).await, 3);
+    assert!(anna.get(&night.path("/alerts/{press}")).await.expect(200).contains("Hon mår bra"));
+}
+
+#[tokio::test]
+async fn a_press_that_rings_again_is_loud_until_its_claimer_has_it_before_her_eyes() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let bengt = night.sign_in_as("Bengt Ek").await;
+    anna.post(&night.path("/alerts/{press}/claim"), "").await.expect(303);
+    let rung = clock::now_ms() + 1;
+    night.sql(&night.path(&format!("UPDATE alert SET rung_ms = {rung} WHERE id = '{{press}}'"))).await;
+    let loud = "inte sett av Anna Ström";
+
+    assert!(bengt.get("/").await.expect(200).contains(loud));
+    bengt.get(&night.path("/alerts/{press}")).await.expect(200);
+    assert!(bengt.get("/").await.expect(200).contains(loud), "somebody else has seen it");
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    anna.get(&night.path("/alerts/{press}")).await.expect(200);
+    assert!(!bengt.get("/").await.expect(200).contains(loud));
+}
+
+#[tokio::test]
+async fn the_stream_shows_a_change_at_once_and_ends_with_the_session() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let mut stream = anna.follow("/stream").await;
+    assert!(stream.next("region").await.contains("Ingen har tagit hand om det än"));
+    stream.next("beat").await;
+
+    night.sign_in_as("Bengt Ek").await.post(&night.path("/alerts/{press}/claim"), "").await.expect(303);
+    assert!(stream.next("region").await.contains("Bengt Ek"));
+
+    anna.post("/logout", "").await.expect(303);
+    night.console.changes.tell([Change::WorkList]);
+    assert_eq!(stream.next("ended").await, "/login");
+    assert_eq!(anna.get("/").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_console_that_is_stopped_ends_its_streams() {
+    let night = Night::begin().await;
+    let mut stream = night.sign_in().await.follow("/stream").await;
+    stream.next("beat").await;
+    tokio::time::timeout(std::time::Duration::from_secs(5), night.console.stop())
+        .await
+        .expect("it does not wait for them");
+}
+
+#[tokio::test]
+async fn another_sites_page_can_do_nothing() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let claim = night.path("/alerts/{press}/claim");
+    for origin in [vec![], vec![("origin", "https://evil.example")], vec![("sec-fetch-site", "cross-site")]] {
+        let answer = anna.send("POST", &claim, &origin, "").await;
+        assert_eq!(answer.status, 403, "{origin:?}");
+        assert!(answer.body.contains("Stoppat för säkerhets skull"));
+    }
+    assert_eq!(night.state_of(&night.ward.press).await, "open");
+}
+
+#[tokio::test]
+async fn guessing_passwords_becomes_slow_and_tells_nothing() {
+    let night = Night::begin().await;
+    let thief = night.browser();
+    let mut answers = Vec::new();
+    // Looking at a password may itself take seconds on a busy machine; the waits soon become longer than that.
+    while answers.len() < 9 && !answers.contains(&429) {
+        answers.push(thief.post("/login", "name=Anna+Str%C3%B6m&password=guess").await.status);
+    }
+    assert_eq!(answers[..4], [401; 4], "the first mistakes are free");
+    assert_eq!(answers.last(), Some(&429), "{answers:?}");
+    let wrong_name = night.browser().post("/login", "name=Nobody&password=guess").await;
+    assert!(wrong_name.body.contains("Namnet eller lösenordet stämmer inte"));
+}
+
+#[tokio::test]
+async fn names_are_text_and_never_markup() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    for page in ["/", "/persons/{karin}"] {
+        let body = anna.get(&night.path(page)).await.expect(200);
+        assert!(body.contains("Karin &lt;script&gt;alert(1)&lt;/script&gt; Ek"), "{page}");
+        assert!(!body.contains("<script>alert"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_speaks_swedish_and_english_and_keeps_others_out() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let said = [("sv", "Uppgifter från kl."), ("en", "Data from")];
+    for page in PAGES_FOR_PEOPLE {
+        for (lang, words) in said {
+            let answer = anna.get_with(&night.path(page), &[("accept-language", lang)]).await;
+            assert!(answer.body.contains(&format!("<html lang=\"{lang}\">")), "{page} in {lang}");
+            assert!(answer.body.contains(words), "{page} in {lang}");
+            assert_eq!(answer.header("cache-control"), "no-store", "{page}");
+            assert_eq!(answer.header("x-frame-options"), "DENY", "{page}");
+            assert!(answer.header("content-security-policy").starts_with("default-src 'none'"), "{page}");
+            assert!(!answer.body.contains(" style="), "{page}");
+        }
+    }
+    let missing = anna.get_with("/no-such-page", &[("accept-language", "en")]).await;
+    assert_eq!((missing.status, missing.body.contains("There is no such page")), (404, true));
+    let chosen = night.browser().get("/language/en?to=//evil.example").await;
+    assert_eq!(chosen.header("location"), "/");
+    assert!(chosen.header("set-cookie").starts_with("hempuls_language=en"));
+}
+
+#[tokio::test]
+async fn english_pages_are_english_throughout_and_swedish_ones_swedish() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let names = [
+        "På svenska",
+        "Anna Ström",
+        "Hemsjukvården natt",
+        "Bo Öberg",
+        "Ängsvägen",
+        "Edith Sjö",
+        "Kom åt knappen när hon diskade",
+    ];
+    for page in PAGES_FOR_PEOPLE.into_iter().chain(["/login", "/no-such-page"]) {
+        let anna = if page == "/login" { &night.browser() } else { &anna };
+        let english = anna.get_with(&night.path(page), &[("accept-language", "en")]).await.body;
+        let english = names.iter().fold(english, |text, name| text.replace(name, ""));
+        assert!(!english.contains(['å', 'ä', 'ö', 'Å', 'Ä', 'Ö']), "{page} has Swedish words");
+        let swedish = anna.get_with(&night.path(page), &[("accept-language", "sv")]).await.body;
+        let swedish = swedish.replace("payload ends in systolic: 2 bytes needed, 1 left", "");
+        for word in [" the ", " is ", " of ", "The ", " reading", "Open<"] {
+            assert!(!swedish.contains(word), "{page} has the English word {word:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_opened_without_its_page_leaves_its_row_too() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    anna.get("/").await.expect(200);
+    night.new_rows().await;
+    let (person, alert) = (night.path("/persons/{ada}"), night.path("/alerts/{press}"));
+    anna.follow(&format!("{person}/stream")).await.next("region").await;
+    assert_eq!(night.new_rows().await, ["opened_person by Anna Ström"]);
+    anna.follow(&format!("{alert}/stream")).await.next("region").await;
+    assert_eq!(night.new_rows().await, ["opened_alert by Anna Ström"]);
+
+    anna.get(&person).await.expect(200);
+    assert_eq!(night.new_rows().await.len(), 1);
+    anna.follow(&format!("{person}/stream")).await.next("region").await;
+    assert_eq!(night.new_rows().await, Vec::<String>::new(), "its page has noted it");
+}
+
+#[tokio::test]
+async fn an_empty_list_is_never_all_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let ward = fixture::ward(folder.path()).await;
+    for table in ["alert_line", "alert", "waiting", "observation", "record"] {
+        let mut work = ward.store.work().await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *work).await.unwrap();
+        work.commit().await.unwrap();
+    }
+    let night = Night::with(ward, folder).await;
+    let body = night.sign_in().await.get("/").await.expect(200);
+    assert!(body.contains("Inget väntar på någon just nu"));
+    assert!(body.contains("Senaste livstecknet från ett hem kom"));
+    assert!(body.contains("2 av 3 hem har hörts av"));
+    assert!(body.contains("Norra Hamngatan 7, hördes senast"));
+}
+
+#[tokio::test]
+async fn a_person_with_one_reading_and_one_with_a_thousand_have_a_page() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let edith = night.path("/persons/{edith}");
+    assert!(anna.get(&edith).await.expect(200).contains("Det betyder inte att allt är bra"));
+
+    night.copy_readings(1).await;
+    let one = anna.get(&edith).await.expect(200);
+    assert!(one.contains("<svg class=\"chart\" role=\"img\"") && one.contains("1 under perioden"));
+
+    night.copy_readings(999).await;
+    let many = anna.get(&edith).await.expect(200);
+    assert!(many.contains("1000 under perioden"));
+    assert!(many.len() < 120 * 1024, "{} bytes leave too little for style and script", many.len());
+    let (_, before) = many.split_once("&amp;before=").expect("there is an older page");
+    let before: String = before.chars().take_while(char::is_ascii_digit).collect();
+    let older = anna.get(&format!("{edith}?days=30&before={before}")).await.expect(200);
+    assert!(older.contains("Nyaste mätningarna") && older != many);
+}
+
+#[tokio::test]
+async fn what_could_not_be_read_is_shown_as_it_came() {
+    let night = Night::begin().await;
+    let body = night.sign_in().await.get(&night.path("/persons/{ada}")).await.expect(200);
+    assert!(body.contains("Kunde inte tolkas") && body.contains("<code>1e80</code>"));
+    assert!(body.contains("rörde sig, fel armställning"));
+    assert!(body.contains("class=\"point s1 hollow\""), "what is not usable is drawn hollow");
+    assert!(body.contains("Gräns övertryck (systoliskt) 180") && body.contains("Gräns undertryck (diastoliskt) 110"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_understood_is_refused_in_words() {
+    let night = Night::begin().await;
+    let page = night.sign_in().await.get(&night.path("/persons/{ada}?days=eleven")).await;
+    assert_eq!((page.status, page.body.contains("Frågan gick inte att förstå")), (400, true));
+    let answer = night.program().get("/api/v1/readings?limit=many").await;
+    assert_eq!((answer.status, answer.body.as_str()), (400, r#"{"error":"the request could not be understood"}"#));
+    assert_eq!(night.new_rows().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn programs_read_readings_alerts_and_books() {
+    let night = Night::begin().await;
+    let program = night.program();
+    let all = program.json("/api/v1/readings?limit=5000").await;
+    let all = all["readings"].as_array().expect("a list").clone();
+    let mut paged = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = program.json(&format!("/api/v1/readings?limit=40&after={after}")).await;
+        paged.extend(page["readings"].as_array().expect("a list").iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut after),
+            None => break,
+        }
+    }
+    assert_eq!(paged, all);
+    let pressure =
+        all.iter().find(|reading| reading["characteristic"] == "2a35" && reading["usable"] == true).expect("one");
+    assert_eq!(pressure["observations"][0]["quantity"], "systolic");
+    assert_eq!(pressure["observations"][0]["unit"], "mm[Hg]");
+    assert!(pressure["observations"][0]["value"].is_i64());
+    assert_eq!(pressure["raw"], "1e80");
+
+    let alerts = program.json("/api/v1/alerts").await;
+    assert_eq!(alerts["alerts"][0]["rule"], "alarm_pressed");
+    assert_eq!(alerts["alerts"][0]["state"], "open");
+    assert_eq!(alerts["alerts"][0]["lines"][0]["kind"], "alarm_pressed");
+    assert_eq!(alerts["waiting"][0]["wanted"], 2);
+
+    let books = program.json("/api/v1/books").await;
+    assert_eq!(books["records"], all.len());
+    let lines = books["lines"].as_array().expect("a list");
+    assert_eq!(lines.len(), 6);
+    assert!(lines.iter().all(|line| line["balanced"] == true));
+    assert_eq!(lines.iter().filter(|line| line["connected"] == true).count(), 4);
+}
+
+#[tokio::test]
+async fn whoever_watches_the_gateway_is_told_why_it_is_not_ready() {
+    let night = Night::begin().await;
+    let watcher = night.browser();
+    assert_eq!(watcher.get("/healthz").await.expect(200), "alive\n");
+    assert_eq!(watcher.json("/readyz").await["ready"], true);
+    night.console.health.broker_is_up(false);
+    let not_ready = watcher.get("/readyz").await;
+    assert_eq!(not_ready.status, 503);
+    assert!(not_ready.body.contains("the broker does not take connections"));
+}
+
+/// A night shift: a ward, and its console being served.
+struct Night {
+    ward: Ward,
+    console: Console,
+    rows_seen: std::sync::atomic::AtomicUsize,
+    _folder: TempDir,
+}
+
+#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+struct Row {
+    who: String,
+    action: String,
+    person: Option<String>,
+}
+
+impl Night {
+    async fn begin() -> Self {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let ward = fixture::ward(folder.path()).await;
+        Self::with(ward, folder).await
+    }
+
+    async fn with(ward: Ward, folder: TempDir) -> Self {
+        let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
+        Self { ward, console, rows_seen: 0.into(), _folder: folder }
+    }
+
+    fn path(&self, path: &str) -> String {
+        let ward = &self.ward;
+        let ids = [("{ada}", &ward.ada), ("{karin}", &ward.karin), ("{edith}", &ward.edith), ("{press}", &ward.press)];
+        ids.into_iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
+    }
+
+    fn browser(&self) -> Client {
+        Client { address: self.console.address, headers: Vec::new() }
+    }
+
+    fn program(&self) -> Client {
+        let bearer = format!("Bearer {}", self.console.token);
+        Client { address: self.console.address, headers: vec![("authorization".into(), bearer)] }
+    }
+
+    async fn sign_in(&self) -> Client {
+        self.sign_in_with(&self.console.login.name, &self.console.login.password).await
+    }
+
+    /// A colleague with an account of her own.
+    async fn sign_in_as(&self, name: &str) -> Client {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let elsewhere =
+            hempuls_gateway::store::Store::open(&folder.path().join("other.sqlite")).await.expect("it opens");
+        let login =
+            http::ensure_account(&elsewhere, name, "Trygghetslarm").await.expect("it can be written").expect("new");
+        let hash: String = sqlx::query_scalar("SELECT password_hash FROM account")
+            .fetch_one(elsewhere.reader())
+            .await
+            .expect("one account");
+        let mut work = self.ward.store.work().await.expect("it can be written");
+        sqlx::query("INSERT INTO account (name, unit, password_hash, created_ms) VALUES (?, 'Trygghetslarm', ?, 0)")
+            .bind(name)
+            .bind(hash)
+            .execute(&mut *work)
+            .await
+            .expect("nobody has this name");
+        work.commit().await.expect("it can be written");
+        self.sign_in_with(&login.name, &login.password).await
+    }
+
+    async fn sign_in_with(&self, name: &str, password: &str) -> Client {
+        let browser = self.browser();
+        let name: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let answer = browser.post("/login", &format!("name={name}&password={password}")).await;
+        assert_eq!((answer.status, answer.header("location")), (303, "/"));
+        let cookie = answer.header("set-cookie");
+        assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+        let cookie = cookie.split(';').next().expect("a cookie").to_owned();
+        Client { headers: vec![("cookie".into(), cookie)], ..browser }
+    }
+
+    fn assert_tells_nothing(&self, answer: &Answer) {
+        for secret in ["Ada", "Lindgren", "Storgatan", "mmHg", "141"] {
+            assert!(!answer.body.contains(secret), "{secret} in {}", answer.body);
+        }
+    }
+
+    async fn log(&self) -> Vec<Row> {
+        sqlx::query_as("SELECT who, action, person FROM access_log ORDER BY n")
+            .fetch_all(self.ward.store.reader())
+            .await
+            .expect("it can be read")
+    }
+
+    /// The rows since this was last asked.
+    async fn new_rows(&self) -> Vec<String> {
+        let log = self.log().await;
+        let seen = self.rows_seen.swap(log.len(), std::sync::atomic::Ordering::Relaxed);
+        log[seen..].iter().map(|row| format!("{} by {}", row.action, row.who)).collect()
+    }
+
+    async fn sql(&self, sql: &str) {
+        let mut work = self.ward.store.work().await.expect("it can be written");
+        sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut *work).await.expect("it fits the schema");
+        work.commit().await.expect("it can be written");
+    }
+
+    async fn count(&self, sql: &str) -> i64 {
+        let sql = sqlx::AssertSqlSafe(self.path(sql));
+        sqlx::query_scalar(sql).fetch_one(self.ward.store.reader()).await.expect("it fits the schema")
+    }
+
+    async fn state_of(&self, alert: &str) -> String {
+        sqlx::query_scalar("SELECT state FROM alert WHERE id = ?")
+            .bind(alert)
+            .fetch_one(self.ward.store.reader())
+            .await
+            .expect("it is there")
+    }
+
+    /// Gives Edith copies of one of Ada's blood pressures, a minute apart.
+    async fn copy_readings(&self, count: u32) {
+        let columns = "kind, identity_class, device, characteristic, raw, dialect, marks, measured_by, taken_boot, \
+            taken_since_boot_ms, taken_trust, agent, home, stored_ms";
+        self.sql(&self.path(&format!(
+            "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count}),
+                  model AS (SELECT * FROM record WHERE characteristic = 10805 AND unreadable IS NULL ORDER BY id DESC LIMIT 1)
+             INSERT INTO record (id, identity, measured_ms, person, {columns})
+             SELECT 'copy{count}-' || n, 'copy{count}-' || n, measured_ms - n * 60000 - {count}, '{{edith}}', {columns} FROM model, n"
+        )))
+        .await;
+        self.sql(&format!(
+            "INSERT INTO observation (record, place, quantity, mantissa, exponent, unit, usable)
+             SELECT id, place, quantity, mantissa, exponent, unit, usable FROM record JOIN
+                 (SELECT * FROM observation WHERE record = (SELECT record FROM observation
+                      WHERE quantity = 'systolic' AND usable ORDER BY record DESC LIMIT 1))
+             WHERE id LIKE 'copy{count}-%'"
+        ))
+        .await;
+    }
+}
+
+/// A small client: one connection for each request.
+struct Client {
+    address: SocketAddr,
+    headers: Vec<(String, String)>,
+}
+
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    fn expect(self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+}
+
+impl Client {
+    async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send("GET", path, headers, "").await
+    }
+
+    async fn post(&self, path: &str, form: &str) -> Answer {
+        let origin = format!("http://{}", self.address);
+        self.send("POST", path, &[("origin", &origin)], form).await
+    }
+
+    async fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.get(path).await.expect(200)).expect("JSON")
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let mut wire = self.ask(method, path, headers, body).await;
+        let mut bytes = Vec::new();
+        let whole = tokio::time::timeout(std::time::Duration::from_secs(30), wire.read_to_end(&mut bytes));
+        whole.await.expect("the answer ends").expect("an answer");
+        let text = String::from_utf8(bytes).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status");
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
+            .collect();
+        Answer { status, headers, body: body.to_owned() }
+    }
+
+    async fn follow(&self, path: &str) -> Stream {
+        Stream { wire: self.ask("GET", path, &[], "").await, read: String::new() }
+    }
+
+    async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+        let mut wire = TcpStream::connect(self.address).await.expect("it listens");
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
+        let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in own.chain(headers.iter().copied()) {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if method == "POST" {
+            let length = body.len();
+            request
+                .push_str(&format!("content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n"));
+        }
+        request.push_str(&format!("\r\n{body}"));
+        wire.write_all(request.as_bytes()).await.expect("it listens");
+        wire
+    }
+}
+
+struct Stream {
+    wire: TcpStream,
+    read: String,
+}
+
+impl Stream {
+    /// Waits for the next event of this kind; its data.
+    async fn next(&mut self, kind: &str) -> String {
+        let event = async {
+            loop {
+                if let Some(end) = self.read.find("\n\n") {
+                    let event: String = self.read.drain(..end + 2).collect();
+                    if event.contains(&format!("event: {kind}\n")) {
+                        return event
+                            .lines()
+                            .filter_map(|line| line.strip_prefix("data: "))
+                            .collect::<Vec<_>>()
+                            .join("\n");
+                    }
+                    continue;
+                }
+                let mut bytes = vec![0; 65_536];
+                let count = self.wire.read(&mut bytes).await.expect("the stream holds");
+                assert!(count > 0, "the stream ended before {kind}");
+                self.read.push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), event).await.expect("it comes within ten seconds")
+    }
+}

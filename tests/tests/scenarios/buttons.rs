@@ -1,0 +1,58 @@
+//! Presses that are not what they seem (P4).
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use hempuls_simulators::devices::Button;
+use hempuls_tests::{World, button, plain_button};
+
+use crate::{BUTTON, KEY};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_257th_press_of_a_plain_button_is_an_alarm() -> Result<()> {
+    let world = World::new().await?;
+    // A burst as short as a quick finger's, so that 257 presses fit into a test.
+    let simulated = world.bluez.add(Button::plain(BUTTON).with(|habits| {
+        habits.frames = 3;
+        habits.frame_every = Duration::from_millis(5);
+    }));
+    let _house = world.home("Ada", &[plain_button(BUTTON)]).await?;
+
+    for press in 1..=257 {
+        simulated.press();
+        if press % 64 == 0 || press > 255 {
+            world.ends_well_with(0, press).await?;
+        }
+    }
+    let first = &simulated.ledger().bursts()[0].payload;
+    let last = &simulated.ledger().bursts()[256].payload;
+    ensure!(first == last, "the 257th press is byte for byte the first");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_press_of_a_new_battery_is_an_alarm_though_it_equals_the_first_of_the_old_one() -> Result<()> {
+    let world = World::new().await?;
+    let simulated = world.bluez.add(Button::new(BUTTON, KEY));
+    let mut house = world.home("Ada", &[button(BUTTON, KEY)]).await?;
+
+    simulated.press();
+    world.ends_well_with(0, 1).await?;
+    simulated.press();
+    world.ends_well_with(0, 2).await?;
+    // After ten minutes a counter that comes again is no repeat; the highest one lies on flash.
+    house.agent.program().stop().await?;
+    house.agent.program().time_passes(Duration::from_secs(11 * 60));
+    house.agent.start()?;
+    world.is_up(&mut house).await?;
+
+    simulated.change_battery();
+    simulated.press();
+    world.ends_well_with(0, 3).await?;
+    let bursts = simulated.ledger().bursts();
+    ensure!(bursts[0].payload == bursts[2].payload, "byte for byte");
+    let alerts = world.api().alerts().await?;
+    let lines = alerts.iter().flat_map(|alert| &alert.lines);
+    ensure!(lines.clone().any(|line| line.text.contains("battery") || line.text.contains("batteri")), "{alerts:?}");
+    Ok(())
+}
