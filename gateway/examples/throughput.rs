@@ -63,6 +63,7 @@ async fn drain(ward: &Ward, count: u64, size: u64) -> (f64, f64) {
 
 /// Sends a window of envelopes and waits until all of it is receipted. Returns the next number.
 async fn send_window(agent: &mut Client, first: u64, count: u64, size: u64) -> u64 {
+    let topic = format!("hempuls/v1/{}/up/reading", agent.agent);
     let mut next = first;
     for _ in 0..UNRECEIPTED {
         if next > count {
@@ -72,7 +73,7 @@ async fn send_window(agent: &mut Client, first: u64, count: u64, size: u64) -> u
         let contents: Vec<_> =
             (next..=last).map(|n| if n == 1 { began() } else { reading(100 + (n % 60) as u8, 80, n) }).collect();
         let envelope = Envelope::pack(Epoch(1), Sequence(next), taken(count), events(next, &contents));
-        agent.queue_events(Lane::Reading, &envelope);
+        agent.queue(&topic, envelope.to_bytes());
         next = last + 1;
     }
     while agent.receipt().await.through < Sequence(next - 1) {}

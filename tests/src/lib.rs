@@ -221,7 +221,7 @@ impl World {
 pub fn pressed_lines(alerts: &[Alert]) -> usize {
     let open = alerts.iter().filter(|alert| alert.rule == "alarm_pressed" && alert.state != "closed");
     let records: std::collections::BTreeSet<_> =
-        open.flat_map(|alert| &alert.lines).filter_map(|line| line.record).collect();
+        open.flat_map(|alert| &alert.lines).filter_map(|line| line.record.as_ref()).collect();
     records.len()
 }
 

@@ -197,7 +197,7 @@ fn tls(ca: &str, certificate: Option<&(String, String)>) -> rustls::ClientConfig
 pub(crate) struct Client {
     client: AsyncClient,
     events: EventLoop,
-    agent: String,
+    pub(crate) agent: String,
     receipts: std::collections::VecDeque<Receipt>,
 }
 
@@ -243,11 +243,16 @@ impl Client {
     }
 
     pub(crate) async fn publish(&mut self, topic: &str, message: Vec<u8>) -> Answer {
-        self.client.try_publish(topic, QoS::AtLeastOnce, false, message).unwrap();
+        self.queue(topic, message);
         match self.next(|packet| matches!(packet, Packet::PubAck(_))).await.unwrap() {
             Packet::PubAck(ack) if ack.reason == PubAckReason::Success => Answer::Taken,
             _ => Answer::Refused,
         }
+    }
+
+    /// Hands a message over, to be sent while something else is waited for.
+    pub(crate) fn queue(&mut self, topic: &str, message: Vec<u8>) {
+        self.client.try_publish(topic, QoS::AtLeastOnce, false, message).unwrap();
     }
 
     pub(crate) async fn send(&mut self, lane: Lane, epoch: Epoch, first: u64, contents: &[Content]) -> Answer {
@@ -259,12 +264,6 @@ impl Client {
         let origin = Some(Origin { epoch: first.0, sequence: Sequence(first.1) });
         let event = Event { sequence: Sequence(n), origin, content: content.to_bytes() }.to_bytes();
         self.publish_events(Lane::Reading, &Envelope::pack(epoch, Sequence(n), taken(60_000), vec![event])).await;
-    }
-
-    /// Hands events over to be sent while the next receipt is waited for.
-    pub(crate) fn queue_events(&mut self, lane: Lane, envelope: &Envelope) {
-        let topic = format!("hempuls/v1/{}/up/{lane}", self.agent);
-        self.client.try_publish(topic, QoS::AtLeastOnce, false, envelope.to_bytes()).unwrap();
     }
 
     pub(crate) async fn publish_events(&mut self, lane: Lane, envelope: &Envelope) -> Answer {
