@@ -129,7 +129,7 @@ async fn what_cannot_be_read_is_kept_alone_and_in_the_alarm_lane_it_is_an_alert_
     }
     assert_eq!(ward.count("SELECT count(*) FROM record").await, 4);
     assert_eq!(ward.count("SELECT count(*) FROM quarantine WHERE bytes = CAST('poison' AS BLOB)").await, 2);
-    assert_eq!(ward.count("SELECT count(*) FROM alert WHERE rule = 'unreadable_alarm' AND severity = 'high'").await, 1);
+    assert_eq!(ward.count("SELECT count(*) FROM alert WHERE rule = 'alarm_unreadable' AND severity = 'high'").await, 1);
 
     agent.publish(&format!("hempuls/v1/{}/up/alarm", ada.agent), b"no header".to_vec()).await;
     agent.publish(&format!("hempuls/v1/{}/up/alarm", ada.agent), b"no header".to_vec()).await;

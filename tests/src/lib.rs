@@ -88,6 +88,14 @@ impl World {
     /// # Errors
     /// When a command fails.
     pub async fn home_without_agent(&self, name: &str, devices: &[Served]) -> anyhow::Result<House> {
+        self.home_with_radio(name, devices, &self.bus).await
+    }
+
+    /// As [`World::home_without_agent`], with a BlueZ of its own on this bus.
+    ///
+    /// # Errors
+    /// When a command fails.
+    pub async fn home_with_radio(&self, name: &str, devices: &[Served], bus: &Bus) -> anyhow::Result<House> {
         let cable = Cable::lay(self.gateway.broker_port()).await?;
         let home = self.gateway.add_home(name).await?;
         let person = self.gateway.add_person(name, &home).await?;
@@ -98,7 +106,7 @@ impl World {
             }
         }
         let folder = self.folder.path().join(&home.agent);
-        let agent = Agent::install(&self.programs, &folder, self.bus.address(), Duration::from_millis(500), devices)?;
+        let agent = Agent::install(&self.programs, &folder, bus.address(), Duration::from_millis(500), devices)?;
         agent.enrol(&self.gateway, &home).await?;
         route_through(&agent, &cable)?;
         Ok(House { home, person, agent, cable })

@@ -213,8 +213,8 @@ enum Broken {
 
 impl Talk {
     async fn converse(mut self, mut orders: mpsc::UnboundedReceiver<()>) {
-        self.subscribe_before_connecting().await;
         while orders.recv().await.is_some() {
+            self.subscribe_before_connecting().await;
             let ended = self.session().await;
             if self.reports.send(Input::Ended(self.address(), ended)).is_err() {
                 return;
@@ -223,7 +223,8 @@ impl Talk {
     }
 
     /// A cuff that is bonded may speak as soon as the link is encrypted, without being asked. Where BlueZ still knows
-    /// its characteristics, this program is subscribed before the link is there.
+    /// its characteristics, this program is subscribed before the link is there; also when BlueZ was started anew and has
+    /// forgotten who was subscribed.
     async fn subscribe_before_connecting(&self) {
         let known = timeout(STEP_LIMIT, self.peripheral.discover_services()).await;
         if !matches!(known, Ok(Ok(()))) {

@@ -10,7 +10,7 @@ use crate::ingest::accept::Oddity;
 /// A buffer began a new life, went back in time, or the store was restored.
 pub const BUFFER: &str = "agent_buffer";
 /// An alarm could not be read.
-pub const UNREADABLE_ALARM: &str = "unreadable_alarm";
+pub const UNREADABLE_ALARM: &str = "alarm_unreadable";
 /// Something else could not be read or stored.
 pub const UNREADABLE: &str = "unreadable";
 /// Signals could not be kept in the home.

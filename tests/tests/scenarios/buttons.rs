@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use hempuls_simulators::devices::Button;
-use hempuls_tests::{World, button, plain_button};
+use hempuls_simulators::system::until;
+use hempuls_tests::{PATIENCE, World, button, plain_button};
 
 use crate::{BUTTON, KEY};
 
@@ -49,6 +50,10 @@ async fn the_first_press_of_a_new_battery_is_an_alarm_though_it_equals_the_first
     simulated.change_battery();
     simulated.press();
     world.ends_well_with(0, 3).await?;
+    until(PATIENCE, "all bursts were sent to their end", || async {
+        if simulated.ledger().bursts().len() == 3 { Ok(()) } else { Err("not yet".into()) }
+    })
+    .await?;
     let bursts = simulated.ledger().bursts();
     ensure!(bursts[0].payload == bursts[2].payload, "byte for byte");
     let alerts = world.api().alerts().await?;

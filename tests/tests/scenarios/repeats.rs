@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use hempuls_simulators::bluez::{Bluez, Options};
+use hempuls_simulators::bus::Bus;
 use hempuls_simulators::devices::cuff::Clock;
 use hempuls_simulators::devices::{Button, Cuff};
 use hempuls_simulators::system::until;
@@ -51,28 +53,36 @@ async fn a_cuff_whose_memory_is_read_twice_gives_each_reading_once() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn two_agents_that_hear_one_cuff_and_one_button_give_one_record_of_each() -> Result<()> {
     let world = World::new().await?;
-    let simulated_cuff = world.bluez.add(Cuff::new(CUFF).keeping_its_memory());
-    let simulated_button = world.bluez.add(Button::new(BUTTON, KEY));
+    // Through the wall, two radios hear the same cuff and the same button.
+    let next_door = Bus::start().await?;
+    let next_doors_bluez = Bluez::start(&next_door, Options::default()).await?;
+    let airs = [&world.bluez, &next_doors_bluez];
+    let cuffs = airs.map(|bluez| bluez.add(Cuff::new(CUFF).keeping_its_memory()));
+    let buttons = airs.map(|bluez| bluez.add(Button::new(BUTTON, KEY)));
     let devices = [cuff(CUFF), button(BUTTON, KEY)];
     let _ada = world.home("Ada", &devices).await?;
-    let _bo = world.home("Bo, next door", &devices).await?;
-    until(PATIENCE, "both agents scan", || async {
-        if world.bluez.scanning_clients() >= 2 { Ok(()) } else { Err("not yet".into()) }
+    let mut bo = world.home_with_radio("Bo, next door", &devices, &next_door).await?;
+    bo.agent.start()?;
+    world.broker_says(&bo, true).await?;
+    until(PATIENCE, "the other agent hears the air", || async {
+        if next_doors_bluez.scanning_clients() > 0 { Ok(()) } else { Err("not yet".into()) }
     })
     .await?;
 
-    simulated_button.press();
-    simulated_cuff.measure(pressure(1));
-    until(PATIENCE, "both agents have told of the press", || async {
+    let at = "2026-11-22T08:00:00".parse()?;
+    for (cuff, button) in cuffs.iter().zip(&buttons) {
+        button.press();
+        cuff.measure_at(pressure(1), at);
+    }
+    until(PATIENCE, "both agents have told of the press and the reading", || async {
         let books = world.api().books().await.map_err(|error| error.to_string())?;
-        let told: u64 =
-            books.lines.iter().filter(|line| line.lane == "alarm").map(|line| line.stored + line.repeated).sum();
-        // Each lane begins with an event of the agent's own.
-        if told >= 4 { Ok(()) } else { Err(format!("{told}")) }
+        let told: u64 = books.lines.iter().map(|line| line.stored + line.repeated).sum();
+        // Each of the four lanes begins with an event of its agent's own.
+        if told >= 8 { Ok(()) } else { Err(format!("{told}")) }
     })
     .await?;
     let books = world.ends_well_with(1, 1).await?;
-    ensure!(books.lines.iter().map(|line| line.repeated).sum::<u64>() >= 1, "{books:?}");
+    ensure!(books.lines.iter().map(|line| line.repeated).sum::<u64>() == 2, "{books:?}");
     Ok(())
 }
 

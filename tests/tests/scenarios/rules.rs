@@ -55,6 +55,8 @@ async fn three_high_readings_are_one_confirmed_alert() -> Result<()> {
     for (number, systolic) in [195, 192, 197].into_iter().enumerate() {
         simulated.measure(high(systolic));
         world.ends_well_with(number + 1, 0).await?;
+        // No repeat is taken in the same second.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
     }
     let alerts = world.api().alerts().await?;
     let raised = open_of(&alerts, "above_limit");

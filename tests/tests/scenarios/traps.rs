@@ -43,7 +43,7 @@ async fn trap_2_a_bonded_cuff_that_never_asks_again_is_heard_by_a_new_process() 
 #[tokio::test(flavor = "multi_thread")]
 async fn trap_2_after_a_restart_of_bluetoothd_at_most_the_first_reading_is_lost_and_counted() -> Result<()> {
     let world = World::new().await?;
-    let simulated = world.bluez.add(Cuff::new(CUFF).bonding().keeping_subscriptions().with(brisk));
+    let simulated = world.bluez.add(Cuff::new(CUFF).bonding().keeping_subscriptions().with(unhurried));
     let _house = world.home("Ada", &[cuff(CUFF)]).await?;
     simulated.measure(pressure(1));
     world.ends_well_with(1, 0).await?;
@@ -221,6 +221,12 @@ fn brisk(habits: &mut Habits) {
     habits.lingers = Duration::from_millis(100);
     habits.tries_again_after = Duration::from_millis(300);
     habits.advertises_for = Duration::from_secs(120);
+}
+
+/// As it leaves time for its services to be found: the standard has a cuff wait for five seconds.
+fn unhurried(habits: &mut Habits) {
+    brisk(habits);
+    habits.lingers = Duration::from_secs(1);
 }
 
 async fn has_hung_up(simulated: &Device<Cuff>) -> Result<()> {
