@@ -275,9 +275,9 @@ pub struct Ended {
 }
 
 impl Cursor {
-    /// Whether something newer is known than what the agent said then. Boots cannot be compared; the later arrival counts.
+    /// Whether something as new is known as what the agent said then. Boots cannot be compared; the later arrival counts.
     fn is_out_of_date(&self, said: &Taken) -> bool {
-        self.newest_word.is_some_and(|(boot, since_boot_ms)| boot == said.boot && since_boot_ms > said.since_boot_ms)
+        self.newest_word.is_some_and(|(boot, since_boot_ms)| boot == said.boot && since_boot_ms >= said.since_boot_ms)
     }
 
     fn hear(&mut self, said: &Taken) {
@@ -815,6 +815,8 @@ mod tests {
     /// A gateway without a store, and its last answer. Records are named r1, r2 … in the order in which they were made.
     struct Gateway {
         ledger: Ledger,
+        /// Counts heartbeats: each is said later than what came before.
+        beats: u64,
         records: usize,
         answer: Answer,
     }
@@ -840,7 +842,7 @@ mod tests {
                 forked: None,
                 mark: None,
             };
-            Self { ledger: Ledger::default(), records: 0, answer: Answer { receipt, oddities: Vec::new() } }
+            Self { ledger: Ledger::default(), beats: 0, records: 0, answer: Answer { receipt, oddities: Vec::new() } }
         }
     }
 
@@ -875,7 +877,8 @@ mod tests {
                 last: Sequence(last),
                 oldest_waiting_s: None,
             };
-            self.answer = self.ledger.heartbeat(&key(lane).agent, &taken(0), &state).0;
+            self.beats += 1;
+            self.answer = self.ledger.heartbeat(&key(lane).agent, &taken(self.beats), &state).0;
         }
 
         fn cursor(&self, lane: Side) -> &Cursor {

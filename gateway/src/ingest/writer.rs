@@ -515,7 +515,11 @@ fn answer_with(receipts: &mut BTreeMap<LaneKey, Receipt>, key: &LaneKey, receipt
     match receipts.get_mut(key) {
         None => drop(receipts.insert(key.clone(), receipt)),
         Some(said) => {
-            said.through = said.through.max(receipt.through);
+            if receipt.through >= said.through {
+                let same = said.mark.filter(|_| receipt.through == said.through);
+                said.mark = receipt.mark.or(same);
+                said.through = receipt.through;
+            }
             said.quarantined.extend(receipt.quarantined);
             said.rewind = receipt.rewind.or(said.rewind);
             said.forked = match (said.forked, receipt.forked) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use hempuls_simulators::devices::{Button, Cuff};
 use hempuls_simulators::ledger::Confirmed;
 use hempuls_simulators::system::until;
@@ -44,7 +44,8 @@ async fn an_agent_killed_two_hundred_times_loses_no_press_and_no_reading_the_cuf
         let died = now();
         house.agent.program().kill().await;
         house.agent.start()?;
-        deaths.push((died, back(&world).await?));
+        let back = back(&world).await.with_context(|| house.agent.program().last_words())?;
+        deaths.push((died, back));
     }
     // The last sessions, undisturbed.
     forgets.advertise();
