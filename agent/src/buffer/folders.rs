@@ -3,13 +3,14 @@
 //! `buffer` is the buffer, `buffer.new` one that is being written, `buffer.old` one that was replaced and is about to
 //! go, `buffer.bad-N` one that was damaged and is kept for whoever wants to look. A new buffer is synced whole before
 //! the old one moves out of its way, so `buffer.new` without `buffer` is finished.
-//! `life`, outside of all of them, holds the epoch, so that a buffer that is gone is missed.
+//! `life`, outside of all of them, holds the epoch, so that a buffer that is gone is missed; `last` holds the numbers it
+//! gave out, so that what is gone with it is counted. It is never synced: after a power cut it may be behind.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use hempuls_protocol::ids::Epoch;
+use hempuls_protocol::ids::{Epoch, Sequence};
 
 use crate::files::{self, Readers};
 
@@ -83,6 +84,25 @@ pub(super) fn read_life(state: &Path) -> io::Result<Option<Epoch>> {
 /// Notes the epoch before anything is sent under it.
 pub(super) fn write_life(state: &Path, epoch: Epoch) -> io::Result<()> {
     files::replace(&state.join("life"), format!("{epoch}\n").as_bytes(), Readers::All)
+}
+
+/// Notes the last numbers given out. In place and of one length, so that nobody finds half of it.
+pub(super) fn write_last(state: &Path, epoch: Epoch, [alarm, reading]: [Sequence; 2]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(false).open(state.join("last"))?;
+    file.write_all(format!("{epoch} {:020} {:020}\n", alarm.0, reading.0).as_bytes())
+}
+
+/// The last numbers that the buffer of this epoch is known to have given out.
+pub(super) fn read_last(state: &Path, epoch: Option<Epoch>) -> [Option<Sequence>; 2] {
+    // What cannot be read is not known; that is what the file is for.
+    let text = files::read_if_there(&state.join("last")).ok().flatten().unwrap_or_default();
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    match fields[..] {
+        [of, alarm, reading] if of.parse().ok() == epoch => {
+            [alarm, reading].map(|number| number.parse().ok().map(Sequence))
+        }
+        _ => [None, None],
+    }
 }
 
 /// How many damaged buffers are kept.

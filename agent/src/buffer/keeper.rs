@@ -83,7 +83,7 @@ impl Keeper {
         folders::tidy(state).map_err(StoreError::Refused)?;
         let life = folders::read_life(state).map_err(StoreError::Refused)?;
         let found = match Found::look(state) {
-            Err(StoreError::Damaged(why)) => salvage(state, life, [None, None], &why, now)?,
+            Err(StoreError::Damaged(why)) => salvage(state, life, folders::read_last(state, life), &why, now)?,
             found => found?,
         };
         if life != Some(found.epoch) {
@@ -92,7 +92,7 @@ impl Keeper {
         let Found { epoch, store, shelves } = found;
         let shared = Shared(Arc::new(RwLock::new(Some((epoch, store)))));
         let reserve = Reserve::new(state);
-        Ok(Self {
+        let keeper = Self {
             state: state.to_owned(),
             limits,
             shared,
@@ -101,7 +101,9 @@ impl Keeper {
             reserve,
             refused: BTreeMap::new(),
             unsettled: false,
-        })
+        };
+        keeper.note_last();
+        Ok(keeper)
     }
 
     /// Where readers find the store.
@@ -135,7 +137,15 @@ impl Keeper {
         for why in taken.iter().filter_map(|outcome| outcome.as_ref().err()) {
             self.refuse(*why);
         }
+        self.note_last();
         taken
+    }
+
+    fn note_last(&self) {
+        let last = Lane::ALL.map(|lane| self.shelves[index(lane)].last());
+        if let Err(error) = folders::write_last(&self.state, self.epoch, last) {
+            tracing::debug!(%error, "a buffer that is wiped now could not say how much it held");
+        }
     }
 
     /// Counts a signal that was heard and not taken; [`Keeper::tend`] makes an event of it.
@@ -342,6 +352,7 @@ impl Keeper {
         let found = Found::look(&self.state)?;
         (self.epoch, self.shelves) = (found.epoch, found.shelves);
         *shared = Some((found.epoch, found.store));
+        self.note_last();
         Ok(())
     }
 

@@ -113,8 +113,11 @@ impl Model {
     }
 
     fn wipe(&mut self, epoch: Epoch) {
-        let previous = Previous { epoch: self.epoch, last_taken: None, taken_again: Vec::new() };
-        self.lanes = [(); 2].map(|()| Lines::began(began(Some(previous.clone()))));
+        let former = self.epoch;
+        self.lanes = self.lanes.each_ref().map(|lines| {
+            let last_taken = Some(Sequence(lines.last()));
+            Lines::began(began(Some(Previous { epoch: former, last_taken, taken_again: Vec::new() })))
+        });
         self.epoch = epoch;
     }
 
@@ -249,7 +252,7 @@ fn a_damaged_record_begins_a_new_epoch_with_everything_else() {
     assert_ne!(keeper.state().epoch, former);
     let found = records(&keeper, Lane::Reading);
     let ranges = vec![(Sequence(4), Sequence(5)), (Sequence(7), Sequence(9))];
-    let previous = Previous { epoch: former, last_taken: None, taken_again: ranges };
+    let previous = Previous { epoch: former, last_taken: Some(Sequence(9)), taken_again: ranges };
     assert_eq!(found[0].1.content, began(Some(previous)));
     let origins: Vec<Origin> = found[1..].iter().map(|(_, record)| record.origin.unwrap()).collect();
     assert_eq!(origins, [4, 5, 7, 8, 9].map(|n| Origin { epoch: former, sequence: Sequence(n) }));
