@@ -167,6 +167,11 @@ impl Message {
     }
 }
 
+/// The payload of each record in the store.
+type Records = BTreeMap<String, Vec<u8>>;
+/// What became of each number.
+type Rows = HashMap<(LaneKey, u64), &'static str>;
+
 struct Night {
     seed: u64,
     dangers: Dangers,
@@ -179,9 +184,9 @@ struct Night {
     /// Counts connections: the newest is the one that is heard.
     connection: u64,
     ledger: Ledger,
-    made: BTreeMap<String, Vec<u8>>,
-    backup: Option<(Ledger, BTreeMap<String, Vec<u8>>, HashMap<(LaneKey, u64), &'static str>)>,
-    booked: HashMap<(LaneKey, u64), &'static str>,
+    made: Records,
+    backup: Option<(Ledger, Records, Rows)>,
+    booked: Rows,
     ever_stored: BTreeSet<Vec<u8>>,
     taken: BTreeSet<Vec<u8>>,
     /// Contents that were on a flash that was wiped or went back, when that happened.

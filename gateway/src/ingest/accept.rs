@@ -416,6 +416,11 @@ impl Ledger {
         }
     }
 
+    /// All lanes at hand.
+    pub fn cursors(&self) -> impl Iterator<Item = (&LaneKey, &Cursor)> {
+        self.cursors.iter()
+    }
+
     /// The lane's books.
     #[must_use]
     pub fn cursor(&self, key: &LaneKey) -> Option<&Cursor> {
