@@ -24,8 +24,15 @@ enum Command {
     Fuzz(hempuls_simulators::fuzz::Args),
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<ExitCode> {
+fn main() -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let ended = runtime.block_on(run());
+    // Somebody may still be reading the keyboard; nobody waits for the next key.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn run() -> anyhow::Result<ExitCode> {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)

@@ -153,6 +153,21 @@ impl Program {
     }
 }
 
+impl Drop for Program {
+    /// Ends it and waits for that, so that nothing writes into a folder that is about to go.
+    fn drop(&mut self) {
+        let Some(child) = &mut self.child else { return };
+        // An error means that it is gone already.
+        child.start_kill().ok();
+        for _ in 0..200 {
+            if !matches!(child.try_wait(), Ok(None)) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
 /// Runs one command to its end and gives what it printed.
 ///
 /// # Errors
