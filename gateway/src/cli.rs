@@ -288,7 +288,7 @@ impl Desk {
     }
 
     async fn done(self) -> anyhow::Result<()> {
-        self.work.commit().await.context("cannot write to the store; nothing was changed")?;
+        self.work.commit().await.context("cannot write to the store; nothing was changed. Look for a full or failing disk under the data folder, then try again")?;
         self.store.close().await;
         Ok(())
     }
