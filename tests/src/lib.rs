@@ -118,13 +118,21 @@ impl World {
     /// When it does not, with its last words.
     pub async fn is_up(&self, house: &mut House) -> anyhow::Result<()> {
         let up = async {
-            until(PATIENCE, "the agent hears the air", || async {
-                if self.bluez.scanning_clients() > 0 { Ok(()) } else { Err("it does not scan".into()) }
-            })
-            .await?;
+            self.somebody_scans().await?;
             self.broker_says(house, true).await
         };
         up.await.with_context(|| house.agent.program().last_words())
+    }
+
+    /// Waits until an agent hears the air.
+    ///
+    /// # Errors
+    /// When none does.
+    pub async fn somebody_scans(&self) -> anyhow::Result<()> {
+        until(PATIENCE, "the agent hears the air", || async {
+            if self.bluez.scanning_clients() > 0 { Ok(()) } else { Err("it does not scan".into()) }
+        })
+        .await
     }
 
     /// Waits until the broker has the agent, or has lost it.

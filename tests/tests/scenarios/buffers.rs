@@ -69,10 +69,7 @@ async fn an_agent_whose_flash_is_yesterdays_copy_loses_nothing_and_says_so() -> 
     // Before the gateway can tell it, the agent gives numbers out again that are stored with other content.
     house.cable.cut();
     house.agent.start()?;
-    until(PATIENCE, "the agent hears the air", || async {
-        if world.bluez.scanning_clients() > 0 { Ok(()) } else { Err("not yet".into()) }
-    })
-    .await?;
+    world.somebody_scans().await?;
     simulated_cuff.measure(pressure(3));
     simulated_button.press();
     until(PATIENCE, "the cuff saw it confirmed", || async {

@@ -119,10 +119,7 @@ fn now() -> Timestamp {
 
 /// When the restarted agent hears the air again.
 async fn back(world: &World) -> Result<Timestamp> {
-    until(PATIENCE, "the restarted agent hears the air", || async {
-        if world.bluez.scanning_clients() > 0 { Ok(()) } else { Err("not yet".into()) }
-    })
-    .await?;
+    world.somebody_scans().await?;
     Ok(now())
 }
 

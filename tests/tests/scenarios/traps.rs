@@ -37,7 +37,7 @@ async fn trap_2_a_bonded_cuff_that_never_asks_again_is_heard_by_a_new_process() 
         world.ends_well_with(number.into(), 0).await?;
         has_hung_up(&simulated).await?;
         world.kill_and_restart(&mut house).await?;
-        scanning_again(&world).await?;
+        world.somebody_scans().await?;
     }
     Ok(())
 }
@@ -52,7 +52,7 @@ async fn trap_2_after_a_restart_of_bluetoothd_at_most_the_first_reading_is_lost_
     has_hung_up(&simulated).await?;
 
     world.bluez.restart().await?;
-    scanning_again(&world).await?;
+    world.somebody_scans().await?;
     for number in 2..=4 {
         simulated.measure(pressure(number));
         let confirmed = usize::from(number);
@@ -115,7 +115,7 @@ async fn trap_5_a_subscription_to_a_device_that_is_away_is_no_connection() -> Re
     has_hung_up(&simulated).await?;
     // The new process subscribes while the cuff is away, and must still connect when it comes.
     world.kill_and_restart(&mut house).await?;
-    scanning_again(&world).await?;
+    world.somebody_scans().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     simulated.measure(pressure(2));
     // Taken for a connection, the subscription would be waited on in vain, and tried again after a cool-down.
@@ -136,7 +136,7 @@ async fn trap_6_a_chatty_device_does_not_end_the_agent() -> Result<()> {
         has_hung_up(&simulated).await?;
         // Everything that hangs on BlueZ is built anew in the midst of the chatter.
         world.bluez.restart().await?;
-        scanning_again(&world).await?;
+        world.somebody_scans().await?;
     }
     ensure!(house.agent.program().is_running(), "{}", house.agent.program().last_words());
     Ok(())
@@ -149,13 +149,7 @@ async fn trap_7_a_link_without_services_is_left_and_tried_again() -> Result<()> 
     let _house = world.home("Ada", &[cuff(CUFF)]).await?;
     simulated.mischief(Mischief::NoServices);
     simulated.measure(pressure(1));
-    until(PATIENCE, "it was connected to in vain", || async {
-        if simulated.ledger().connected() >= 1 { Ok(()) } else { Err("not yet".into()) }
-    })
-    .await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    simulated.behave();
-    simulated.advertise();
+    behaves_after_a_vain_connection(&simulated).await?;
     world.ends_well_with(1, 0).await?;
     let alerts = world.api().alerts().await?;
     ensure!(!open_of(&alerts, "device_trouble").is_empty(), "somebody is told of it: {alerts:?}");
@@ -197,7 +191,7 @@ async fn trap_9_known_devices_that_are_away_are_not_connected_to() -> Result<()>
 
     // BlueZ knows all three; none is on the air.
     world.kill_and_restart(&mut house).await?;
-    scanning_again(&world).await?;
+    world.somebody_scans().await?;
     tokio::time::sleep(Duration::from_secs(3)).await;
     cuffs[2].measure(pressure(4));
     // Connections that were tried too early would be in progress for thirty seconds, and there are only two at a time.
@@ -213,13 +207,7 @@ async fn a_device_that_refuses_to_pair_is_tried_again_and_told_of() -> Result<()
     let _house = world.home("Ada", &[cuff(CUFF)]).await?;
     simulated.mischief(Mischief::RefusePairing);
     simulated.measure(pressure(1));
-    until(PATIENCE, "it was connected to in vain", || async {
-        if simulated.ledger().connected() >= 1 { Ok(()) } else { Err("not yet".into()) }
-    })
-    .await?;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    simulated.behave();
-    simulated.advertise();
+    behaves_after_a_vain_connection(&simulated).await?;
     world.ends_well_with(1, 0).await?;
     Ok(())
 }
@@ -238,6 +226,17 @@ fn unhurried(habits: &mut Habits) {
     habits.lingers = Duration::from_secs(1);
 }
 
+async fn behaves_after_a_vain_connection(simulated: &Device<Cuff>) -> Result<()> {
+    until(PATIENCE, "it was connected to in vain", || async {
+        if simulated.ledger().connected() >= 1 { Ok(()) } else { Err("not yet".into()) }
+    })
+    .await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    simulated.behave();
+    simulated.advertise();
+    Ok(())
+}
+
 async fn arrives_within(world: &World, limit: Duration, records: u64) -> Result<()> {
     until(limit, "the reading arrives", || async {
         let books = world.api().books().await.map_err(|error| error.to_string())?;
@@ -249,13 +248,6 @@ async fn arrives_within(world: &World, limit: Duration, records: u64) -> Result<
 async fn has_hung_up(simulated: &Device<Cuff>) -> Result<()> {
     until(PATIENCE, "the cuff has hung up", || async {
         if simulated.is_connected() { Err("still connected".into()) } else { Ok(()) }
-    })
-    .await
-}
-
-async fn scanning_again(world: &World) -> Result<()> {
-    until(PATIENCE, "the agent hears the air", || async {
-        if world.bluez.scanning_clients() > 0 { Ok(()) } else { Err("not yet".into()) }
     })
     .await
 }
