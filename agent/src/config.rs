@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use hempuls_protocol::devices::alarm_button::BindKey;
-use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::devices::{DeviceKind, Dialect};
 use hempuls_protocol::ids::DeviceId;
 use serde::Deserialize;
 
@@ -23,8 +23,10 @@ pub struct Config {
     pub log: Log,
     /// How often the agent says that it is alive.
     pub heartbeat: heartbeat::Config,
-    /// The devices of the home, and how to hear them.
+    /// How to hear the devices of the home.
     pub radio: radio::Config,
+    /// The devices of the home that this file names.
+    pub devices: Vec<Device>,
 }
 
 /// Where the log goes.
@@ -55,39 +57,6 @@ impl Device {
     #[must_use]
     pub fn id(&self) -> DeviceId {
         DeviceId::Address(self.address)
-    }
-}
-
-/// The kinds of device the agent serves.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DeviceKind {
-    /// A cuff.
-    BloodPressure,
-    /// A clip for the finger.
-    PulseOximeter,
-    /// A thermometer.
-    Thermometer,
-    /// A scale.
-    WeightScale,
-    /// A strap around the chest.
-    HeartRate,
-    /// A button to call for help.
-    AlarmButton,
-}
-
-impl DeviceKind {
-    /// The characteristics on which a device of this kind says what it measured; none for one that only advertises.
-    #[must_use]
-    pub fn measurements(self) -> &'static [Characteristic] {
-        match self {
-            Self::BloodPressure => &[Characteristic::BLOOD_PRESSURE_MEASUREMENT],
-            Self::PulseOximeter => &[Characteristic::SPOT_CHECK_MEASUREMENT, Characteristic::CONTINUOUS_MEASUREMENT],
-            Self::Thermometer => &[Characteristic::TEMPERATURE_MEASUREMENT],
-            Self::WeightScale => &[Characteristic::WEIGHT_MEASUREMENT],
-            Self::HeartRate => &[Characteristic::HEART_RATE_MEASUREMENT],
-            Self::AlarmButton => &[],
-        }
     }
 }
 
@@ -143,7 +112,8 @@ impl Config {
             heartbeat: heartbeat::Config {
                 interval: raw.heartbeat.map_or(heartbeat::Config::default().interval, |Span(interval)| interval),
             },
-            radio: radio::Config { adapter: raw.adapter, devices },
+            radio: radio::Config { adapter: raw.adapter },
+            devices,
         })
     }
 }
@@ -249,8 +219,8 @@ mod tests {
         let config = Config::read(&path).unwrap();
         assert_eq!(config.state, folder.path().join("state"));
         assert_eq!(config.heartbeat.interval, Duration::from_secs(60));
-        assert_eq!(config.radio.devices.len(), 3);
-        assert!(config.radio.devices[2].key.is_some());
+        assert_eq!(config.devices.len(), 3);
+        assert!(config.devices[2].key.is_some());
     }
 
     #[test]
@@ -258,7 +228,7 @@ mod tests {
         let config = parse("state = 'state'").unwrap();
         assert_eq!(config.state, Path::new("/etc/hempuls/state"));
         assert_eq!(config.heartbeat, heartbeat::Config::default());
-        assert_eq!((config.radio.adapter, config.radio.devices.len()), (None, 0));
+        assert_eq!((config.radio.adapter, config.devices.len()), (None, 0));
     }
 
     #[test]

@@ -107,13 +107,11 @@ impl Reporter {
         let age = |heard: Option<Instant>| heard.map(|heard| now.saturating_duration_since(heard).as_secs());
         let known = self.vitals.known();
         let device = |(device, contact): (&DeviceId, &Contact)| DeviceState {
-            device: device.clone(),
             battery: contact.battery,
             heard_s: age(contact.heard),
+            ..DeviceState::unknown(device.clone())
         };
         Heartbeat {
-            clock,
-            lanes: Lane::ALL.map(lane).into(),
             heard_s: age(known.heard),
             heard,
             refused,
@@ -121,7 +119,7 @@ impl Reporter {
             panics: panics::count(),
             disk_free: rustix::fs::statvfs(&self.state).ok().map(|fs| fs.f_bavail * fs.f_frsize),
             certificate_expires: Some(certificate_expires),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Heartbeat::bare(clock, Lane::ALL.map(lane).into(), env!("CARGO_PKG_VERSION"))
         }
     }
 }

@@ -15,6 +15,7 @@ use hempuls_agent::uplink::tls::Folder;
 use hempuls_agent::{panics, radio, uplink};
 use hempuls_protocol::enrolment::EnrolmentCode;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -72,7 +73,7 @@ fn execute(command: Command) -> anyhow::Result<()> {
     match command {
         Command::CheckConfig(file) => {
             let config = Config::read(&file.config)?;
-            println!("{}: right, with {} devices", file.config.display(), config.radio.devices.len());
+            println!("{}: right, with {} devices", file.config.display(), config.devices.len());
             Ok(())
         }
         Command::Enrol { file, gateway, code } => {
@@ -101,11 +102,12 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), epoch = %buffer.state().epoch, "the agent runs");
 
     let (stopper, stop) = Stop::new();
-    let vitals = Vitals::of(config.radio.devices.iter().map(hempuls_agent::config::Device::id));
+    let vitals = Vitals::of(config.devices.iter().map(hempuls_agent::config::Device::id));
     let reporter = Reporter { vitals: vitals.clone(), buffer: buffer.clone(), state: config.state.clone() };
     let identity = Folder::in_state(&config.state);
     let mut uplink = tokio::spawn(uplink::run(identity, buffer.clone(), reporter, config.heartbeat, stop.clone()));
-    let mut radio = tokio::spawn(radio::run(config.radio, buffer, vitals, stop));
+    let (_adopt, adopted) = watch::channel(config.devices);
+    let mut radio = tokio::spawn(radio::run(config.radio, adopted, buffer, vitals, stop));
 
     tokio::select! {
         _ = terminate.recv() => {}

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use hempuls_agent::buffer::{Buffer, Place, Room};
-use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Alarm, Kind, Signal};
 use hempuls_protocol::ids::{Lane, Sequence};
 
@@ -63,27 +63,17 @@ fn child() {
 }
 
 fn reading() -> Kind {
-    Kind::Signal(Signal {
-        device: "F0:F1:F2:F3:F4:F5".parse().unwrap(),
-        slot: None,
-        characteristic: Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-        raw: rand::random::<[u8; 32]>().repeat(16).into(),
-        dialect: Dialect::Standard,
-        observations: Vec::new(),
-        device_time: None,
-        counter: None,
-        span_ms: None,
-    })
+    Kind::Signal(Signal::heard(
+        "F0:F1:F2:F3:F4:F5".parse().unwrap(),
+        Characteristic::BLOOD_PRESSURE_MEASUREMENT,
+        rand::random::<[u8; 32]>().repeat(16),
+    ))
 }
 
 fn press(counter: u32) -> Kind {
     Kind::Alarm(Alarm {
-        device: "38:39:8F:70:B2:4E".parse().unwrap(),
-        characteristic: Characteristic::BTHOME,
-        raw: vec![0; 15].into(),
         counter: Some(counter),
         authentic: true,
-        button: 1,
-        counter_went_back: false,
+        ..Alarm::pressed("38:39:8F:70:B2:4E".parse().unwrap(), vec![0; 15])
     })
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use hempuls_agent::buffer::{Buffer, Place, Room};
-use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Content, Event, Kind, Signal};
 use hempuls_protocol::ids::{Lane, Sequence};
 use rand::{Rng as _, SeedableRng as _};
@@ -75,17 +75,11 @@ fn appending_child(state: &Path) -> Child {
 }
 
 fn marked(mark: u64) -> Kind {
-    Kind::Signal(Signal {
-        device: "F0:F1:F2:F3:F4:F5".parse().unwrap(),
-        slot: None,
-        characteristic: Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-        raw: mark.to_be_bytes().to_vec().into(),
-        dialect: Dialect::Standard,
-        observations: Vec::new(),
-        device_time: None,
-        counter: None,
-        span_ms: None,
-    })
+    Kind::Signal(Signal::heard(
+        "F0:F1:F2:F3:F4:F5".parse().unwrap(),
+        Characteristic::BLOOD_PRESSURE_MEASUREMENT,
+        mark.to_be_bytes().to_vec(),
+    ))
 }
 
 /// Number and mark of every signal on flash.

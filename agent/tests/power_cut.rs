@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
 use hempuls_agent::buffer::{Buffer, Place, Room};
-use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Alarm, Content, Event, Kind, Signal};
+use hempuls_protocol::identity::Said;
 use hempuls_protocol::ids::{Lane, Sequence};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -142,12 +143,9 @@ fn contents(buffer: &Buffer) -> anyhow::Result<BTreeMap<(u64, Lane, u64), Vec<u8
                 .with_context(|| format!("{lane} {first} is missing, the last is {last}"))?;
             for bytes in events {
                 let event = Event::from_bytes(&bytes, first)?;
-                let raw = match Content::from_bytes(&event.content)?.kind {
-                    Kind::Signal(signal) => Some(signal.raw),
-                    Kind::Alarm(alarm) => Some(alarm.raw),
-                    Kind::Began(_) | Kind::Refused(_) | Kind::DeviceTrouble(_) => None,
-                };
-                contents.extend(raw.map(|raw| ((held.epoch.0, lane, first.0), raw.to_vec())));
+                let content = Content::from_bytes(&event.content)?;
+                let raw = Said::of(&content.kind).map(|said| said.payload.to_vec());
+                contents.extend(raw.map(|raw| ((held.epoch.0, lane, first.0), raw)));
                 first = first.next();
             }
         }
@@ -158,26 +156,8 @@ fn contents(buffer: &Buffer) -> anyhow::Result<BTreeMap<(u64, Lane, u64), Vec<u8
 fn marked(lane: Lane, mark: u64) -> Kind {
     let device = "F0:F1:F2:F3:F4:F5".parse().unwrap();
     match lane {
-        Lane::Alarm => Kind::Alarm(Alarm {
-            device,
-            characteristic: Characteristic::BTHOME,
-            raw: raw(mark).into(),
-            counter: None,
-            authentic: true,
-            button: 1,
-            counter_went_back: false,
-        }),
-        Lane::Reading => Kind::Signal(Signal {
-            device,
-            slot: None,
-            characteristic: Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-            raw: raw(mark).into(),
-            dialect: Dialect::Standard,
-            observations: Vec::new(),
-            device_time: None,
-            counter: None,
-            span_ms: None,
-        }),
+        Lane::Alarm => Kind::Alarm(Alarm { counter: None, authentic: true, ..Alarm::pressed(device, raw(mark)) }),
+        Lane::Reading => Kind::Signal(Signal::heard(device, Characteristic::BLOOD_PRESSURE_MEASUREMENT, raw(mark))),
     }
 }
 

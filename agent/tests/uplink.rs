@@ -206,15 +206,9 @@ impl Store {
         if envelope.first.0 <= *through + 1 {
             *through = (*through).max(envelope.last().0);
         }
-        Some(Receipts::new(vec![Receipt {
-            lane,
-            epoch: envelope.epoch,
-            through: Sequence(*through),
-            quarantined: Vec::new(),
-            rewind: None,
-            forked: if lane == Lane::Reading { self.forked.take() } else { None },
-            mark: None,
-        }]))
+        let receipt = Receipt::through(lane, envelope.epoch, Sequence(*through));
+        let forked = if lane == Lane::Reading { self.forked.take() } else { None };
+        Some(Receipts::new(vec![Receipt { forked, ..receipt }], 0))
     }
 }
 

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use hempuls_protocol::devices::DeviceKind;
 use hempuls_protocol::enrolment::EnrolmentCode;
 use hempuls_protocol::ids::{AgentId, DeviceId};
 use jiff::Timestamp;
@@ -86,7 +87,7 @@ enum DeviceCommand {
     Add {
         /// Its address (F0:F1:F2:F3:F4:F5), or model/serial.
         device: DeviceId,
-        /// What it is.
+        /// What it is: blood_pressure, pulse_oximeter, thermometer, weight_scale, heart_rate or alarm_button.
         #[arg(long)]
         kind: DeviceKind,
         /// The id of its home.
@@ -110,17 +111,6 @@ struct AssignArgs {
     /// Until before when.
     #[arg(long)]
     until: Option<String>,
-}
-
-#[derive(ValueEnum, Copy, Clone, Debug)]
-#[value(rename_all = "snake_case")]
-enum DeviceKind {
-    BloodPressure,
-    HeartRate,
-    PulseOximeter,
-    Thermometer,
-    WeightScale,
-    AlarmButton,
 }
 
 impl Cli {
@@ -224,9 +214,9 @@ async fn add_person(config: &Config, name: &str, home: &str) -> anyhow::Result<A
 }
 
 async fn add_device(config: &Config, device: &DeviceId, kind: DeviceKind, home: &str) -> anyhow::Result<Answer> {
-    let kind = kind.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+    let kind = kind.as_str();
     let mut desk = Desk::open(config).await?;
-    assignments::add_device(&mut desk.work, device, &kind, home, clock::now_ms())
+    assignments::add_device(&mut desk.work, device, kind, home, clock::now_ms())
         .await
         .map_err(|error| refused(error, format!("there is no home {home}, or there is a device {device} already")))?;
     desk.done().await?;

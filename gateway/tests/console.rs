@@ -564,7 +564,7 @@ impl Night {
             taken_since_boot_ms, taken_trust, agent, home, stored_ms";
         self.sql(&self.path(&format!(
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count}),
-                  model AS (SELECT * FROM record WHERE characteristic = 10805 AND unreadable IS NULL ORDER BY id DESC LIMIT 1)
+                  model AS (SELECT * FROM record WHERE characteristic = '2a35' AND unreadable IS NULL ORDER BY id DESC LIMIT 1)
              INSERT INTO record (id, identity, measured_ms, person, {columns})
              SELECT 'copy{count}-' || n, 'copy{count}-' || n, measured_ms - n * 60000 - {count}, '{{edith}}', {columns} FROM model, n"
         )))

@@ -6,7 +6,7 @@ use minicbor::{Decode, Encode};
 use crate::devices::{Characteristic, Dialect};
 use crate::ids::{DeviceId, Epoch, Lane, Sequence, UserSlot};
 use crate::observation::Observation;
-use crate::times::{DeviceTime, Taken};
+use crate::times::{DeviceTime, Taken, Trust};
 
 /// An event as it lies on flash and travels: its number, where it came from if it was taken again, and its content.
 ///
@@ -81,6 +81,15 @@ pub enum Kind {
     /// A device behaves in a way that a person should know of.
     #[n(4)]
     DeviceTrouble(#[n(0)] DeviceTrouble),
+    /// The buffer was damaged, and another has taken its place.
+    #[n(5)]
+    BufferDamaged(#[n(0)] BufferDamaged),
+    /// The agent's wall clock was set, or set otherwise than it went.
+    #[n(6)]
+    TimeCorrection(#[n(0)] TimeCorrection),
+    /// What a device's clock showed at this moment of the agent's.
+    #[n(7)]
+    DeviceClock(#[n(0)] DeviceClock),
 }
 
 impl Kind {
@@ -89,7 +98,12 @@ impl Kind {
     pub fn lane(&self) -> Option<Lane> {
         match self {
             Self::Alarm(_) => Some(Lane::Alarm),
-            Self::Signal(_) | Self::Refused(_) | Self::DeviceTrouble(_) => Some(Lane::Reading),
+            Self::Signal(_)
+            | Self::Refused(_)
+            | Self::DeviceTrouble(_)
+            | Self::BufferDamaged(_)
+            | Self::TimeCorrection(_)
+            | Self::DeviceClock(_) => Some(Lane::Reading),
             Self::Began(_) => None,
         }
     }
@@ -126,16 +140,40 @@ pub struct Signal {
     /// How long a stream's minute was, in milliseconds.
     #[n(8)]
     pub span_ms: Option<u32>,
+    /// In which connection it came: a number that another connection of this device does not have. Of several records
+    /// of one connection only the last can have been measured just before.
+    #[n(9)]
+    pub session: Option<u32>,
 }
 
-/// A press of a button.
+impl Signal {
+    /// What a device said, before anybody has read it.
+    #[must_use]
+    pub fn heard(device: DeviceId, characteristic: Characteristic, raw: Vec<u8>) -> Self {
+        Self {
+            device,
+            slot: None,
+            characteristic,
+            raw: raw.into(),
+            dialect: Dialect::Standard,
+            observations: Vec::new(),
+            device_time: None,
+            counter: None,
+            span_ms: None,
+            session: None,
+        }
+    }
+}
+
+/// A press of a button, or another call for help from the home.
 #[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
 #[cbor(map)]
 pub struct Alarm {
     /// The button.
     #[n(0)]
     pub device: DeviceId,
-    /// Where the press was heard ([`Characteristic::BTHOME`] for an advertisement).
+    /// Where the press was heard ([`Characteristic::BTHOME`] for an advertisement, [`Characteristic::LOCAL`] for a wire
+    /// or a program in the home).
     #[n(1)]
     pub characteristic: Characteristic,
     /// The frame as received, encrypted if it was.
@@ -153,6 +191,36 @@ pub struct Alarm {
     /// The counter was not above the last one: a new battery, or a replay.
     #[n(6)]
     pub counter_went_back: bool,
+    /// The flash took nothing: this was sent from memory, under an epoch that ends with the program.
+    #[n(7)]
+    #[cbor(default, skip_if = "is_false")]
+    pub not_on_flash: bool,
+    /// It was pressed before the agent was enrolled: while it was being installed.
+    #[n(8)]
+    #[cbor(default, skip_if = "is_false")]
+    pub before_enrolment: bool,
+}
+
+impl Alarm {
+    /// A plain press, as a button without a key sends it.
+    #[must_use]
+    pub fn pressed(device: DeviceId, raw: Vec<u8>) -> Self {
+        Self {
+            device,
+            characteristic: Characteristic::BTHOME,
+            raw: raw.into(),
+            counter: None,
+            authentic: false,
+            button: 1,
+            counter_went_back: false,
+            not_on_flash: false,
+            before_enrolment: false,
+        }
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A buffer began a new life. Says what became of the one before.
@@ -207,6 +275,9 @@ pub enum Refusal {
     /// A button's counter went back again within a minute.
     #[n(3)]
     Replayed,
+    /// A button that does not stop: pressed over and over, faster than anybody needs to be heard.
+    #[n(4)]
+    Stuck,
 }
 
 /// A device behaves in a way that a person should know of.
@@ -234,4 +305,102 @@ pub enum Trouble {
     /// It connects but lacks the service it should have.
     #[n(2)]
     NoService,
+    /// It has lost its keys, or this box has: it must be paired again.
+    #[n(3)]
+    LostBond,
+    /// It was paired with something else, and knows this box no more.
+    #[n(4)]
+    PairedElsewhere,
+    /// It is heard but takes no connection: too far away, or busy with another phone or box.
+    #[n(5)]
+    Unreachable,
+    /// It asks for the number that it shows, and nobody is there to type it.
+    #[n(6)]
+    NeedsPasskey,
+    /// Its button is pressed over and over.
+    #[n(7)]
+    StuckButton,
+    /// The sign of life that it should send has not come.
+    #[n(8)]
+    Silent,
+    /// Its clock is wrong and cannot be set.
+    #[n(9)]
+    ClockWrong,
+}
+
+/// A buffer that could not be used as it was. What could be read of it was taken again in the present epoch.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct BufferDamaged {
+    /// What was wrong with it.
+    #[n(0)]
+    pub damage: Damage,
+    /// How many of its records were taken again, in both lanes.
+    #[n(1)]
+    pub taken_again: u64,
+}
+
+/// What is wrong with a buffer.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Damage {
+    /// Bytes on flash are not what was written there.
+    #[n(0)]
+    Unreadable,
+    /// The key that it was encrypted with is not the one the agent has.
+    #[n(1)]
+    KeyLost,
+    /// It is gone.
+    #[n(2)]
+    Gone,
+}
+
+/// The agent's wall clock was set. The event's own [`Taken`] is the clock after that; everything taken in the same boot
+/// can be dated by it, since the milliseconds since boot never jump. What was written down stays as it is, so that a
+/// correction can be taken back.
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct TimeCorrection {
+    /// What the wall clock would have shown at this moment, had nobody set it; milliseconds since 1970.
+    #[n(0)]
+    pub before_ms: i64,
+    /// How far it could be trusted before.
+    #[n(1)]
+    pub trust_before: Trust,
+    /// Who says what time it is.
+    #[n(2)]
+    pub source: TimeSource,
+}
+
+/// Who says what time it is.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode)]
+#[cbor(index_only)]
+pub enum TimeSource {
+    /// The system's clock: a time server set it, or a person.
+    #[n(0)]
+    System,
+    /// The gateway, because the system's clock was never set.
+    #[n(1)]
+    Gateway,
+}
+
+/// What a device's clock showed when it was looked at: coincident time stamps, of the device and (in the event's
+/// [`Taken`]) of the agent.
+///
+/// Source: HL7 Personal Health Device Implementation Guide, "Coincident Timestamp Observation".
+#[derive(Clone, PartialEq, Eq, Debug, Encode, Decode)]
+#[cbor(map)]
+pub struct DeviceClock {
+    /// Which device.
+    #[n(0)]
+    pub device: DeviceId,
+    /// What its clock showed; none where that was no complete and possible time.
+    #[n(1)]
+    pub shown: Option<DeviceTime>,
+    /// What it was set to just after that, where it was set.
+    #[n(2)]
+    pub set_to: Option<DeviceTime>,
+    /// In which connection, as [`Signal::session`].
+    #[n(3)]
+    pub session: Option<u32>,
 }

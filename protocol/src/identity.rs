@@ -57,7 +57,12 @@ impl Identity {
         match &content.kind {
             Kind::Signal(signal) => Some(Self::of_signal(signal, number)),
             Kind::Alarm(alarm) => Some(Self::of_alarm(alarm, number)),
-            Kind::Began(_) | Kind::Refused(_) | Kind::DeviceTrouble(_) => None,
+            Kind::Began(_)
+            | Kind::Refused(_)
+            | Kind::DeviceTrouble(_)
+            | Kind::BufferDamaged(_)
+            | Kind::TimeCorrection(_)
+            | Kind::DeviceClock(_) => None,
         }
     }
 
@@ -135,10 +140,31 @@ pub struct Said<'a> {
     pub payload: &'a [u8],
 }
 
-impl Said<'_> {
+impl<'a> Said<'a> {
+    /// What a device said, or what came from the home for it; none for an agent's own events.
+    #[must_use]
+    pub fn of(kind: &'a Kind) -> Option<Self> {
+        match kind {
+            Kind::Signal(Signal { device, characteristic, raw, .. })
+            | Kind::Alarm(Alarm { device, characteristic, raw, .. }) => {
+                Some(Self { device, characteristic: *characteristic, payload: raw })
+            }
+            Kind::Began(_)
+            | Kind::Refused(_)
+            | Kind::DeviceTrouble(_)
+            | Kind::BufferDamaged(_)
+            | Kind::TimeCorrection(_)
+            | Kind::DeviceClock(_) => None,
+        }
+    }
+
     fn digest(&self, extra: &[u8]) -> Digest {
         let device = self.device.to_string();
-        digest_of(&[device.as_bytes(), &self.characteristic.0.to_be_bytes(), self.payload, extra])
+        let characteristic = match self.characteristic.number() {
+            Some(number) => number.to_be_bytes().to_vec(),
+            None => self.characteristic.uuid().to_be_bytes().to_vec(),
+        };
+        digest_of(&[device.as_bytes(), &characteristic, self.payload, extra])
     }
 }
 

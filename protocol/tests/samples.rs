@@ -1,14 +1,20 @@
 //! Golden samples: one message of each kind and version, never edited. What was once sent can be read for ever.
 
-use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::devices::{Characteristic, DeviceKind, Dialect};
 use hempuls_protocol::event::{
-    Alarm, Began, Content, DeviceTrouble, Event, Kind, Origin, Previous, Refusal, Refused, Signal, Trouble,
+    Alarm, Began, BufferDamaged, Content, Damage, DeviceClock, DeviceTrouble, Event, Kind, Origin, Previous, Refusal,
+    Refused, Signal, TimeCorrection, TimeSource, Trouble,
 };
-use hempuls_protocol::ids::{Epoch, Lane, Sequence, UserSlot};
+use hempuls_protocol::ids::{DeviceId, Epoch, Lane, Sequence, UserSlot};
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Special, Unit, Value};
 use hempuls_protocol::times::{BootId, DeviceTime, Taken, Trust};
 use hempuls_protocol::wire::envelope::Envelope;
-use hempuls_protocol::wire::heartbeat::{DeviceState, Heartbeat, LaneState, Status};
+use hempuls_protocol::wire::feedback::{AlarmState, Feedback, Stage};
+use hempuls_protocol::wire::heartbeat::{
+    ConfigState, DeviceState, FlashState, Hearing, Heartbeat, LaneState, Nearby, RadioState, RefusedConfig, Status,
+    Takes, UplinkState,
+};
+use hempuls_protocol::wire::home_config::{Counted, Device, Home, HomeConfig};
 use hempuls_protocol::wire::receipt::{Mark, Quarantined, Receipt, Receipts, Why};
 
 const EPOCH: Epoch = Epoch(0x0123_4567_89AB_CDEF);
@@ -34,6 +40,7 @@ fn a_signal_of_version_1_is_read_as_it_was_sent() {
         device_time: Some(DeviceTime("2026-11-22T10:30:00".parse().unwrap())),
         counter: None,
         span_ms: None,
+        session: None,
     };
     agree(include_str!("../src/wire/samples/v1-envelope-signal.hex"), &envelope(None, Kind::Signal(signal)));
 }
@@ -48,6 +55,8 @@ fn an_alarm_of_version_1_is_read_as_it_was_sent() {
         authentic: true,
         button: 1,
         counter_went_back: false,
+        not_on_flash: false,
+        before_enrolment: false,
     };
     agree(include_str!("../src/wire/samples/v1-envelope-alarm.hex"), &envelope(None, Kind::Alarm(alarm)));
 }
@@ -75,7 +84,7 @@ fn refusals_and_troubles_of_version_1_are_read_as_they_were_sent() {
 
 #[test]
 fn receipts_of_version_1_are_read_as_they_were_sent() {
-    let receipts = Receipts::new(vec![
+    let lanes = vec![
         Receipt {
             lane: Lane::Alarm,
             epoch: EPOCH,
@@ -94,14 +103,18 @@ fn receipts_of_version_1_are_read_as_they_were_sent() {
             forked: Some(Sequence(51)),
             mark: Some(Mark([0xA5; 8])),
         },
-    ]);
-    let sample = sample(include_str!("../src/wire/samples/v1-receipts.hex"), &receipts.to_bytes());
+    ];
+    let receipts = Receipts { now_ms: None, ..Receipts::new(lanes, 0) };
+    let sample = sample_of(include_str!("../src/wire/samples/v1-receipts.hex"), &receipts.to_bytes());
     assert_eq!(Receipts::from_bytes(&sample).unwrap(), receipts);
+    let dated = Receipts::new(vec![Receipt::through(Lane::Reading, EPOCH, Sequence(100))], 1_795_343_400_000);
+    let sample = sample_of(include_str!("../src/wire/samples/v1-receipts-dated.hex"), &dated.to_bytes());
+    assert_eq!(Receipts::from_bytes(&sample).unwrap(), dated);
 }
 
 #[test]
 fn heartbeats_and_last_wills_of_version_1_are_read_as_they_were_sent() {
-    let heartbeat = Status::Heartbeat(Heartbeat {
+    let heartbeat = Status::Heartbeat(Box::new(Heartbeat {
         clock: taken(),
         lanes: vec![LaneState {
             lane: Lane::Reading,
@@ -114,16 +127,101 @@ fn heartbeats_and_last_wills_of_version_1_are_read_as_they_were_sent() {
         heard_s: Some(1),
         heard: 120,
         refused: 12,
-        devices: vec![DeviceState { device: "F0:F1:F2:F3:F4:F5".parse().unwrap(), battery: Some(88), heard_s: None }],
+        devices: vec![DeviceState { battery: Some(88), ..DeviceState::unknown(cuff()) }],
         panics: 1,
         disk_free: Some(4_000_000_000),
         certificate_expires: Some(1_800_000_000),
-        version: "0.1.0".into(),
-    });
-    let sampled = sample(include_str!("../src/wire/samples/v1-heartbeat.hex"), &heartbeat.to_bytes());
+        ..Heartbeat::bare(taken(), vec![], "0.1.0")
+    }));
+    let sampled = sample_of(include_str!("../src/wire/samples/v1-heartbeat.hex"), &heartbeat.to_bytes());
     assert_eq!(Status::from_bytes(&sampled).unwrap(), heartbeat);
-    let will = sample(include_str!("../src/wire/samples/v1-last-will.hex"), &Status::LastWill.to_bytes());
+    let full = Status::Heartbeat(Box::new(Heartbeat {
+        devices: vec![DeviceState {
+            battery: Some(88),
+            heard_s: Some(40),
+            model: Some("UA-651BLE 1.0.0".into()),
+            clock_ahead_s: Some(-3600),
+            is_missing: true,
+            ..DeviceState::unknown(cuff())
+        }],
+        radio: Some(RadioState { hearing: Hearing::Alive, cures: 2, strangers: 3 }),
+        config: Some(ConfigState {
+            revision: 7,
+            refused: Some(RefusedConfig { revision: 8, why: "two devices have one address".into() }),
+        }),
+        uplink: Some(UplinkState { place: 1, of: 2 }),
+        flash: Some(FlashState { takes: Takes::AlarmsOnly, in_memory: 1, encrypted: true }),
+        nearby: vec![Nearby {
+            device: cuff(),
+            name: Some("UA-651BLE".into()),
+            signal_dbm: Some(-58),
+            kind: Some(DeviceKind::BloodPressure),
+            heard_s: 2,
+            just_used: true,
+            adopted: false,
+        }],
+        refusals: vec![(Refusal::Stuck, 12)],
+        ..Heartbeat::bare(taken(), vec![], "0.2.0")
+    }));
+    let sampled = sample_of(include_str!("../src/wire/samples/v1-heartbeat-full.hex"), &full.to_bytes());
+    assert_eq!(Status::from_bytes(&sampled).unwrap(), full);
+    let will = sample_of(include_str!("../src/wire/samples/v1-last-will.hex"), &Status::LastWill.to_bytes());
     assert_eq!(Status::from_bytes(&will).unwrap(), Status::LastWill);
+}
+
+#[test]
+fn what_an_agent_says_of_itself_in_version_1_is_read_as_it_was_sent() {
+    let damaged = BufferDamaged { damage: Damage::KeyLost, taken_again: 12 };
+    agree(include_str!("../src/wire/samples/v1-envelope-damaged.hex"), &envelope(None, Kind::BufferDamaged(damaged)));
+    let correction = TimeCorrection { before_ms: 90_000, trust_before: Trust::Unknown, source: TimeSource::Gateway };
+    agree(include_str!("../src/wire/samples/v1-envelope-time.hex"), &envelope(None, Kind::TimeCorrection(correction)));
+    let clock = DeviceClock {
+        device: cuff(),
+        shown: Some(DeviceTime("2026-11-22T09:30:00".parse().unwrap())),
+        set_to: Some(DeviceTime("2026-11-22T10:30:00".parse().unwrap())),
+        session: Some(5),
+    };
+    agree(include_str!("../src/wire/samples/v1-envelope-clock.hex"), &envelope(None, Kind::DeviceClock(clock)));
+}
+
+#[test]
+fn a_vendors_signal_and_an_alarm_from_memory_of_version_1_are_read_as_they_were_sent() {
+    let vendors = Characteristic::vendor(0x0AAD_7EA0_0D60_11E2_8E3C_0002_A5D5_C51B);
+    let signal = Signal { session: Some(5), counter: Some(3), ..Signal::heard(cuff(), vendors, vec![1, 2, 3]) };
+    agree(include_str!("../src/wire/samples/v1-envelope-vendor.hex"), &envelope(None, Kind::Signal(signal)));
+    let alarm = Alarm {
+        characteristic: Characteristic::LOCAL,
+        not_on_flash: true,
+        before_enrolment: true,
+        ..Alarm::pressed("hempuls-agent/kitchen".parse().unwrap(), vec![])
+    };
+    agree(include_str!("../src/wire/samples/v1-envelope-local-alarm.hex"), &envelope(None, Kind::Alarm(alarm)));
+}
+
+#[test]
+fn what_a_gateway_tells_a_home_in_version_1_is_read_as_it_was_sent() {
+    let config = HomeConfig::new(Home {
+        revision: 7,
+        devices: vec![Device {
+            device: "38:39:8F:70:B2:4E".parse().unwrap(),
+            kind: DeviceKind::AlarmButton,
+            dialect: Some(Dialect::Standard),
+            key: Some(vec![0x5A; 16].into()),
+            beacon_s: Some(900),
+            counted: Some(Counted { battery: 1, highest: 442 }),
+        }],
+        time_zone: Some("Europe/Stockholm".into()),
+        retired: true,
+    });
+    let sample = sample_of(include_str!("../src/wire/samples/v1-home-config.hex"), &config.to_bytes());
+    assert_eq!(HomeConfig::from_bytes(&sample).unwrap(), config);
+    assert!(!format!("{config:?}").contains("90, 90"), "the key is not shown: {config:?}");
+
+    let stages = [Stage::Received, Stage::TakenByAPerson, Stage::OnTheWay, Stage::Closed];
+    let states = (1..).zip(stages).map(|(n, stage)| AlarmState { epoch: EPOCH, sequence: Sequence(n), stage });
+    let feedback = Feedback::new(states.collect());
+    let sample = sample_of(include_str!("../src/wire/samples/v1-feedback.hex"), &feedback.to_bytes());
+    assert_eq!(Feedback::from_bytes(&sample).unwrap(), feedback);
 }
 
 #[test]
@@ -135,6 +233,10 @@ fn what_is_cut_or_continued_is_no_message() {
     let mut continued = whole;
     continued.push(0);
     assert!(Envelope::from_bytes(&continued).is_err());
+}
+
+fn cuff() -> DeviceId {
+    "F0:F1:F2:F3:F4:F5".parse().unwrap()
 }
 
 fn taken() -> Taken {
@@ -153,7 +255,7 @@ fn envelope(origin: Option<Origin>, kind: Kind) -> Envelope {
 }
 
 fn agree(text: &str, envelope: &Envelope) {
-    let sample = sample(text, &envelope.to_bytes());
+    let sample = sample_of(text, &envelope.to_bytes());
     let read = Envelope::from_bytes(&sample).unwrap();
     assert_eq!(&read, envelope);
     for (place, bytes) in read.open().unwrap().events.iter().enumerate() {
@@ -163,7 +265,7 @@ fn agree(text: &str, envelope: &Envelope) {
 }
 
 /// The sample's bytes, which must be what is written today.
-fn sample(text: &str, today: &[u8]) -> Vec<u8> {
+fn sample_of(text: &str, today: &[u8]) -> Vec<u8> {
     assert_eq!(text.trim(), hex::encode(today), "the wire has changed: make a new version, never edit a sample");
     today.to_vec()
 }

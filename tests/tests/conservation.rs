@@ -11,9 +11,9 @@ use hempuls_agent::buffer::{LaneState, State};
 use hempuls_agent::uplink::window::{Answer, Effect, Input, Window};
 use hempuls_gateway::ingest::accept::{Decision, LaneKey, Ledger};
 use hempuls_gateway::ingest::parcel::{Arrived, Parcel};
-use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Alarm, Began, Content, Event, Kind, Origin, Previous, Signal};
-use hempuls_protocol::identity::content_digest;
+use hempuls_protocol::identity::{Said, content_digest};
 use hempuls_protocol::ids::{AgentId, Epoch, Lane, Sequence};
 use hempuls_protocol::times::{BootId, DeviceTime, Taken, Trust};
 use hempuls_protocol::wire::envelope::Envelope;
@@ -309,30 +309,17 @@ impl Night {
         let payload = [&b"said "[..], &number.to_be_bytes()].concat();
         let device = "F0:F1:F2:F3:F4:F5".parse().expect("a device");
         let kind = match self.chance.random_range(0..4) {
-            0 => Kind::Alarm(Alarm {
-                device,
-                characteristic: Characteristic::BTHOME,
-                raw: payload.clone().into(),
-                counter: Some(number),
-                authentic: true,
-                button: 1,
-                counter_went_back: false,
-            }),
+            0 => {
+                Kind::Alarm(Alarm { counter: Some(number), authentic: true, ..Alarm::pressed(device, payload.clone()) })
+            }
             clock => Kind::Signal(Signal {
-                device,
-                slot: None,
-                characteristic: Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-                raw: payload.clone().into(),
-                dialect: Dialect::Standard,
-                observations: vec![],
                 // One has no clock, one is right, one stands still.
                 device_time: match clock {
                     1 => None,
                     2 => Some(DeviceTime(jiff::civil::date(2026, 1, 1).at(0, 0, 0, 0) + self.span())),
                     _ => Some(DeviceTime(jiff::civil::date(2020, 1, 1).at(0, 0, 0, 0))),
                 },
-                counter: None,
-                span_ms: None,
+                ..Signal::heard(device, Characteristic::BLOOD_PRESSURE_MEASUREMENT, payload.clone())
             }),
         };
         let lane = kind.lane().expect("a signal or an alarm");
@@ -608,11 +595,8 @@ impl Night {
 
 /// The payload of what a device said; none for an agent's own events.
 fn said(content: &[u8]) -> Option<Vec<u8>> {
-    match Content::from_bytes(content).expect("our own content").kind {
-        Kind::Signal(signal) => Some(signal.raw.to_vec()),
-        Kind::Alarm(alarm) => Some(alarm.raw.to_vec()),
-        Kind::Began(_) | Kind::Refused(_) | Kind::DeviceTrouble(_) => None,
-    }
+    let content = Content::from_bytes(content).expect("our own content");
+    Said::of(&content.kind).map(|said| said.payload.to_vec())
 }
 
 fn moment(since_boot: Duration) -> Taken {

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::devices::alarm_button::{Address, ButtonEvent, Contents, Enrolled, Frame, ReplayGuard, Verdict};
 use hempuls_protocol::event::{Alarm, Refusal};
 use hempuls_protocol::identity::{ONE_COUNTER, ONE_PLAIN_PRESS};
@@ -168,15 +167,7 @@ impl Button {
     }
 
     fn alarm(&self, counter: Option<u32>, event: ButtonEvent, frame: &[u8]) -> Alarm {
-        Alarm {
-            device: self.id.clone(),
-            characteristic: Characteristic::BTHOME,
-            raw: frame.to_vec().into(),
-            counter,
-            authentic: false,
-            button: event.code(),
-            counter_went_back: false,
-        }
+        Alarm { counter, button: event.code(), ..Alarm::pressed(self.id.clone(), frame.to_vec()) }
     }
 
     /// All repeats of one frame are refused once.
@@ -203,9 +194,8 @@ fn is_within(earlier: &Taken, later: &Taken, within: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::DeviceKind;
-    use hempuls_protocol::devices::Dialect;
     use hempuls_protocol::devices::alarm_button::{BindKey, announce};
+    use hempuls_protocol::devices::{DeviceKind, Dialect};
     use hempuls_protocol::times::{BootId, Trust};
 
     #[test]
@@ -246,15 +236,8 @@ mod tests {
     fn a_press_that_is_on_flash_is_not_taken_again_after_a_restart() {
         let mut button = Sealed::new(Some(7));
         let frame = button.frame(7, ButtonEvent::Press);
-        let alarm = Alarm {
-            device: DeviceId::Address(ADDRESS),
-            characteristic: Characteristic::BTHOME,
-            raw: frame.clone().into(),
-            counter: Some(7),
-            authentic: true,
-            button: 1,
-            counter_went_back: false,
-        };
+        let alarm =
+            Alarm { counter: Some(7), authentic: true, ..Alarm::pressed(DeviceId::Address(ADDRESS), frame.clone()) };
         button.buttons.remember(&alarm, at(0));
         assert_eq!(button.press(7, 900), NOTHING);
         button.buttons.not_taken(&alarm);

@@ -8,7 +8,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use btleplug::api::bleuuid::{BleUuid as _, uuid_from_u16};
 use btleplug::api::{CharPropFlags, Characteristic as Gatt, Peripheral as _, ValueNotification};
 use btleplug::platform::Peripheral;
 use futures::{Stream, StreamExt as _};
@@ -18,7 +17,9 @@ use hempuls_protocol::ids::UserSlot;
 use hempuls_protocol::times::DeviceTime;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, sleep_until, timeout};
+use uuid::Uuid;
 
+use super::measurements;
 use super::minute::Minute;
 use crate::buffer::Buffer;
 use crate::clock;
@@ -116,10 +117,10 @@ impl Ear {
 
     /// Only measurements count: values that the program itself has read come this way too.
     async fn hear(&mut self, value: &ValueNotification) {
-        let characteristic = value.uuid.to_ble_u16().map(Characteristic);
-        let Some(characteristic) = characteristic.filter(|each| self.device.kind.measurements().contains(each)) else {
+        let characteristic = Characteristic::vendor(value.uuid.as_u128());
+        if !measurements(self.device.kind).contains(&characteristic) {
             return;
-        };
+        }
         self.vitals.device_heard(&self.device.id());
         if is_stream(characteristic) {
             self.add_to_minute(characteristic, &value.value);
@@ -133,17 +134,7 @@ impl Ear {
         let dialect = self.device.dialect;
         let meaning = interpret(characteristic, dialect, payload);
         let is_readable = meaning.is_ok();
-        let mut signal = Signal {
-            device: self.device.id(),
-            slot: None,
-            characteristic,
-            raw: payload.to_vec().into(),
-            dialect,
-            observations: Vec::new(),
-            device_time: None,
-            counter: None,
-            span_ms: None,
-        };
+        let mut signal = Signal { dialect, ..Signal::heard(self.device.id(), characteristic, payload.to_vec()) };
         if let Ok(meaning) = meaning {
             signal.slot = meaning.user_slot.map(UserSlot);
             signal.observations = meaning.observations;
@@ -294,7 +285,7 @@ impl Talk {
 
     /// Before subscribing: a device may hang up as soon as it has said what it measured.
     async fn read_battery(&mut self) -> Result<(), Broken> {
-        let level = uuid_from_u16(Characteristic::BATTERY_LEVEL.0);
+        let level = Uuid::from_u128(Characteristic::BATTERY_LEVEL.uuid());
         let peripheral = self.peripheral.clone();
         let readable = |each: &Gatt| each.uuid == level && each.properties.contains(CharPropFlags::READ);
         let Some(characteristic) = peripheral.characteristics().into_iter().find(readable) else { return Ok(()) };
@@ -356,7 +347,7 @@ impl Talk {
 
     /// The characteristics to listen to, as far as the device is known to have them.
     fn measurements(&self) -> Vec<Gatt> {
-        let wanted: Vec<_> = self.device.kind.measurements().iter().map(|each| uuid_from_u16(each.0)).collect();
+        let wanted: Vec<_> = measurements(self.device.kind).iter().map(|each| Uuid::from_u128(each.uuid())).collect();
         let speaks = CharPropFlags::INDICATE | CharPropFlags::NOTIFY;
         let is_wanted = |each: &Gatt| wanted.contains(&each.uuid) && each.properties.intersects(speaks);
         self.peripheral.characteristics().into_iter().filter(is_wanted).collect()

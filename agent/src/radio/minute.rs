@@ -78,15 +78,11 @@ impl Minute {
     pub fn finish(self, device: DeviceId) -> Signal {
         let span = self.latest.saturating_duration_since(self.began);
         Signal {
-            device,
             slot: self.slot.map(UserSlot),
-            characteristic: self.characteristic,
-            raw: self.raw.into(),
             dialect: self.dialect,
             observations: summarise(&self.observations),
-            device_time: None,
-            counter: None,
             span_ms: Some(u32::try_from(span.as_millis()).unwrap_or(u32::MAX)),
+            ..Signal::heard(device, self.characteristic, self.raw)
         }
     }
 }

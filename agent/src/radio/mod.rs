@@ -12,11 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::time::Duration;
 
-use btleplug::api::bleuuid::uuid_from_u16;
 use btleplug::api::{Central as _, CentralEvent, CentralState, Manager as _, Peripheral as _, ScanFilter};
 use btleplug::platform::{Adapter, Manager, Peripheral, PeripheralId};
 use futures::{FutureExt as _, Stream, StreamExt as _};
-use hempuls_protocol::devices::Characteristic;
+use hempuls_protocol::devices::{Characteristic, DeviceKind};
 use hempuls_protocol::event::{Alarm, Content, Event, Kind};
 use hempuls_protocol::ids::{DeviceId, Lane, Sequence};
 use hempuls_protocol::times::Taken;
@@ -40,9 +39,10 @@ use crate::stop::Stop;
 pub struct Config {
     /// Which adapter, such as `hci0`; the first one otherwise.
     pub adapter: Option<String>,
-    /// The devices of the home.
-    pub devices: Vec<Device>,
 }
+
+/// The devices of the home: only these are read or paired. They may change while the program runs.
+pub type Adopted = watch::Receiver<Vec<Device>>;
 
 /// How often the bus is asked whether it is still there: its library hides that it is not.
 const WATCH: Duration = Duration::from_secs(30);
@@ -58,22 +58,27 @@ const COMES_UP: Duration = Duration::from_secs(10);
 const COMES_UP_STEP: Duration = Duration::from_millis(250);
 
 /// Listens to the home until the program stops. What breaks is built anew.
-pub async fn run(config: Config, buffer: Buffer, vitals: Vitals, mut stop: Stop) {
-    let mut buttons = Buttons::new(config.devices.iter().filter(|each| is_button(each)), buffer.counters());
-    for (alarm, taken) in latest_alarms(&buffer) {
-        buttons.remember(&alarm, taken);
-    }
+pub async fn run(config: Config, mut adopted: Adopted, buffer: Buffer, vitals: Vitals, mut stop: Stop) {
+    let mut devices = adopted.borrow_and_update().clone();
+    let mut buttons = buttons(&devices, &buffer);
     let mut pause = SHORTEST_PAUSE;
     let mut last_problem = String::new();
     loop {
         let mut tasks = JoinSet::new();
         let began = clock::now();
-        let attempt = listen(&config, &buffer, &vitals, &mut buttons, &mut tasks, stop.clone());
+        let attempt = listen(&config, &devices, &buffer, &vitals, &mut buttons, &mut tasks, stop.clone());
         let problem = tokio::select! {
-            problem = attempt => problem.map_or_else(|problem| problem, |never| match never {}),
+            problem = attempt => Some(problem.map_or_else(|problem| problem, |never| match never {})),
+            Ok(()) = adopted.changed() => None,
             () = stop.asked() => return farewell(&mut tasks).await,
         };
         farewell(&mut tasks).await;
+        let Some(problem) = problem else {
+            devices = adopted.borrow_and_update().clone();
+            buttons = self::buttons(&devices, &buffer);
+            tracing::info!(devices = devices.len(), "the devices of this home have changed");
+            continue;
+        };
         if clock::now().saturating_duration_since(began) > LONGEST_PAUSE {
             pause = SHORTEST_PAUSE;
         }
@@ -100,13 +105,14 @@ async fn farewell(tasks: &mut JoinSet<()>) {
 /// Builds everything that hangs on the bus, and runs it until something breaks.
 async fn listen(
     config: &Config,
+    devices: &[Device],
     buffer: &Buffer,
     vitals: &Vitals,
     buttons: &mut Buttons,
     tasks: &mut JoinSet<()>,
     stop: Stop,
 ) -> Result<std::convert::Infallible, String> {
-    let addresses: BTreeSet<Address> = config.devices.iter().map(|device| device.address).collect();
+    let addresses: BTreeSet<Address> = devices.iter().map(|device| device.address).collect();
     let (notice, mut notices) = mpsc::unbounded_channel();
     let bus = |error: dbus::Error| {
         format!("the message bus or BlueZ does not answer ({error}); are dbus and bluetooth running?")
@@ -116,7 +122,7 @@ async fn listen(
     let mut events = within(adapter.events()).await?;
     forget_replays(&mut events);
     let (report, mut reports) = mpsc::unbounded_channel();
-    let gatt = config.devices.iter().filter(|each| !is_button(each));
+    let gatt = devices.iter().filter(|each| !is_button(each));
     let mut home = Home {
         sessions: Sessions::of(gatt.clone().map(|device| device.address)),
         devices: gatt.map(|device| (device.address, device.clone())).collect(),
@@ -372,6 +378,15 @@ async fn first_frame(adapter: &Adapter, id: &PeripheralId) -> Option<Vec<u8>> {
     within(peripheral.properties()).await.ok()??.service_data.remove(&bthome())
 }
 
+/// The buttons among these devices, with the presses that are on flash already.
+fn buttons(devices: &[Device], buffer: &Buffer) -> Buttons {
+    let mut buttons = Buttons::new(devices.iter().filter(|each| is_button(each)), buffer.counters());
+    for (alarm, taken) in latest_alarms(buffer) {
+        buttons.remember(&alarm, taken);
+    }
+    buttons
+}
+
 /// The last alarms on flash, which may still be in the air.
 fn latest_alarms(buffer: &Buffer) -> Vec<(Alarm, Taken)> {
     let held = buffer.state();
@@ -402,12 +417,24 @@ fn address_in(path: &str) -> Option<Address> {
     }
 }
 
+/// The characteristics on which a device of this kind says what it measured; none for one that only advertises.
+fn measurements(kind: DeviceKind) -> &'static [Characteristic] {
+    match kind {
+        DeviceKind::BloodPressure => &[Characteristic::BLOOD_PRESSURE_MEASUREMENT],
+        DeviceKind::PulseOximeter => &[Characteristic::SPOT_CHECK_MEASUREMENT, Characteristic::CONTINUOUS_MEASUREMENT],
+        DeviceKind::Thermometer => &[Characteristic::TEMPERATURE_MEASUREMENT],
+        DeviceKind::WeightScale => &[Characteristic::WEIGHT_MEASUREMENT],
+        DeviceKind::HeartRate => &[Characteristic::HEART_RATE_MEASUREMENT],
+        DeviceKind::AlarmButton => &[],
+    }
+}
+
 fn is_button(device: &Device) -> bool {
-    device.kind.measurements().is_empty()
+    device.kind == DeviceKind::AlarmButton
 }
 
 fn bthome() -> Uuid {
-    uuid_from_u16(Characteristic::BTHOME.0)
+    Uuid::from_u128(Characteristic::BTHOME.uuid())
 }
 
 #[cfg(test)]

@@ -296,7 +296,7 @@ impl Link {
     }
 
     fn beat(&self) {
-        let status = Status::Heartbeat(self.reporter.heartbeat(self.identity.expires)).to_bytes();
+        let status = Status::Heartbeat(Box::new(self.reporter.heartbeat(self.identity.expires))).to_bytes();
         // A full queue means that the link is busy proving that the agent lives.
         let _ = self.client.try_publish(self.topic(Matter::Status), QoS::AtMostOnce, false, status);
     }

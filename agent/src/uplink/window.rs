@@ -758,16 +758,7 @@ mod tests {
     }
 
     fn receipt(lane: Lane, through: u64) -> Receipt {
-        let quarantined = Vec::new();
-        Receipt {
-            lane,
-            epoch: Epoch(1),
-            through: Sequence(through),
-            quarantined,
-            rewind: None,
-            forked: None,
-            mark: None,
-        }
+        Receipt::through(lane, Epoch(1), Sequence(through))
     }
 
     /// What the network does next.

@@ -1,6 +1,6 @@
 //! Findings about the boxes themselves: a buffer that was wiped or went back, something lost, something unreadable.
 
-use hempuls_protocol::event::{Refusal, Trouble};
+use hempuls_protocol::event::{Damage, Refusal, Trouble};
 use hempuls_protocol::ids::Lane;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,13 @@ pub enum Found {
         /// How many.
         lost: u64,
     },
+    /// The buffer could not be used as it was, and another has taken its place.
+    Damaged {
+        /// What was wrong with it.
+        damage: Harm,
+        /// How many of its records were taken again.
+        taken_again: u64,
+    },
     /// Events could not be read or stored.
     Quarantined {
         /// In which lane.
@@ -82,6 +89,8 @@ pub enum Refused {
     NotAuthentic,
     /// A button's counter went back again within a minute.
     Replayed,
+    /// A button that does not stop.
+    Stuck,
 }
 
 impl From<Refusal> for Refused {
@@ -91,6 +100,7 @@ impl From<Refusal> for Refused {
             Refusal::Full => Self::Full,
             Refusal::NotAuthentic => Self::NotAuthentic,
             Refusal::Replayed => Self::Replayed,
+            Refusal::Stuck => Self::Stuck,
         }
     }
 }
@@ -105,6 +115,20 @@ pub enum Misbehaviour {
     Pairing,
     /// It lacks the service it should have.
     NoService,
+    /// It has lost its keys, or the box has.
+    LostBond,
+    /// It was paired with something else.
+    PairedElsewhere,
+    /// It is heard but takes no connection.
+    Unreachable,
+    /// It asks for the number that it shows.
+    NeedsPasskey,
+    /// Its button is pressed over and over.
+    StuckButton,
+    /// Its sign of life has not come.
+    Silent,
+    /// Its clock is wrong and cannot be set.
+    ClockWrong,
 }
 
 impl From<Trouble> for Misbehaviour {
@@ -113,6 +137,35 @@ impl From<Trouble> for Misbehaviour {
             Trouble::Unreadable => Self::Unreadable,
             Trouble::Pairing => Self::Pairing,
             Trouble::NoService => Self::NoService,
+            Trouble::LostBond => Self::LostBond,
+            Trouble::PairedElsewhere => Self::PairedElsewhere,
+            Trouble::Unreachable => Self::Unreachable,
+            Trouble::NeedsPasskey => Self::NeedsPasskey,
+            Trouble::StuckButton => Self::StuckButton,
+            Trouble::Silent => Self::Silent,
+            Trouble::ClockWrong => Self::ClockWrong,
+        }
+    }
+}
+
+/// [`Damage`], as it is stored.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Harm {
+    /// Bytes on flash are not what was written there.
+    Unreadable,
+    /// The key that it was encrypted with is not the one the agent has.
+    KeyLost,
+    /// It is gone.
+    Gone,
+}
+
+impl From<Damage> for Harm {
+    fn from(damage: Damage) -> Self {
+        match damage {
+            Damage::Unreadable => Self::Unreadable,
+            Damage::KeyLost => Self::KeyLost,
+            Damage::Gone => Self::Gone,
         }
     }
 }
@@ -128,10 +181,13 @@ pub fn concern(agent: &str, home: &str, found: Found) -> Concern {
             (BUFFER, Severity::High)
         }
         Found::NewEpoch { .. } | Found::LostRestoring { .. } | Found::WentBack { .. } => (BUFFER, Severity::Medium),
+        Found::Damaged { .. } => (BUFFER, Severity::Medium),
         Found::Quarantined { lane, .. } if lane == Lane::Alarm.as_str() => (UNREADABLE_ALARM, Severity::High),
         Found::Quarantined { .. } | Found::UnreadableMessage => (UNREADABLE, Severity::Medium),
         Found::Refused { why: Refused::Flash | Refused::Full, .. } => (REFUSED, Severity::Medium),
-        Found::Refused { why: Refused::NotAuthentic | Refused::Replayed, .. } => (REFUSED, Severity::Low),
+        Found::Refused { why: Refused::NotAuthentic | Refused::Replayed | Refused::Stuck, .. } => {
+            (REFUSED, Severity::Low)
+        }
         Found::Device { .. } => (DEVICE, Severity::Low),
     };
     // An alarm that cannot be read may be a person who asks again.
@@ -158,7 +214,7 @@ pub fn found(lane: Lane, oddity: &Oddity) -> Found {
 
 /// The words.
 pub mod wording {
-    use super::{BUFFER, DEVICE, Found, Misbehaviour, REFUSED, Refused, UNREADABLE_ALARM};
+    use super::{BUFFER, DEVICE, Found, Harm, Misbehaviour, REFUSED, Refused, UNREADABLE_ALARM};
     use crate::alerts::line::Reader;
     use crate::wording::Lang;
 
@@ -191,6 +247,20 @@ pub mod wording {
                 format!("Databasen återställdes, och boxen har inte kvar {lost} som saknas ({}).", name(lane, lang)),
                 format!("The store was restored, and the box no longer keeps {lost} that are missing ({}).", name(lane, lang)),
             ),
+            Found::Damaged { damage, taken_again } => {
+                let what = match damage {
+                    Harm::Unreadable => lang.pick("var skadat", "was damaged"),
+                    Harm::KeyLost => lang.pick(
+                        "kunde inte läsas: nyckeln som det krypterades med saknas",
+                        "could not be read: the key it was encrypted with is missing",
+                    ),
+                    Harm::Gone => lang.pick("var borta", "was gone"),
+                };
+                lang.pick(
+                    format!("Boxens minne {what}. Ett nytt har tagit dess plats; {taken_again} händelser kunde räddas."),
+                    format!("The box's memory {what}. Another has taken its place; {taken_again} events could be saved."),
+                )
+            }
             Found::Quarantined { lane, .. } if lane == "alarm" => lang
                 .pick("Ett larm från det här hemmet kunde inte läsas.", "An alarm from this home could not be read.")
                 .to_owned(),
@@ -212,6 +282,7 @@ pub mod wording {
                         lang.pick("de kom inte bevisligen från knappen", "they were not proved to come from the button")
                     }
                     Refused::Replayed => lang.pick("de såg ut som gamla tryck", "they looked like old presses played again"),
+                    Refused::Stuck => lang.pick("knappen har hakat upp sig", "the button is stuck"),
                 };
                 lang.pick(
                     format!("{count} signaler hördes i hemmet och togs inte emot: {why}."),
@@ -223,6 +294,25 @@ pub mod wording {
                     Misbehaviour::Unreadable => lang.pick("sände något oläsligt", "sent something unreadable"),
                     Misbehaviour::Pairing => lang.pick("går inte att para ihop", "cannot be paired"),
                     Misbehaviour::NoService => lang.pick("saknar den tjänst den ska ha", "lacks the service it should have"),
+                    Misbehaviour::LostBond => lang.pick(
+                        "har tappat sin ihopparning; para ihop den på nytt",
+                        "has lost its pairing; pair it again",
+                    ),
+                    Misbehaviour::PairedElsewhere => lang.pick(
+                        "har parats ihop med något annat; para ihop den med boxen på nytt",
+                        "was paired with something else; pair it with the box again",
+                    ),
+                    Misbehaviour::Unreachable => lang.pick(
+                        "hörs men svarar inte: för långt bort, eller upptagen med en annan telefon eller box",
+                        "is heard but takes no connection: too far away, or busy with another phone or box",
+                    ),
+                    Misbehaviour::NeedsPasskey => lang.pick(
+                        "visar en kod som någon måste skriva in vid boxen",
+                        "shows a number that somebody must type at the box",
+                    ),
+                    Misbehaviour::StuckButton => lang.pick("trycker om och om igen; knappen kan ha fastnat", "presses over and over; its button may be stuck"),
+                    Misbehaviour::Silent => lang.pick("har inte gett livstecken i tid", "has not given its sign of life in time"),
+                    Misbehaviour::ClockWrong => lang.pick("har en klocka som går fel och inte kan ställas", "has a clock that is wrong and cannot be set"),
                 };
                 format!("{device} {what}.")
             }

@@ -85,7 +85,7 @@ pub fn admit(papers: &Papers<'_>, known: Option<&Agent>) -> Result<(), Refusal> 
 pub fn leave_will(agent: &AgentId, topic: &str) -> Result<(), Refusal> {
     match own(agent, topic) {
         Some(Matter::Status) => Ok(()),
-        Some(Matter::Events(_) | Matter::Receipt) | None => Err(Refusal::Will),
+        Some(Matter::Events(_) | Matter::Receipt | Matter::Config | Matter::Feedback) | None => Err(Refusal::Will),
     }
 }
 

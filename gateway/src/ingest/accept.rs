@@ -141,7 +141,7 @@ fn decide_readable(
     let stored_first = facts.under_origin.filter(|first| first.digest == Some(*digest) && first.quarantined.is_none());
     let first_taken = origin.unwrap_or(Origin { epoch: key.epoch, sequence });
     let number = Number { agent: &key.agent, lane: key.lane, first_taken, content: *digest };
-    let Some(said) = said(&content.kind) else {
+    let Some(said) = Said::of(&content.kind) else {
         return match stored_first {
             Some(_) => Decision::Repeated { of: None },
             None => Decision::Store { identity: None, possibly_same_as: None },
@@ -188,19 +188,6 @@ fn is_pressed_again(agent: &AgentId, content: &Content, known: &Known) -> bool {
     alarm.counter_went_back && known.agent == *agent && known.taken != content.taken
 }
 
-/// Who says what, where; `None` for an agent's own events.
-fn said(kind: &Kind) -> Option<Said<'_>> {
-    match kind {
-        Kind::Signal(signal) => {
-            Some(Said { device: &signal.device, characteristic: signal.characteristic, payload: &signal.raw })
-        }
-        Kind::Alarm(alarm) => {
-            Some(Said { device: &alarm.device, characteristic: alarm.characteristic, payload: &alarm.raw })
-        }
-        Kind::Began(_) | Kind::Refused(_) | Kind::DeviceTrouble(_) => None,
-    }
-}
-
 /// What to look for in the store before an event can be decided.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Clues {
@@ -220,7 +207,7 @@ pub fn clues(key: &LaneKey, arrival: &Arrival) -> Clues {
     };
     let mut digests = Vec::new();
     let mut clocked = None;
-    if let Some(said) = said(&content.kind) {
+    if let Some(said) = Said::of(&content.kind) {
         let first_taken = origin.unwrap_or(Origin { epoch: key.epoch, sequence: arrival.sequence });
         let number = Number { agent: &key.agent, lane: key.lane, first_taken, content: *digest };
         digests.push(*Identity::by_number(&number).digest());
@@ -510,13 +497,9 @@ impl Ledger {
         let cursor = self.cursors.get(key);
         let through = cursor.map_or(Sequence::NONE, |cursor| cursor.through);
         let mut receipt = Receipt {
-            lane: key.lane,
-            epoch: key.epoch,
-            through,
-            quarantined: Vec::new(),
-            rewind: None,
             forked: cursor.and_then(|cursor| cursor.forked),
             mark: self.mark(key, through),
+            ..Receipt::through(key.lane, key.epoch, through)
         };
         for (sequence, decision) in decided {
             match decision {
@@ -593,10 +576,16 @@ impl Ledger {
 
     fn learn(&mut self, agent: &AgentId, arrival: &Arrival, identity: &Identity, record: &str) {
         let Some(content) = arrival.content() else { return };
-        let Some(said) = said(&content.kind) else { return };
+        let Some(said) = Said::of(&content.kind) else { return };
         let time = match &content.kind {
             Kind::Signal(signal) => signal.device_time,
-            Kind::Alarm(_) | Kind::Began(_) | Kind::Refused(_) | Kind::DeviceTrouble(_) => None,
+            Kind::Alarm(_)
+            | Kind::Began(_)
+            | Kind::Refused(_)
+            | Kind::DeviceTrouble(_)
+            | Kind::BufferDamaged(_)
+            | Kind::TimeCorrection(_)
+            | Kind::DeviceClock(_) => None,
         };
         self.know_record(Known {
             record: record.to_owned(),
@@ -611,7 +600,6 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use hempuls_protocol::devices::Dialect;
     use hempuls_protocol::event::{Alarm, Event, Signal};
     use hempuls_protocol::times::{BootId, Trust};
     use hempuls_protocol::wire::envelope::Envelope;
@@ -838,15 +826,7 @@ mod tests {
 
     impl Default for Gateway {
         fn default() -> Self {
-            let receipt = Receipt {
-                lane: Lane::Reading,
-                epoch: Epoch(0),
-                through: Sequence::NONE,
-                quarantined: Vec::new(),
-                rewind: None,
-                forked: None,
-                mark: None,
-            };
+            let receipt = Receipt::through(Lane::Reading, Epoch(0), Sequence::NONE);
             Self { ledger: Ledger::default(), beats: 0, records: 0, answer: Answer { receipt, oddities: Vec::new() } }
         }
     }
@@ -945,29 +925,17 @@ mod tests {
     }
 
     fn signal(payload: u8, device_time: Option<DeviceTime>, at: u64) -> Content {
-        let signal = Signal {
-            device: DeviceId::Address([1; 6]),
-            slot: None,
-            characteristic: Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-            raw: vec![payload].into(),
-            dialect: Dialect::Standard,
-            observations: Vec::new(),
-            device_time,
-            counter: None,
-            span_ms: None,
-        };
+        let measurement = Characteristic::BLOOD_PRESSURE_MEASUREMENT;
+        let signal = Signal { device_time, ..Signal::heard(DeviceId::Address([1; 6]), measurement, vec![payload]) };
         Content { taken: taken(at), kind: Kind::Signal(signal) }
     }
 
     fn press(counter: u32, counter_went_back: bool, at: u64) -> Content {
         let alarm = Alarm {
-            device: DeviceId::Address([2; 6]),
-            characteristic: Characteristic::BTHOME,
-            raw: vec![counter as u8].into(),
             counter: Some(counter),
             authentic: true,
-            button: 1,
             counter_went_back,
+            ..Alarm::pressed(DeviceId::Address([2; 6]), vec![counter as u8])
         };
         Content { taken: taken(at), kind: Kind::Alarm(alarm) }
     }

@@ -40,7 +40,12 @@ pub fn record(
     let record = match &content.kind {
         Kind::Signal(signal) => of_signal(signal, content.taken, reception, zone),
         Kind::Alarm(alarm) => of_alarm(alarm, content.taken, reception),
-        Kind::Began(_) | Kind::Refused(_) | Kind::DeviceTrouble(_) => return None,
+        Kind::Began(_)
+        | Kind::Refused(_)
+        | Kind::DeviceTrouble(_)
+        | Kind::BufferDamaged(_)
+        | Kind::TimeCorrection(_)
+        | Kind::DeviceClock(_) => return None,
     };
     Some(NewRecord { id, identity: *identity, agent: key.agent.to_string(), home: home.to_owned(), ..record })
 }
@@ -60,7 +65,7 @@ fn of_signal(signal: &Signal, taken: Taken, reception: Reception, zone: &TimeZon
     NewRecord {
         device: signal.device.to_string(),
         slot,
-        characteristic: signal.characteristic.0,
+        characteristic: signal.characteristic.to_string(),
         raw: signal.raw.to_vec(),
         dialect: signal.dialect.to_string(),
         marks: meaning
@@ -81,7 +86,7 @@ fn of_signal(signal: &Signal, taken: Taken, reception: Reception, zone: &TimeZon
 fn of_alarm(alarm: &Alarm, taken: Taken, reception: Reception) -> NewRecord {
     NewRecord {
         device: alarm.device.to_string(),
-        characteristic: alarm.characteristic.0,
+        characteristic: alarm.characteristic.to_string(),
         raw: alarm.raw.to_vec(),
         dialect: devices::Dialect::Standard.to_string(),
         counter: alarm.counter,
@@ -103,7 +108,7 @@ fn empty(taken: Taken) -> NewRecord {
         taken_again: false,
         device: String::new(),
         slot: None,
-        characteristic: 0,
+        characteristic: String::new(),
         raw: Vec::new(),
         dialect: String::new(),
         marks: None,

@@ -40,12 +40,12 @@ impl Intake {
                 }
             },
             Matter::Status => match Status::from_bytes(message) {
-                Ok(Status::Heartbeat(beat)) => Delivery::Heartbeat { agent, beat: Box::new(beat) },
+                Ok(Status::Heartbeat(beat)) => Delivery::Heartbeat { agent, beat },
                 // The broker's word for a lost connection is a hint; the heartbeat's absence is the truth.
                 Ok(Status::LastWill) => return Ok(()),
                 Err(_) => Delivery::Unreadable { agent, topic: "status", bytes: message.to_vec() },
             },
-            Matter::Receipt => return Ok(()),
+            Matter::Receipt | Matter::Config | Matter::Feedback => return Ok(()),
         };
         self.queue.put(delivery)
     }

@@ -285,18 +285,7 @@ mod tests {
 
     fn heartbeat(n: u8) -> Delivery {
         let clock = Taken { boot: BootId([0; 16]), since_boot_ms: 0, wall_ms: None, trust: Trust::Unknown };
-        let beat = Heartbeat {
-            clock,
-            lanes: Vec::new(),
-            heard_s: None,
-            heard: 0,
-            refused: 0,
-            devices: Vec::new(),
-            panics: 0,
-            disk_free: None,
-            certificate_expires: None,
-            version: String::new(),
-        };
+        let beat = Heartbeat::bare(clock, Vec::new(), "");
         Delivery::Heartbeat { agent: agent(n), beat: Box::new(beat) }
     }
 

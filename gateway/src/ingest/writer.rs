@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hempuls_protocol::event::{Kind, Refused};
+use hempuls_protocol::event::{BufferDamaged, Kind, Refused};
 use hempuls_protocol::identity::content_digest;
 use hempuls_protocol::ids::{AgentId, Lane, Sequence};
 use hempuls_protocol::wire::receipt::{Receipt, Receipts, Why};
@@ -266,7 +266,7 @@ impl Writer {
             by_agent.entry(key.agent).or_default().push(receipt);
         }
         for (agent, lanes) in by_agent {
-            if self.receipts.send((agent, Receipts::new(lanes))).await.is_err() {
+            if self.receipts.send((agent, Receipts::new(lanes, clock::now_ms()))).await.is_err() {
                 tracing::debug!("nobody sends receipts any more: the gateway stops");
             }
         }
@@ -324,7 +324,14 @@ impl<'a> Desk<'a> {
                             Some(Kind::Signal(signal)) => drop(devices.insert(signal.device.to_string())),
                             Some(Kind::Alarm(alarm)) => drop(devices.insert(alarm.device.to_string())),
                             Some(Kind::Began(_)) => drop(began.insert(&parcel.key.agent)),
-                            Some(Kind::Refused(_) | Kind::DeviceTrouble(_)) | None => {}
+                            Some(
+                                Kind::Refused(_)
+                                | Kind::DeviceTrouble(_)
+                                | Kind::BufferDamaged(_)
+                                | Kind::TimeCorrection(_)
+                                | Kind::DeviceClock(_),
+                            )
+                            | None => {}
                         }
                     }
                 }
@@ -464,7 +471,10 @@ impl<'a> Desk<'a> {
                 let (device, trouble) = (trouble.device.to_string(), trouble.trouble.into());
                 self.raise(key, home, Found::Device { device, trouble });
             }
-            Kind::Signal(_) | Kind::Alarm(_) | Kind::Began(_) => {}
+            Kind::BufferDamaged(BufferDamaged { damage, taken_again }) => {
+                self.raise(key, home, Found::Damaged { damage: (*damage).into(), taken_again: *taken_again });
+            }
+            Kind::Signal(_) | Kind::Alarm(_) | Kind::Began(_) | Kind::TimeCorrection(_) | Kind::DeviceClock(_) => {}
         }
     }
 
@@ -548,5 +558,8 @@ fn kind_word(kind: &Kind) -> &'static str {
         Kind::Began(_) => "began",
         Kind::Refused(_) => "refused",
         Kind::DeviceTrouble(_) => "device_trouble",
+        Kind::BufferDamaged(_) => "buffer_damaged",
+        Kind::TimeCorrection(_) => "time_correction",
+        Kind::DeviceClock(_) => "device_clock",
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::Previous;
 use hempuls_protocol::identity::Digest;
 use hempuls_protocol::ids::{AgentId, Epoch, Lane, Sequence};
@@ -244,10 +243,10 @@ async fn load_twins(work: &mut SqliteConnection, ledger: &mut Ledger, clues: &[C
         );
         rows = sqlx::query(AssertSqlSafe(sql)).bind(json!(digests).to_string()).fetch_all(&mut *work).await?;
     }
-    let clocked: BTreeSet<(String, u16, String)> = clues
+    let clocked: BTreeSet<(String, String, String)> = clues
         .iter()
         .filter_map(|clue| clue.clocked.as_ref())
-        .filter_map(|clock| Some((clock.device.to_string(), clock.characteristic.0, clock.time?.to_string())))
+        .filter_map(|clock| Some((clock.device.to_string(), clock.characteristic.to_string(), clock.time?.to_string())))
         .collect();
     if !clocked.is_empty() {
         let sql = format!(
@@ -266,7 +265,10 @@ async fn load_twins(work: &mut SqliteConnection, ledger: &mut Ledger, clues: &[C
             taken: taken_columns(&row)?,
             said: Clocked {
                 device: device.parse().map_err(|_| unexpected("device"))?,
-                characteristic: Characteristic(row.try_get("characteristic")?),
+                characteristic: row
+                    .try_get::<&str, _>("characteristic")?
+                    .parse()
+                    .map_err(|_| unexpected("characteristic"))?,
                 time: time
                     .map(|time| time.parse().map(DeviceTime))
                     .transpose()

@@ -24,7 +24,7 @@ pub struct NewRecord {
     /// Which of the device's users.
     pub slot: Option<u8>,
     /// On which characteristic.
-    pub characteristic: u16,
+    pub characteristic: String,
     /// As received: the truth.
     pub raw: Vec<u8>,
     /// How the device's model departs from the standard.
@@ -114,7 +114,7 @@ pub async fn write(work: &mut SqliteConnection, records: &[NewRecord], now_ms: i
                 .push_bind(class_word(&record.identity))
                 .push_bind(&record.device)
                 .push_bind(record.slot)
-                .push_bind(record.characteristic)
+                .push_bind(&record.characteristic)
                 .push_bind(&record.raw)
                 .push_bind(&record.dialect)
                 .push_bind(record.marks.as_deref())
@@ -205,7 +205,7 @@ pub struct Record {
     /// Which of the device's users.
     pub slot: Option<u8>,
     /// On which characteristic.
-    pub characteristic: u16,
+    pub characteristic: String,
     /// As received.
     pub raw: Vec<u8>,
     /// How the device's model departs from the standard.

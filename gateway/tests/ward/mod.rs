@@ -9,7 +9,7 @@ use hempuls_gateway::run::{self, Running};
 use hempuls_gateway::store::assignments::{self, Assignment};
 use hempuls_gateway::store::{enrolment_codes, homes};
 use hempuls_gateway::{clock, pki};
-use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::enrolment::{EnrolmentCode, Granted, Request};
 use hempuls_protocol::event::{Alarm, Began, Content, Event, Kind, Origin, Signal};
 use hempuls_protocol::ids::{DeviceId, Epoch, Lane, Sequence};
@@ -279,20 +279,10 @@ impl Client {
             last: Sequence(last),
             oldest_waiting_s: None,
         };
-        let beat = Heartbeat {
-            clock: taken(60_000),
-            lanes: vec![state],
-            heard_s: Some(1),
-            heard: last,
-            refused: 0,
-            devices: Vec::new(),
-            panics: 0,
-            disk_free: None,
-            certificate_expires: None,
-            version: "test".into(),
-        };
-        let answer =
-            self.publish(&format!("hempuls/v1/{}/up/status", self.agent), Status::Heartbeat(beat).to_bytes()).await;
+        let beat = Heartbeat { heard_s: Some(1), heard: last, ..Heartbeat::bare(taken(60_000), vec![state], "test") };
+        let answer = self
+            .publish(&format!("hempuls/v1/{}/up/status", self.agent), Status::Heartbeat(Box::new(beat)).to_bytes())
+            .await;
         assert_eq!(answer, Answer::Taken);
     }
 
@@ -339,17 +329,8 @@ pub(crate) fn taken(since_boot_ms: u64) -> Taken {
 
 /// A blood pressure from a cuff without a clock, as long before the end of the first minute as `at_ms` is.
 pub(crate) fn reading(systolic: u8, diastolic: u8, at_ms: u64) -> Content {
-    let signal = Signal {
-        device: CUFF,
-        slot: None,
-        characteristic: Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-        raw: vec![0x00, systolic, 0, diastolic, 0, 100, 0].into(),
-        dialect: Dialect::Standard,
-        observations: Vec::new(),
-        device_time: None,
-        counter: None,
-        span_ms: None,
-    };
+    let raw = vec![0x00, systolic, 0, diastolic, 0, 100, 0];
+    let signal = Signal::heard(CUFF, Characteristic::BLOOD_PRESSURE_MEASUREMENT, raw);
     Content { taken: taken(at_ms), kind: Kind::Signal(signal) }
 }
 
@@ -364,15 +345,8 @@ pub(crate) fn clocked_reading(time: &str, at_ms: u64) -> Content {
 
 /// A press of an encrypted button.
 pub(crate) fn press(counter: u32, at_ms: u64) -> Content {
-    let alarm = Alarm {
-        device: BUTTON,
-        characteristic: Characteristic::BTHOME,
-        raw: counter.to_be_bytes().to_vec().into(),
-        counter: Some(counter),
-        authentic: true,
-        button: 1,
-        counter_went_back: false,
-    };
+    let alarm =
+        Alarm { counter: Some(counter), authentic: true, ..Alarm::pressed(BUTTON, counter.to_be_bytes().to_vec()) };
     Content { taken: taken(at_ms), kind: Kind::Alarm(alarm) }
 }
 

@@ -20,57 +20,200 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil;
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode, Encoder};
 use serde::{Deserialize, Serialize};
 
 use crate::codec::DecodeError;
 use crate::observation::Observation;
 
-/// A Bluetooth characteristic, by its 16-bit number; for a button, the number of the service its advertisement is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode, Serialize, Deserialize)]
-#[cbor(transparent)]
-#[serde(transparent)]
-pub struct Characteristic(#[n(0)] pub u16);
+/// A Bluetooth characteristic, by its UUID; for a button, that of the service its advertisement is for.
+///
+/// On the wire one that the Bluetooth SIG assigned is its 16-bit number, any other its 16 bytes, most significant first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Characteristic(u128);
+
+/// What the numbers that the Bluetooth SIG assigns stand for: `0000xxxx-0000-1000-8000-00805f9b34fb`.
+///
+/// Source: Bluetooth Core Specification, Vol 3, Part B, 2.5.1.
+const ASSIGNED: u128 = 0x0000_0000_0000_1000_8000_0080_5F9B_34FB;
 
 impl Characteristic {
+    /// One that the Bluetooth SIG assigned.
+    #[must_use]
+    pub const fn assigned(number: u16) -> Self {
+        Self(ASSIGNED | (number as u128) << 96)
+    }
+
+    /// One of a vendor's own.
+    #[must_use]
+    pub const fn vendor(uuid: u128) -> Self {
+        Self(uuid)
+    }
+
+    /// The whole UUID.
+    #[must_use]
+    pub const fn uuid(self) -> u128 {
+        self.0
+    }
+
+    /// The 16-bit number, of one that the Bluetooth SIG assigned.
+    #[must_use]
+    pub fn number(self) -> Option<u16> {
+        u16::try_from(self.0.wrapping_sub(ASSIGNED) >> 96).ok().filter(|number| Self::assigned(*number) == self)
+    }
+
+    /// No characteristic: an alarm that came over no radio, but from a program or a wire in the home.
+    pub const LOCAL: Self = Self::vendor(0);
     /// Date Time: the clock of some cuffs, which may be written.
-    pub const DATE_TIME: Self = Self(0x2A08);
+    pub const DATE_TIME: Self = Self::assigned(0x2A08);
     /// Local Time Information: time zone and summer time.
-    pub const LOCAL_TIME_INFORMATION: Self = Self(0x2A0F);
+    pub const LOCAL_TIME_INFORMATION: Self = Self::assigned(0x2A0F);
     /// Battery Level.
-    pub const BATTERY_LEVEL: Self = Self(0x2A19);
+    pub const BATTERY_LEVEL: Self = Self::assigned(0x2A19);
     /// Temperature Measurement of a thermometer.
-    pub const TEMPERATURE_MEASUREMENT: Self = Self(0x2A1C);
+    pub const TEMPERATURE_MEASUREMENT: Self = Self::assigned(0x2A1C);
     /// Current Time.
-    pub const CURRENT_TIME: Self = Self(0x2A2B);
+    pub const CURRENT_TIME: Self = Self::assigned(0x2A2B);
     /// Blood Pressure Measurement.
-    pub const BLOOD_PRESSURE_MEASUREMENT: Self = Self(0x2A35);
+    pub const BLOOD_PRESSURE_MEASUREMENT: Self = Self::assigned(0x2A35);
     /// Intermediate Cuff Pressure: while the cuff inflates, never a reading.
-    pub const INTERMEDIATE_CUFF_PRESSURE: Self = Self(0x2A36);
+    pub const INTERMEDIATE_CUFF_PRESSURE: Self = Self::assigned(0x2A36);
     /// Heart Rate Measurement, a stream.
-    pub const HEART_RATE_MEASUREMENT: Self = Self(0x2A37);
+    pub const HEART_RATE_MEASUREMENT: Self = Self::assigned(0x2A37);
     /// Blood Pressure Feature.
-    pub const BLOOD_PRESSURE_FEATURE: Self = Self(0x2A49);
+    pub const BLOOD_PRESSURE_FEATURE: Self = Self::assigned(0x2A49);
     /// Record Access Control Point.
-    pub const RECORD_ACCESS_CONTROL_POINT: Self = Self(0x2A52);
+    pub const RECORD_ACCESS_CONTROL_POINT: Self = Self::assigned(0x2A52);
     /// Pulse oximeter Spot-Check Measurement.
-    pub const SPOT_CHECK_MEASUREMENT: Self = Self(0x2A5E);
+    pub const SPOT_CHECK_MEASUREMENT: Self = Self::assigned(0x2A5E);
     /// Pulse oximeter Continuous Measurement, a stream.
-    pub const CONTINUOUS_MEASUREMENT: Self = Self(0x2A5F);
+    pub const CONTINUOUS_MEASUREMENT: Self = Self::assigned(0x2A5F);
     /// Weight Measurement.
-    pub const WEIGHT_MEASUREMENT: Self = Self(0x2A9D);
+    pub const WEIGHT_MEASUREMENT: Self = Self::assigned(0x2A9D);
     /// Enhanced Blood Pressure Measurement.
-    pub const ENHANCED_BLOOD_PRESSURE_MEASUREMENT: Self = Self(0x2B34);
+    pub const ENHANCED_BLOOD_PRESSURE_MEASUREMENT: Self = Self::assigned(0x2B34);
     /// Blood Pressure Record, a segment of one.
-    pub const BLOOD_PRESSURE_RECORD: Self = Self(0x2B36);
+    pub const BLOOD_PRESSURE_RECORD: Self = Self::assigned(0x2B36);
     /// BTHome service data: an alarm button.
-    pub const BTHOME: Self = Self(0xFCD2);
+    pub const BTHOME: Self = Self::assigned(0xFCD2);
 }
 
-/// Four hexadecimal digits: `2a35`.
+/// Four hexadecimal digits for one that the Bluetooth SIG assigned, `2a35`; else the whole UUID.
 impl fmt::Display for Characteristic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04x}", self.0)
+        if let Some(number) = self.number() {
+            return write!(f, "{number:04x}");
+        }
+        let digits = format!("{:032x}", self.0);
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &digits[part]);
+        f.write_str(&parts.join("-"))
+    }
+}
+
+/// A text that is no characteristic.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a characteristic (four hexadecimal digits, or a UUID)")]
+pub struct NotACharacteristic;
+
+impl FromStr for Characteristic {
+    type Err = NotACharacteristic;
+
+    fn from_str(text: &str) -> Result<Self, NotACharacteristic> {
+        let digits = text.replace('-', "");
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(NotACharacteristic);
+        }
+        match digits.len() {
+            4 => u16::from_str_radix(&digits, 16).map(Self::assigned).map_err(|_| NotACharacteristic),
+            32 => u128::from_str_radix(&digits, 16).map(Self).map_err(|_| NotACharacteristic),
+            _ => Err(NotACharacteristic),
+        }
+    }
+}
+
+impl<C> Encode<C> for Characteristic {
+    fn encode<W: minicbor::encode::Write>(
+        &self,
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), minicbor::encode::Error<W::Error>> {
+        match self.number() {
+            Some(number) => e.u16(number)?.ok(),
+            None => e.bytes(&self.0.to_be_bytes())?.ok(),
+        }
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Characteristic {
+    fn decode(d: &mut Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
+        if d.datatype()? != minicbor::data::Type::Bytes {
+            return d.u16().map(Self::assigned);
+        }
+        let uuid = d.bytes()?.try_into().map_err(|_| minicbor::decode::Error::message("not 16 bytes of a UUID"))?;
+        Ok(Self(u128::from_be_bytes(uuid)))
+    }
+}
+
+/// The kinds of device there are.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Encode, Decode, Serialize, Deserialize)]
+#[cbor(index_only)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceKind {
+    /// A cuff.
+    #[n(0)]
+    BloodPressure,
+    /// A clip for the finger.
+    #[n(1)]
+    PulseOximeter,
+    /// A thermometer.
+    #[n(2)]
+    Thermometer,
+    /// A scale.
+    #[n(3)]
+    WeightScale,
+    /// A strap around the chest.
+    #[n(4)]
+    HeartRate,
+    /// A button to call for help.
+    #[n(5)]
+    AlarmButton,
+}
+
+impl DeviceKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 6] = [
+        Self::BloodPressure,
+        Self::PulseOximeter,
+        Self::Thermometer,
+        Self::WeightScale,
+        Self::HeartRate,
+        Self::AlarmButton,
+    ];
+
+    /// Its word in configurations, in the store and on the command line: `blood_pressure`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::BloodPressure => "blood_pressure",
+            Self::PulseOximeter => "pulse_oximeter",
+            Self::Thermometer => "thermometer",
+            Self::WeightScale => "weight_scale",
+            Self::HeartRate => "heart_rate",
+            Self::AlarmButton => "alarm_button",
+        }
+    }
+}
+
+/// There is no kind of device of that name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no kind of device {0:?}, only {kinds}", kinds = DeviceKind::ALL.map(DeviceKind::as_str).join(", "))]
+pub struct UnknownKind(String);
+
+impl FromStr for DeviceKind {
+    type Err = UnknownKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownKind> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or_else(|| UnknownKind(name.to_owned()))
     }
 }
 
@@ -253,7 +396,7 @@ mod tests {
             Characteristic::BLOOD_PRESSURE_FEATURE,
             Characteristic::BATTERY_LEVEL,
             Characteristic::BTHOME,
-            Characteristic(0x1234),
+            Characteristic::assigned(0x1234),
         ] {
             let refused = Err(DecodeError::NotAMeasurement(other));
             assert_eq!(interpret(other, Dialect::Standard, &[0; 20]), refused, "{other}");
@@ -276,6 +419,29 @@ mod tests {
         assert_eq!(Characteristic::BLOOD_PRESSURE_MEASUREMENT.to_string(), "2a35");
     }
 
+    #[test]
+    fn a_vendors_characteristic_travels_as_its_uuid() {
+        let vendors = Characteristic::vendor(0x0AAD_7EA0_0D60_11E2_8E3C_0002_A5D5_C51B);
+        assert_eq!(vendors.to_string(), "0aad7ea0-0d60-11e2-8e3c-0002a5d5c51b");
+        for each in [vendors, Characteristic::BTHOME, Characteristic::LOCAL, Characteristic::assigned(0xFFFF)] {
+            let bytes = minicbor::to_vec(each).expect("memory is enough");
+            assert_eq!(minicbor::decode::<Characteristic>(&bytes).expect("what was written"), each);
+            assert_eq!(each.to_string().parse(), Ok(each));
+        }
+        assert_eq!((vendors.number(), Characteristic::BTHOME.number()), (None, Some(0xFCD2)));
+        assert_eq!(vendors.to_string().to_uppercase().parse(), Ok(vendors));
+        assert!("2a3".parse::<Characteristic>().is_err());
+    }
+
+    #[test]
+    fn a_kind_of_device_is_read_as_it_is_written() {
+        for kind in DeviceKind::ALL {
+            assert_eq!(kind.as_str().parse(), Ok(kind));
+            assert_eq!(serde_json::to_string(&kind).expect("a word"), format!("\"{}\"", kind.as_str()));
+        }
+        assert!("toaster".parse::<DeviceKind>().unwrap_err().to_string().contains("blood_pressure"));
+    }
+
     proptest! {
         #[test]
         fn no_payload_makes_a_usable_value_out_of_an_unusable_measurement(
@@ -283,7 +449,7 @@ mod tests {
             payload in proptest::collection::vec(any::<u8>(), 0..28),
         ) {
             for dialect in [Dialect::Standard, Dialect::Beurer] {
-                if let Ok(meaning) = interpret(Characteristic(characteristic), dialect, &payload) {
+                if let Ok(meaning) = interpret(Characteristic::assigned(characteristic), dialect, &payload) {
                     prop_assert!(!meaning.observations.is_empty());
                     prop_assert!(meaning.usable || meaning.observations.iter().all(|observation| !observation.usable));
                 }

@@ -3,7 +3,9 @@
 //! The schema is `hempuls.cddl` beside this file; `samples/` holds one message of each kind and version, never edited.
 
 pub mod envelope;
+pub mod feedback;
 pub mod heartbeat;
+pub mod home_config;
 pub mod receipt;
 pub mod topic;
 

@@ -15,6 +15,9 @@ pub struct Receipts {
     /// One receipt for each lane there is something to say of.
     #[n(1)]
     pub lanes: Vec<Receipt>,
+    /// The gateway's clock when it sent this, in milliseconds since 1970: for a box that has no other.
+    #[n(2)]
+    pub now_ms: Option<i64>,
 }
 
 /// "Stored through n", for one lane and epoch. Cumulative: a later one says all an earlier one said.
@@ -43,6 +46,14 @@ pub struct Receipt {
     /// events these are. Its flash went back, or two boxes share one identity; it believes nothing, and begins a new epoch.
     #[n(6)]
     pub mark: Option<Mark>,
+}
+
+impl Receipt {
+    /// A plain receipt: everything through this number is stored.
+    #[must_use]
+    pub fn through(lane: Lane, epoch: Epoch, through: Sequence) -> Self {
+        Self { lane, epoch, through, quarantined: Vec::new(), rewind: None, forked: None, mark: None }
+    }
 }
 
 /// The first eight bytes of a content's SHA-256.
@@ -92,10 +103,10 @@ pub enum Why {
 }
 
 impl Receipts {
-    /// A message with these receipts.
+    /// A message with these receipts, sent at this moment of the gateway's clock.
     #[must_use]
-    pub fn new(lanes: Vec<Receipt>) -> Self {
-        Self { version: VERSION, lanes }
+    pub fn new(lanes: Vec<Receipt>, now_ms: i64) -> Self {
+        Self { version: VERSION, lanes, now_ms: Some(now_ms) }
     }
 
     /// The message's bytes.

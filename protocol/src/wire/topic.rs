@@ -1,4 +1,4 @@
-//! `hempuls/v1/{agent}/up/{alarm|reading|status}` and `hempuls/v1/{agent}/down/receipt`.
+//! `hempuls/v1/{agent}/up/{alarm|reading|status}` and `hempuls/v1/{agent}/down/{receipt|config|feedback}`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -23,18 +23,29 @@ pub enum Matter {
     Status,
     /// Gateway to agent: receipts.
     Receipt,
+    /// Gateway to agent: which devices it is to serve.
+    Config,
+    /// Gateway to agent: what becomes of alarms, for the person who pressed.
+    Feedback,
 }
 
 impl Matter {
     /// Every matter there is.
-    pub const ALL: [Self; 4] = [Self::Events(Lane::Alarm), Self::Events(Lane::Reading), Self::Status, Self::Receipt];
+    pub const ALL: [Self; 6] = [
+        Self::Events(Lane::Alarm),
+        Self::Events(Lane::Reading),
+        Self::Status,
+        Self::Receipt,
+        Self::Config,
+        Self::Feedback,
+    ];
 
     /// Whether the agent says it (else the gateway).
     #[must_use]
     pub fn is_up(self) -> bool {
         match self {
             Self::Events(_) | Self::Status => true,
-            Self::Receipt => false,
+            Self::Receipt | Self::Config | Self::Feedback => false,
         }
     }
 
@@ -44,6 +55,8 @@ impl Matter {
             Self::Events(Lane::Reading) => "up/reading",
             Self::Status => "up/status",
             Self::Receipt => "down/receipt",
+            Self::Config => "down/config",
+            Self::Feedback => "down/feedback",
         }
     }
 }

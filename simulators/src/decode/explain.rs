@@ -187,7 +187,7 @@ fn marks(uuid: &str, payload: &[u8]) -> Vec<Mark> {
         Some((number, "beurer")) => (number, Dialect::Beurer),
         _ => (uuid, Dialect::Standard),
     };
-    let characteristic = u16::from_str_radix(number, 16).map(Characteristic);
+    let characteristic: Result<Characteristic, _> = number.parse();
     let meaning = characteristic.ok().and_then(|characteristic| interpret(characteristic, dialect, payload).ok());
     meaning.map(|meaning| meaning.marks).unwrap_or_default()
 }

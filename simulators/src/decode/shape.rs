@@ -189,7 +189,7 @@ fn record_segment(segment: &blood_pressure::Segment) -> Json {
         .with("last", segment.last)
         .with("segment", segment.counter)
         .with("sequence", segment.sequence)
-        .with("inner_uuid", segment.inner.to_string())
+        .with("inner_uuid", format!("{:04x}", segment.inner))
         .with("payload", hex::encode(&segment.part))
         .with_some("crc", segment.crc)
         .with_warnings(&Warnings::new())

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use hempuls_agent::buffer::Buffer;
-use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Kind, Signal};
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Unit};
 use hempuls_simulators::devices::{Button, Cuff, Oximeter};
@@ -248,21 +248,16 @@ async fn fill(house: &House, backlog: u32) -> Result<()> {
 /// A reading without a clock: each is a record of its own.
 fn reading(number: u32) -> Kind {
     let pressure = |value| Decimal::whole(value);
+    let raw = [&[0x04, 0x78, 0x00, 0x50, 0x00, 0x5D, 0x00, 0x40, 0x00][..], &number.to_be_bytes()].concat();
+    let device = CUFF.parse().expect("a device");
     Kind::Signal(Signal {
-        device: CUFF.parse().expect("a device"),
-        slot: None,
-        characteristic: Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-        raw: [&[0x04, 0x78, 0x00, 0x50, 0x00, 0x5D, 0x00, 0x40, 0x00][..], &number.to_be_bytes()].concat().into(),
-        dialect: Dialect::Standard,
         observations: vec![
             Observation::new(Quantity::Systolic, pressure(120), Unit::MillimetreOfMercury, true),
             Observation::new(Quantity::Diastolic, pressure(80), Unit::MillimetreOfMercury, true),
             Observation::new(Quantity::MeanArterialPressure, pressure(93), Unit::MillimetreOfMercury, true),
             Observation::new(Quantity::PulseRate, pressure(64), Unit::PerMinute, true),
         ],
-        device_time: None,
-        counter: None,
-        span_ms: None,
+        ..Signal::heard(device, Characteristic::BLOOD_PRESSURE_MEASUREMENT, raw)
     })
 }
 

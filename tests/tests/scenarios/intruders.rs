@@ -1,7 +1,7 @@
 //! Only its own (P9): what an agent, or somebody with an agent's certificate, may not do.
 
 use anyhow::{Context as _, Result, ensure};
-use hempuls_protocol::devices::{Characteristic, Dialect};
+use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Content, Event, Kind, Signal};
 use hempuls_protocol::ids::{Epoch, Sequence};
 use hempuls_protocol::times::{BootId, Taken, Trust};
@@ -115,17 +115,9 @@ fn taken(number: u64) -> Taken {
 }
 
 fn good(number: u64) -> Vec<u8> {
-    let signal = Signal {
-        device: "F0:F1:F2:F3:F4:F5".parse().expect("a device"),
-        slot: None,
-        characteristic: Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-        raw: vec![0x00, 0x78, 0x00, 0x50, 0x00, 0x5D, 0x00].into(),
-        dialect: Dialect::Standard,
-        observations: vec![],
-        device_time: None,
-        counter: None,
-        span_ms: None,
-    };
+    let (device, raw) =
+        ("F0:F1:F2:F3:F4:F5".parse().expect("a device"), vec![0x00, 0x78, 0x00, 0x50, 0x00, 0x5D, 0x00]);
+    let signal = Signal::heard(device, Characteristic::BLOOD_PRESSURE_MEASUREMENT, raw);
     let content = Content { taken: taken(number), kind: Kind::Signal(signal) }.to_bytes();
     Event { sequence: Sequence(number), origin: None, content }.to_bytes().to_vec()
 }

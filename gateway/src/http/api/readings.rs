@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::{Query, State as Shared};
-use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::observation::Observation;
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +80,7 @@ fn reading(record: Record) -> Reading {
         home: record.home,
         device: record.device,
         slot: record.slot,
-        characteristic: Characteristic(record.characteristic).to_string(),
+        characteristic: record.characteristic,
         measured_at: record.measured_ms.map(time),
         measured_by: record.measured_by,
         stored_at: time(record.stored_ms),

@@ -166,7 +166,7 @@ mod tests {
             is_alarm: false,
             device: "F0:F1:F2:F3:F4:F5".into(),
             slot: None,
-            characteristic: 0x2A35,
+            characteristic: "2a35".into(),
             raw: vec![1],
             dialect: "standard".into(),
             marks: Vec::new(),

@@ -1,7 +1,6 @@
 //! Blood Pressure Record, 0x2B36: a stored measurement, in pieces.
 
 use crate::codec::{DecodeError, Reader};
-use crate::devices::Characteristic;
 
 /// One segment of a Blood Pressure Record (characteristic 0x2B36), little-endian, as it was sent.
 ///
@@ -24,8 +23,8 @@ pub struct Segment {
     pub counter: u8,
     /// The number of the record, per user.
     pub sequence: u16,
-    /// Whose value is carried.
-    pub inner: Characteristic,
+    /// The number of the characteristic whose value is carried.
+    pub inner: u16,
     /// A part of that value.
     pub part: Vec<u8>,
     /// The checksum over the whole record, as it was sent.
@@ -42,7 +41,7 @@ impl Segment {
         let mut bytes = Reader::new(payload);
         let header = bytes.u8("header")?;
         let sequence = bytes.u16("sequence")?;
-        let inner = Characteristic(bytes.u16("inner_uuid")?);
+        let inner = bytes.u16("inner_uuid")?;
         let last = header & 1 << 1 != 0;
         let rest = bytes.rest();
         let (part, crc) = match rest.split_last_chunk() {
@@ -59,7 +58,7 @@ impl Segment {
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = vec![u8::from(self.first) | u8::from(self.last) << 1 | self.counter << 2];
         bytes.extend(self.sequence.to_le_bytes());
-        bytes.extend(self.inner.0.to_le_bytes());
+        bytes.extend(self.inner.to_le_bytes());
         bytes.extend(&self.part);
         bytes.extend(self.crc.into_iter().flat_map(u16::to_le_bytes));
         bytes
