@@ -15,7 +15,7 @@ use hempuls_agent::uplink::tls::Folder;
 use hempuls_agent::{panics, radio, uplink};
 use hempuls_protocol::enrolment::EnrolmentCode;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -105,12 +105,20 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let vitals = Vitals::of(config.devices.iter().map(hempuls_agent::config::Device::id));
     let reporter = Reporter { vitals: vitals.clone(), buffer: buffer.clone(), state: config.state.clone() };
     let identity = Folder::in_state(&config.state);
-    let mut uplink = tokio::spawn(uplink::run(identity, buffer.clone(), reporter, config.heartbeat, stop.clone()));
+    let (words, mut heard) = mpsc::unbounded_channel();
+    let mut uplink =
+        tokio::spawn(uplink::run(identity, buffer.clone(), reporter, config.heartbeat, words, stop.clone()));
     let (_adopt, adopted) = watch::channel(config.devices);
     let mut radio = tokio::spawn(radio::run(config.radio, adopted, buffer, vitals, stop));
 
+    let listen = async {
+        while let Some(word) = heard.recv().await {
+            tracing::debug!(?word, "the gateway says")
+        }
+    };
     tokio::select! {
         _ = terminate.recv() => {}
+        () = listen => {}
         _ = interrupt.recv() => {}
         _ = &mut uplink => tracing::error!("the uplink ended; the agent stops, to be started anew"),
         _ = &mut radio => tracing::error!("the radio ended; the agent stops, to be started anew"),

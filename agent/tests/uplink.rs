@@ -35,6 +35,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -155,7 +156,8 @@ impl Home {
         let vitals = Vitals::of([]);
         let reporter = Reporter { vitals, buffer: buffer.clone(), state: self.0.path().to_owned() };
         let (stopper, stop) = Stop::new();
-        tokio::spawn(uplink::run(self.identity(), buffer.clone(), reporter, Config::default(), stop));
+        let (words, _) = mpsc::unbounded_channel();
+        tokio::spawn(uplink::run(self.identity(), buffer.clone(), reporter, Config::default(), words, stop));
         Agent { buffer, _stopper: stopper }
     }
 }
@@ -348,7 +350,7 @@ async fn talk_mqtt(mut stream: TlsStream<TcpStream>, store: Arc<Mutex<Store>>) -
                 }
                 Packet::Subscribe(subscribe) => {
                     assert_eq!(subscribe.filters[0].path, receipts);
-                    let return_codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce)];
+                    let return_codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); subscribe.filters.len()];
                     answer(Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes, properties: None }));
                 }
                 Packet::Publish(publish) => {

@@ -13,16 +13,19 @@ use futures::StreamExt as _;
 use futures::stream::{BoxStream, unfold};
 use hempuls_protocol::ids::Lane;
 use hempuls_protocol::wire::envelope::Envelope;
+use hempuls_protocol::wire::feedback::{AlarmState, Feedback};
 use hempuls_protocol::wire::heartbeat::Status;
+use hempuls_protocol::wire::home_config::{Home, HomeConfig};
 use hempuls_protocol::wire::receipt::Receipts;
 use hempuls_protocol::wire::topic::{Matter, Topic};
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode, LastWill, Packet, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
+    ConnectReturnCode, Filter, LastWill, Packet, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
 };
 use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, Outgoing, TlsConfiguration, Transport};
 use rustls::{AlertDescription, CertificateError};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use self::tls::{Folder, Identity};
@@ -52,8 +55,26 @@ const LOOK_FOR_IDENTITY: Duration = Duration::from_secs(3);
 /// For a last word to the broker.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// Sends what is on flash until the program stops.
-pub async fn run(identity: Folder, buffer: Buffer, reporter: Reporter, heartbeat: heartbeat::Config, mut stop: Stop) {
+/// What the gateway says besides receipts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Word {
+    /// Which devices the agent is to serve.
+    Config(Home),
+    /// How far alarms have come.
+    Feedback(Vec<AlarmState>),
+    /// What time it is, in milliseconds since 1970.
+    Time(i64),
+}
+
+/// Sends what is on flash, and passes on what the gateway says, until the program stops.
+pub async fn run(
+    identity: Folder,
+    buffer: Buffer,
+    reporter: Reporter,
+    heartbeat: heartbeat::Config,
+    words: mpsc::UnboundedSender<Word>,
+    mut stop: Stop,
+) {
     let mut pause = SHORTEST_PAUSE;
     let mut last_reason = String::new();
     loop {
@@ -61,7 +82,7 @@ pub async fn run(identity: Folder, buffer: Buffer, reporter: Reporter, heartbeat
             identity = enrolled(&identity) => identity,
             () = stop.asked() => return,
         };
-        let mut link = Link::new(identity, buffer.clone(), reporter.clone());
+        let mut link = Link::new(identity, buffer.clone(), reporter.clone(), words.clone());
         let reason = tokio::select! {
             reason = link.run(heartbeat.interval) => reason,
             () = stop.asked() => return link.close().await,
@@ -109,6 +130,7 @@ struct Link {
     identity: Identity,
     buffer: Buffer,
     reporter: Reporter,
+    words: mpsc::UnboundedSender<Word>,
     window: Window,
     client: AsyncClient,
     /// The library's event loop as a stream, so that nothing is lost when something else happens while it works.
@@ -124,13 +146,14 @@ struct Link {
 }
 
 impl Link {
-    fn new(identity: Identity, buffer: Buffer, reporter: Reporter) -> Self {
+    fn new(identity: Identity, buffer: Buffer, reporter: Reporter, words: mpsc::UnboundedSender<Word>) -> Self {
         let (client, events) = AsyncClient::new(options(&identity), QUEUE);
         let window = Window::new(buffer.state());
         Self {
             identity,
             buffer,
             reporter,
+            words,
             window,
             client,
             events: stream(events),
@@ -186,8 +209,9 @@ impl Link {
         }
         match event {
             Event::Incoming(Packet::ConnAck(_)) => {
-                let topic = self.topic(Matter::Receipt);
-                self.client.try_subscribe(topic, QoS::AtLeastOnce).map_err(|error| error.to_string())
+                let filters = [Matter::Receipt, Matter::Config, Matter::Feedback]
+                    .map(|matter| Filter::new(self.topic(matter), QoS::AtLeastOnce));
+                self.client.try_subscribe_many(filters).map_err(|error| error.to_string())
             }
             Event::Incoming(Packet::SubAck(answer)) => {
                 let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
@@ -226,16 +250,36 @@ impl Link {
     }
 
     async fn receive(&mut self, publish: &Publish) -> Result<(), String> {
-        if publish.topic != self.topic(Matter::Receipt).as_bytes() {
-            return Ok(());
+        let topic = std::str::from_utf8(&publish.topic).ok().and_then(|topic| topic.parse::<Topic>().ok());
+        let Some(topic) = topic.filter(|topic| topic.agent == self.identity.agent) else { return Ok(()) };
+        let unreadable = |error| tracing::warn!(%error, %topic, "unreadable; is the gateway of another version?");
+        match topic.matter {
+            Matter::Receipt => match Receipts::from_bytes(&publish.payload) {
+                Ok(receipts) => return self.receipts(receipts).await,
+                Err(error) => unreadable(error),
+            },
+            Matter::Config => match HomeConfig::from_bytes(&publish.payload) {
+                Ok(config) => self.pass_on(Word::Config(config.home)),
+                Err(error) => unreadable(error),
+            },
+            Matter::Feedback => match Feedback::from_bytes(&publish.payload) {
+                Ok(feedback) => self.pass_on(Word::Feedback(feedback.alarms)),
+                Err(error) => unreadable(error),
+            },
+            Matter::Events(_) | Matter::Status => {}
         }
-        let receipts = match Receipts::from_bytes(&publish.payload) {
-            Ok(receipts) => receipts,
-            Err(error) => {
-                tracing::warn!(%error, "a receipt could not be read; is the gateway of another version?");
-                return Ok(());
-            }
-        };
+        Ok(())
+    }
+
+    fn pass_on(&self, word: Word) {
+        // Nobody listens any more when the program is about to end.
+        let _ = self.words.send(word);
+    }
+
+    async fn receipts(&mut self, receipts: Receipts) -> Result<(), String> {
+        if let Some(now_ms) = receipts.now_ms {
+            self.pass_on(Word::Time(now_ms));
+        }
         for receipt in receipts.lanes {
             for quarantined in &receipt.quarantined {
                 let (lane, why) = (receipt.lane, quarantined.why);
