@@ -1,0 +1,303 @@
+//! One connection to a broker, from the first attempt to its end. The [`Window`] decides what is sent; this performs it.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use futures::stream::{BoxStream, unfold};
+use hempuls_protocol::ids::Lane;
+use hempuls_protocol::wire::envelope::Envelope;
+use hempuls_protocol::wire::feedback::Feedback;
+use hempuls_protocol::wire::heartbeat::Status;
+use hempuls_protocol::wire::home_config::HomeConfig;
+use hempuls_protocol::wire::receipt::Receipts;
+use hempuls_protocol::wire::topic::{Matter, Topic};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{
+    Filter, LastWill, Packet, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
+};
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, MqttOptions};
+use rumqttc::{NetworkOptions, Outgoing, TlsConfiguration, Transport};
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout};
+
+use super::Word;
+use super::refusal::explain;
+use super::tls::Identity;
+use super::window::{Answer, Effect, Input, Window};
+use crate::buffer::{Buffer, Place};
+use crate::clock;
+use crate::heartbeat::Reporter;
+
+/// The broker is asked for a sign of life this often.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// Without any event for so long the connection is dead, whatever the library thinks.
+const SILENCE: Duration = Duration::from_secs(90);
+/// For connecting, in seconds: TCP, TLS and MQTT together.
+const CONNECT_S: u64 = 10;
+/// Envelopes that the broker has not acknowledged; more would lock the library, or cost it megabytes.
+const IN_FLIGHT: u16 = 16;
+/// Room in the library's queue: the envelopes, a heartbeat, a subscription and a goodbye.
+const QUEUE: usize = 20;
+/// A broker whose gateway is away for a week does not fill with repeats.
+const EXPIRY_S: u32 = 10 * 60;
+const LARGEST_PACKET: u32 = 1 << 20;
+/// For a last word to the broker.
+const GOODBYE: Duration = Duration::from_millis(500);
+type Events = BoxStream<'static, Result<Event, ConnectionError>>;
+
+/// One connection, from the first attempt to its end.
+pub(super) struct Link {
+    identity: Identity,
+    buffer: Buffer,
+    reporter: Reporter,
+    words: mpsc::UnboundedSender<Word>,
+    window: Window,
+    client: AsyncClient,
+    /// The library's event loop as a stream, so that nothing is lost when something else happens while it works.
+    events: Events,
+    /// The lanes of the envelopes given to the library that have no packet id yet, in order.
+    queued: VecDeque<Lane>,
+    /// The lane of each packet id that the broker has not acknowledged.
+    unacknowledged: HashMap<u16, Lane>,
+    is_online: bool,
+    pub(super) was_online: bool,
+    /// When the broker last said anything.
+    heard: Instant,
+}
+
+impl Link {
+    pub(super) fn new(
+        identity: Identity,
+        buffer: Buffer,
+        reporter: Reporter,
+        words: mpsc::UnboundedSender<Word>,
+    ) -> Self {
+        let (client, events) = AsyncClient::new(options(&identity), QUEUE);
+        let window = Window::new(buffer.state());
+        Self {
+            identity,
+            buffer,
+            reporter,
+            words,
+            window,
+            client,
+            events: stream(events),
+            queued: VecDeque::new(),
+            unacknowledged: HashMap::new(),
+            is_online: false,
+            was_online: false,
+            heard: clock::now(),
+        }
+    }
+
+    /// Runs until the connection is lost, and says why.
+    pub(super) async fn run(&mut self, interval: Duration) -> String {
+        let mut held = self.buffer.changes();
+        let mut beat = tokio::time::interval(interval);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let wake = self.window.next_wake();
+            let outcome = tokio::select! {
+                event = self.events.next() => match event {
+                    Some(Ok(event)) => self.hear(event).await,
+                    Some(Err(error)) => Err(explain(&error)),
+                    None => Err("the client ended".into()),
+                },
+                () = sleep_until((self.heard + SILENCE).into()) => Err("the broker is silent".into()),
+                changed = held.changed(), if self.is_online => {
+                    let state = *held.borrow_and_update();
+                    if changed.is_ok() { self.perform(Input::Holds(state)).await } else { Err("the buffer is closed".into()) }
+                }
+                () = sleep_until(wake.unwrap_or_else(clock::now).into()), if wake.is_some() => {
+                    self.perform(Input::Tick { jitter: rand::random() }).await
+                }
+                _ = beat.tick(), if self.is_online => { self.beat(); Ok(()) }
+            };
+            if let Err(reason) = outcome {
+                return reason;
+            }
+        }
+    }
+
+    /// Says goodbye, so that the broker does not send the last will.
+    pub(super) async fn close(mut self) {
+        if self.is_online && self.client.try_disconnect().is_ok() {
+            let gone = async { while let Some(Ok(_)) = self.events.next().await {} };
+            // Who does not answer in time is not waited for.
+            let _ = timeout(GOODBYE, gone).await;
+        }
+    }
+
+    async fn hear(&mut self, event: Event) -> Result<(), String> {
+        if matches!(event, Event::Incoming(_)) {
+            self.heard = clock::now();
+        }
+        match event {
+            Event::Incoming(Packet::ConnAck(_)) => {
+                let filters = [Matter::Receipt, Matter::Config, Matter::Feedback]
+                    .map(|matter| Filter::new(self.topic(matter), QoS::AtLeastOnce));
+                self.client.try_subscribe_many(filters).map_err(|error| error.to_string())
+            }
+            Event::Incoming(Packet::SubAck(answer)) => {
+                let granted = |code: &SubscribeReasonCode| matches!(code, SubscribeReasonCode::Success(_));
+                if !answer.return_codes.iter().all(granted) {
+                    return Err("the broker does not let this agent hear receipts; its access rules are wrong".into());
+                }
+                tracing::info!(agent = %self.identity.agent, host = self.identity.host, "connected to the gateway");
+                self.is_online = true;
+                self.was_online = true;
+                self.perform(Input::Holds(self.buffer.state())).await?;
+                self.perform(Input::Connected).await
+            }
+            Event::Incoming(Packet::Publish(publish)) => self.receive(&publish).await,
+            Event::Incoming(Packet::PubAck(answer)) => {
+                let Some(lane) = self.unacknowledged.remove(&answer.pkid) else { return Ok(()) };
+                let answer = match answer.reason {
+                    PubAckReason::Success => Answer::Accepted,
+                    reason => {
+                        tracing::warn!(%lane, ?reason, "the broker does not take this lane's events; trying again later");
+                        Answer::Refused
+                    }
+                };
+                self.perform(Input::Acknowledged { lane, answer }).await
+            }
+            Event::Outgoing(Outgoing::Publish(id)) => {
+                // Heartbeats have no packet id.
+                if id != 0
+                    && let Some(lane) = self.queued.pop_front()
+                {
+                    self.unacknowledged.insert(id, lane);
+                }
+                Ok(())
+            }
+            Event::Incoming(_) | Event::Outgoing(_) => Ok(()),
+        }
+    }
+
+    async fn receive(&mut self, publish: &Publish) -> Result<(), String> {
+        let topic = std::str::from_utf8(&publish.topic).ok().and_then(|topic| topic.parse::<Topic>().ok());
+        let Some(topic) = topic.filter(|topic| topic.agent == self.identity.agent) else { return Ok(()) };
+        let unreadable = |error| tracing::warn!(%error, %topic, "unreadable; is the gateway of another version?");
+        match topic.matter {
+            Matter::Receipt => match Receipts::from_bytes(&publish.payload) {
+                Ok(receipts) => return self.receipts(receipts).await,
+                Err(error) => unreadable(error),
+            },
+            Matter::Config => match HomeConfig::from_bytes(&publish.payload) {
+                Ok(config) => self.pass_on(Word::Config(config.home)),
+                Err(error) => unreadable(error),
+            },
+            Matter::Feedback => match Feedback::from_bytes(&publish.payload) {
+                Ok(feedback) => self.pass_on(Word::Feedback(feedback.alarms)),
+                Err(error) => unreadable(error),
+            },
+            Matter::Events(_) | Matter::Status => {}
+        }
+        Ok(())
+    }
+
+    fn pass_on(&self, word: Word) {
+        // Nobody listens any more when the program is about to end.
+        let _ = self.words.send(word);
+    }
+
+    async fn receipts(&mut self, receipts: Receipts) -> Result<(), String> {
+        if let Some(now_ms) = receipts.now_ms {
+            self.pass_on(Word::Time(now_ms));
+        }
+        for receipt in receipts.lanes {
+            for quarantined in &receipt.quarantined {
+                let (lane, why) = (receipt.lane, quarantined.why);
+                tracing::warn!(%lane, event.seq = %quarantined.sequence, ?why, "the gateway could not read an event");
+            }
+            let place = Place { epoch: receipt.epoch, lane: receipt.lane, first: receipt.through };
+            let own = self.buffer.mark(place);
+            self.perform(Input::Receipt { receipt, own }).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells the window what happened, and does what it says.
+    async fn perform(&mut self, input: Input) -> Result<(), String> {
+        let mut effects = VecDeque::from(self.window.handle(input, clock::now()));
+        while let Some(effect) = effects.pop_front() {
+            let result = match effect {
+                Effect::Send { lane, first, last, room } => {
+                    let epoch = self.window.epoch();
+                    let sent = self.buffer.read(Place { epoch, lane, first }, last, room);
+                    match sent
+                        .ok()
+                        .and_then(|events| self.send(lane, Envelope::pack(epoch, first, clock::taken(), events)))
+                    {
+                        Some(sent) => sent,
+                        None => Input::Unsent { lane },
+                    }
+                }
+                Effect::Receipted { lane, through } => {
+                    tracing::debug!(%lane, %through, "receipted");
+                    self.buffer.receipted(lane, through);
+                    continue;
+                }
+                Effect::Rewind { lane, from } => {
+                    tracing::warn!(%lane, %from, "the gateway was restored and asks for events again");
+                    Input::Renewed(self.buffer.rewind(lane, from).await)
+                }
+                Effect::Fork { lane, from } => {
+                    tracing::warn!(%lane, %from, "the gateway knows other events under these numbers");
+                    Input::Renewed(self.buffer.fork(lane, from).await)
+                }
+                Effect::Reconnect => return Err("the broker acknowledges nothing".into()),
+            };
+            effects.extend(self.window.handle(result, clock::now()));
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, lane: Lane, envelope: Envelope) -> Option<Input> {
+        let (last, bytes) = (envelope.last(), envelope.to_bytes());
+        let size = bytes.len();
+        let properties = PublishProperties { message_expiry_interval: Some(EXPIRY_S), ..PublishProperties::default() };
+        let topic = self.topic(Matter::Events(lane));
+        self.client.try_publish_with_properties(topic, QoS::AtLeastOnce, false, bytes, properties).ok()?;
+        self.queued.push_back(lane);
+        tracing::debug!(%lane, event.seq = %envelope.first, count = envelope.count, "sent");
+        Some(Input::Sent { lane, last, bytes: size })
+    }
+
+    fn beat(&self) {
+        let status = Status::Heartbeat(Box::new(self.reporter.heartbeat(self.identity.expires))).to_bytes();
+        // A full queue means that the link is busy proving that the agent lives.
+        let _ = self.client.try_publish(self.topic(Matter::Status), QoS::AtMostOnce, false, status);
+    }
+
+    fn topic(&self, matter: Matter) -> String {
+        Topic { agent: self.identity.agent.clone(), matter }.to_string()
+    }
+}
+
+fn options(identity: &Identity) -> MqttOptions {
+    let will = Topic { agent: identity.agent.clone(), matter: Matter::Status }.to_string();
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    network.set_connection_timeout(CONNECT_S);
+    let mut options = MqttOptions::new(identity.agent.as_str(), &identity.host, identity.port);
+    options
+        .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(identity.tls.clone())))
+        .set_network_options(network)
+        .set_keep_alive(KEEP_ALIVE)
+        .set_clean_start(true)
+        .set_connection_timeout(CONNECT_S)
+        .set_max_packet_size(Some(LARGEST_PACKET))
+        .set_outgoing_inflight_upper_limit(IN_FLIGHT)
+        .set_last_will(LastWill::new(will, Status::LastWill.to_bytes(), QoS::AtLeastOnce, false, None));
+    options
+}
+
+fn stream(events: EventLoop) -> Events {
+    unfold(events, |mut events| async move {
+        let event = events.poll().await;
+        Some((event, events))
+    })
+    .boxed()
+}
