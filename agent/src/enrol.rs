@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::uplink::tls::{Folder, IdentityError};
+use crate::identity::{Folder, IdentityError};
 
 /// Why the agent was not enrolled, and what to do.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,7 @@ pub mod config;
 pub mod enrol;
 mod files;
 pub mod heartbeat;
+pub mod identity;
 pub mod panics;
 pub mod radio;
 pub mod sessions;

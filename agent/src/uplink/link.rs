@@ -23,11 +23,11 @@ use tokio::time::{sleep_until, timeout};
 
 use super::Word;
 use super::refusal::explain;
-use super::tls::Identity;
 use super::window::{Answer, Effect, Input, Window};
 use crate::buffer::{Buffer, Place};
 use crate::clock;
 use crate::heartbeat::Reporter;
+use crate::identity::Identity;
 
 /// The broker is asked for a sign of life this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

@@ -5,7 +5,6 @@
 
 mod link;
 mod refusal;
-pub mod tls;
 pub mod window;
 
 use std::time::Duration;
@@ -16,9 +15,10 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use self::link::Link;
-use self::tls::{Folder, Identity};
+
 use crate::buffer::Buffer;
 use crate::heartbeat::{self, Reporter};
+use crate::identity::{Folder, Identity};
 use crate::stop::Stop;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
