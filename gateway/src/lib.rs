@@ -13,6 +13,7 @@ pub mod config;
 pub mod enrolment;
 pub mod http;
 pub mod ingest;
+pub mod letters;
 pub mod pki;
 pub mod run;
 pub mod store;

@@ -195,19 +195,19 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     )
     .map_err(|error| setting(error.to_string()))?;
     let rules = Arc::new(rules);
-    let (receipts, receipts_out) = mpsc::channel(1024);
+    let (letters, letters_out) = mpsc::channel(1024);
     let (renewed, files) = watch::channel(files);
     let (stop_broker, broker_stops) = oneshot::channel();
     let (stop_console, console_stops) = oneshot::channel();
     let mut tasks = JoinSet::new();
     let settings = Settings { rules: Arc::clone(&rules), zone };
-    tasks.spawn(Writer::new(store.clone(), intake, settings, receipts, changes.clone(), Arc::clone(&health)).run());
+    tasks.spawn(Writer::new(store.clone(), intake, settings, letters, changes.clone(), Arc::clone(&health)).run());
     tasks.spawn(timers::run(store.clone(), rules, changes.clone()));
     let desk = enrolment::Desk { store: store.clone(), ca: Arc::clone(&ca), broker: (host.to_owned(), port), changes };
     tasks.spawn(enrolment::serve(enrolment_listener, desk, files.clone()));
     tasks.spawn(renew(ca, config.clone(), renewed));
     let sender = Arc::clone(&broker);
-    tasks.spawn(async move { sender.send_receipts(receipts_out).await });
+    tasks.spawn(async move { sender.deliver(letters_out).await });
     tasks.spawn(async move { broker.serve(broker_listener, files, health, async { drop(broker_stops.await) }).await });
     let console_task = tokio::spawn(async move {
         if let Err(error) = http::serve(console_listener, state, async { drop(console_stops.await) }).await {

@@ -11,9 +11,6 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hempuls_protocol::ids::AgentId;
-use hempuls_protocol::wire::receipt::Receipts;
-use hempuls_protocol::wire::topic::{Matter, Topic};
 use rmqtt::codec::types::{Publish as Packet, QoS};
 use rmqtt::context::ServerContext;
 use rmqtt::net::{Builder, Listener};
@@ -25,6 +22,7 @@ use tokio::sync::{mpsc, watch};
 use crate::changes::Changes;
 use crate::http::Health;
 use crate::ingest::Intake;
+use crate::letters::Letter;
 use crate::pki::ServerFiles;
 use crate::store::Store;
 
@@ -66,11 +64,11 @@ const LARGEST_MESSAGE: u32 = 1 << 20;
 /// How many messages may be on their way to or from an agent unacknowledged.
 const IN_FLIGHT: NonZeroU16 = NonZeroU16::new(16).expect("16 is not 0");
 
-/// How many receipts wait for an agent that does not take them. They are cumulative; the next says what these said.
-const RECEIPTS_WAITING: usize = 100;
+/// How many letters wait for an agent that does not take them. Later ones say what these said.
+const LETTERS_WAITING: usize = 100;
 
-/// A receipt that was not delivered by then is worth nothing any more: another was asked for.
-const RECEIPT_LIVES: Duration = Duration::from_secs(10 * 60);
+/// A letter that was not delivered by then is worth nothing any more: another was asked for.
+const LETTER_LIVES: Duration = Duration::from_secs(10 * 60);
 
 /// The broker.
 pub struct Broker {
@@ -111,8 +109,8 @@ impl Broker {
             .allow_anonymous(false)
             .max_inflight(IN_FLIGHT)
             .max_packet_size(LARGEST_MESSAGE)
-            .max_mqueue_len(RECEIPTS_WAITING)
-            .message_expiry_interval(RECEIPT_LIVES)
+            .max_mqueue_len(LETTERS_WAITING)
+            .message_expiry_interval(LETTER_LIVES)
             .max_subscriptions(8)
             .max_clientid_len(64)
             .max_topic_levels(8)
@@ -120,25 +118,24 @@ impl Broker {
             .tls()
     }
 
-    /// Sends the receipts that come out of `receipts`, until nobody can send any more.
-    pub async fn send_receipts(&self, mut receipts: mpsc::Receiver<(AgentId, Receipts)>) {
+    /// Delivers the letters that come out of `letters`, until nobody can write any more.
+    pub async fn deliver(&self, mut letters: mpsc::Receiver<Letter>) {
         let node = self.context.node.id();
         let from = Sender::from_system(Id::from(node, "hempuls-gateway".into()));
-        while let Some((agent, message)) = receipts.recv().await {
-            let topic = Topic { agent: agent.clone(), matter: Matter::Receipt }.to_string();
+        while let Some(letter) = letters.recv().await {
             let packet = Packet {
                 dup: false,
                 retain: false,
                 qos: QoS::AtLeastOnce,
-                topic: topic.into(),
+                topic: letter.topic().to_string().into(),
                 packet_id: None,
-                payload: message.to_bytes().into(),
+                payload: letter.to_bytes().into(),
                 properties: Some(Default::default()),
             };
             let publish =
-                Publish::from(packet).create_time(crate::clock::now_ms()).target_clientid(agent.as_str().into());
+                Publish::from(packet).create_time(crate::clock::now_ms()).target_clientid(letter.to.as_str().into());
             if self.context.extends.shared().await.forwards(None, from.clone(), publish).await.is_err() {
-                tracing::debug!(agent.id = %agent, "a receipt found its agent gone; it will ask again");
+                tracing::debug!(agent.id = %letter.to, "a letter found its agent gone; it will ask again");
             }
         }
     }

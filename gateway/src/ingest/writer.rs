@@ -23,6 +23,7 @@ use crate::alerts::rules::Rules;
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::http::Health;
+use crate::letters::{Letter, Says};
 use crate::store::ledger::{self, Disposition, EventRow, QuarantineRow, Span};
 use crate::store::records::{self, NewRecord};
 use crate::store::{Store, StoreError, alerts as cases, assignments, homes, new_id, savepoint};
@@ -47,7 +48,7 @@ pub struct Writer {
     store: Store,
     intake: Intake,
     settings: Settings,
-    receipts: mpsc::Sender<(AgentId, Receipts)>,
+    letters: mpsc::Sender<Letter>,
     changes: Changes,
     health: Arc<Health>,
 }
@@ -60,17 +61,17 @@ struct Done {
 }
 
 impl Writer {
-    /// Writes what is brought to `intake`, and sends receipts to `receipts`.
+    /// Writes what is brought to `intake`, and hands what agents are to be told to `letters`.
     #[must_use]
     pub fn new(
         store: Store,
         intake: Intake,
         settings: Settings,
-        receipts: mpsc::Sender<(AgentId, Receipts)>,
+        letters: mpsc::Sender<Letter>,
         changes: Changes,
         health: Arc<Health>,
     ) -> Self {
-        Self { store, intake, settings, receipts, changes, health }
+        Self { store, intake, settings, letters, changes, health }
     }
 
     /// Writes for ever.
@@ -266,8 +267,9 @@ impl Writer {
             by_agent.entry(key.agent).or_default().push(receipt);
         }
         for (agent, lanes) in by_agent {
-            if self.receipts.send((agent, Receipts::new(lanes, clock::now_ms()))).await.is_err() {
-                tracing::debug!("nobody sends receipts any more: the gateway stops");
+            let letter = Letter { to: agent, says: Says::Receipts(Receipts::new(lanes, clock::now_ms())) };
+            if self.letters.send(letter).await.is_err() {
+                tracing::debug!("nobody delivers letters any more: the gateway stops");
             }
         }
         let mut changes = done.changes;

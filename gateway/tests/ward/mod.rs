@@ -1,5 +1,6 @@
 //! A whole gateway in a folder of its own, homes that enrol with it, and clients that are what they say or not.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,11 +16,14 @@ use hempuls_protocol::event::{Alarm, Began, Content, Event, Kind, Origin, Signal
 use hempuls_protocol::ids::{DeviceId, Epoch, Lane, Sequence};
 use hempuls_protocol::times::{BootId, DeviceTime, Taken, Trust};
 use hempuls_protocol::wire::envelope::Envelope;
+use hempuls_protocol::wire::feedback::{AlarmState, Feedback};
 use hempuls_protocol::wire::heartbeat::{Heartbeat, LaneState, Status};
+use hempuls_protocol::wire::home_config::{Home, HomeConfig};
 use hempuls_protocol::wire::receipt::{Receipt, Receipts};
+use hempuls_protocol::wire::topic::{Matter, Topic};
 use minicbor::bytes::ByteVec;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PubAckReason, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PubAckReason, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event as MqttEvent, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject as _;
@@ -198,14 +202,18 @@ pub(crate) struct Client {
     client: AsyncClient,
     events: EventLoop,
     pub(crate) agent: String,
-    receipts: std::collections::VecDeque<Receipt>,
+    receipts: VecDeque<Receipt>,
+    configs: VecDeque<Home>,
+    feedback: VecDeque<AlarmState>,
 }
 
 impl Client {
-    /// Connects, and listens for receipts.
+    /// Connects, and listens for all that agents are told.
     pub(crate) async fn connect(ward: &Ward, papers: &Papers) -> Self {
         let mut client = Self::try_connect(ward, papers).await.expect("an agent with its own papers is let in");
-        assert_eq!(client.subscribe(&format!("hempuls/v1/{}/down/receipt", papers.agent)).await, Answer::Taken);
+        for matter in ["receipt", "config", "feedback"] {
+            assert_eq!(client.subscribe(&format!("hempuls/v1/{}/down/{matter}", papers.agent)).await, Answer::Taken);
+        }
         client
     }
 
@@ -225,7 +233,14 @@ impl Client {
         network.set_tcp_nodelay(true);
         options.set_network_options(network);
         let (client, events) = AsyncClient::new(options, 16);
-        let mut connected = Self { client, events, agent: papers.agent.clone(), receipts: Default::default() };
+        let mut connected = Self {
+            client,
+            events,
+            agent: papers.agent.clone(),
+            receipts: VecDeque::new(),
+            configs: VecDeque::new(),
+            feedback: VecDeque::new(),
+        };
         match connected.next(|packet| matches!(packet, Packet::ConnAck(_))).await {
             Ok(_) => Ok(connected),
             Err(error) => Err(error),
@@ -299,13 +314,24 @@ impl Client {
         assert!(heard.is_err(), "a receipt came: {heard:?}");
     }
 
+    fn hear(&mut self, publish: &Publish) {
+        let topic: Topic = std::str::from_utf8(&publish.topic).unwrap().parse().expect("an agent's topic");
+        let bytes = &publish.payload;
+        match topic.matter {
+            Matter::Receipt => self.receipts.extend(Receipts::from_bytes(bytes).expect("receipts").lanes),
+            Matter::Config => self.configs.push_back(HomeConfig::from_bytes(bytes).expect("a configuration").home),
+            Matter::Feedback => self.feedback.extend(Feedback::from_bytes(bytes).expect("feedback").alarms),
+            Matter::Events(_) | Matter::Status => panic!("an agent hears {topic}"),
+        }
+    }
+
     async fn next(&mut self, wanted: fn(&Packet) -> bool) -> Result<Packet, String> {
         tokio::time::timeout(PATIENCE, async {
             loop {
                 let event = self.events.poll().await.map_err(|error| error.to_string())?;
                 let MqttEvent::Incoming(packet) = event else { continue };
                 if let Packet::Publish(publish) = &packet {
-                    self.receipts.extend(Receipts::from_bytes(&publish.payload).expect("a receipt").lanes);
+                    self.hear(publish);
                 }
                 if wanted(&packet) {
                     return Ok(packet);
