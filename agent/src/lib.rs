@@ -12,3 +12,4 @@ pub mod radio;
 pub mod sessions;
 pub mod stop;
 pub mod uplink;
+pub mod wall;

@@ -12,7 +12,7 @@ use hempuls_agent::enrol::enrol;
 use hempuls_agent::heartbeat::{Reporter, Vitals};
 use hempuls_agent::identity::Folder;
 use hempuls_agent::stop::Stop;
-use hempuls_agent::{panics, radio, uplink};
+use hempuls_agent::{clock, panics, radio, uplink};
 use hempuls_protocol::enrolment::EnrolmentCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -109,11 +109,15 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let mut uplink =
         tokio::spawn(uplink::run(identity, buffer.clone(), reporter, config.heartbeat, words, stop.clone()));
     let (_adopt, adopted) = watch::channel(config.devices);
-    let mut radio = tokio::spawn(radio::run(config.radio, adopted, buffer, vitals, stop));
+    tokio::spawn(clock::watch(buffer.clone(), stop.clone()));
+    let mut radio = tokio::spawn(radio::run(config.radio, adopted, buffer.clone(), vitals, stop));
 
     let listen = async {
         while let Some(word) = heard.recv().await {
-            tracing::debug!(?word, "the gateway says")
+            match word {
+                uplink::Word::Time(now_ms) => clock::gateway_says(now_ms, &buffer).await,
+                word => tracing::debug!(?word, "the gateway says"),
+            }
         }
     };
     tokio::select! {
