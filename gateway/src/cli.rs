@@ -18,8 +18,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::alerts::rules::Rules;
 use crate::clock;
 use crate::config::Config;
+use crate::ingest::clocks::date_anew;
 use crate::run;
 use crate::store::assignments::{self, Assignment};
+use crate::store::clocks::{self, Correction};
 use crate::store::{StoreError, enrolment_codes, homes};
 
 /// The gateway of Hempuls.
@@ -53,6 +55,33 @@ enum Command {
     Device(DeviceCommand),
     /// Says whose a device's readings are.
     Assign(AssignArgs),
+    /// When the clock of a home's box was set, and what was dated by that.
+    #[command(subcommand)]
+    Clock(ClockCommand),
+}
+
+#[derive(Subcommand, Debug)]
+enum ClockCommand {
+    /// Lists every time that a box's clock was set.
+    List {
+        /// The box.
+        agent: AgentId,
+    },
+    /// Takes one of them back: what was dated by it is dated anew, by what else is known.
+    Withdraw(CorrectionArgs),
+    /// Counts one again that was taken back.
+    Restore(CorrectionArgs),
+}
+
+#[derive(Args, Debug)]
+struct CorrectionArgs {
+    /// The box.
+    agent: AgentId,
+    /// Which correction, as `clock list` prints it.
+    correction: String,
+    /// Who decides so.
+    #[arg(long)]
+    by: String,
 }
 
 #[derive(Subcommand, Debug)]
@@ -140,6 +169,11 @@ impl Cli {
                 add_device(&config, device, *kind, home).await?
             }
             Command::Assign(wish) => assign(&config, wish).await?,
+            Command::Clock(ClockCommand::List { agent }) => list_corrections(&config, agent).await?,
+            Command::Clock(ClockCommand::Withdraw(which)) => {
+                decide_correction(&config, which, Some((&which.by, clock::now_ms()))).await?
+            }
+            Command::Clock(ClockCommand::Restore(which)) => decide_correction(&config, which, None).await?,
         };
         if self.json {
             println!("{}", answer.json)
@@ -246,6 +280,64 @@ async fn assign(config: &Config, wish: &AssignArgs) -> anyhow::Result<Answer> {
         json: json!({"device": assignment.device, "slot": assignment.slot, "person": assignment.person,
                      "from_ms": assignment.from_ms, "until_ms": assignment.until_ms}),
     })
+}
+
+async fn list_corrections(config: &Config, agent: &AgentId) -> anyhow::Result<Answer> {
+    let zone = config.console.zone()?;
+    let mut desk = Desk::open(config).await?;
+    let corrections = clocks::corrections(&mut desk.work, agent).await?;
+    desk.done().await?;
+    let shown = |at_ms| Timestamp::from_millisecond(at_ms).map(|at| at.to_zoned(zone.clone()).datetime().to_string());
+    let mut said = vec![format!("{} corrections of the clock of {agent}, newest first", corrections.len())];
+    for correction in &corrections {
+        said.push(format!(
+            "{}  {} -> {}  by {}{}",
+            name_of(correction),
+            shown(correction.before_ms)?,
+            shown(correction.after_ms)?,
+            correction.source,
+            if correction.withdrawn_ms.is_some() { "  (taken back)" } else { "" },
+        ));
+    }
+    let json = corrections.iter().map(|correction| {
+        json!({"correction": name_of(correction), "before_ms": correction.before_ms, "after_ms": correction.after_ms,
+               "source": correction.source, "withdrawn_ms": correction.withdrawn_ms})
+    });
+    Ok(Answer { said: said.join("\n"), json: json.collect() })
+}
+
+/// Takes a correction back, or counts it again.
+async fn decide_correction(
+    config: &Config,
+    which: &CorrectionArgs,
+    withdrawn: Option<(&str, i64)>,
+) -> anyhow::Result<Answer> {
+    let zone = config.console.zone()?;
+    let mut desk = Desk::open(config).await?;
+    let corrections = clocks::corrections(&mut desk.work, &which.agent).await?;
+    let correction =
+        corrections.iter().find(|correction| name_of(correction) == which.correction).with_context(|| {
+            format!(
+                "there is no correction {}; `hempuls-gateway clock list {}` prints them",
+                which.correction, which.agent
+            )
+        })?;
+    let boot = (which.agent.clone(), correction.boot);
+    if !clocks::withdraw(&mut desk.work, &boot, correction.since_boot_ms, withdrawn).await? {
+        bail!("that is so already; nothing was changed");
+    }
+    let records = clocks::records_of_boot(&mut desk.work, &boot).await?;
+    date_anew(&mut desk.work, &records, &zone).await?;
+    desk.done().await?;
+    tracing::info!(agent.id = %which.agent, by = which.by, "a correction of a clock was decided on");
+    Ok(Answer {
+        said: format!("{} records of that time were looked at again", records.len()),
+        json: json!({"correction": which.correction, "counts": withdrawn.is_none(), "records": records.len()}),
+    })
+}
+
+fn name_of(correction: &Correction) -> String {
+    format!("{}-{}", &hex::encode(correction.boot.0)[..8], correction.since_boot_ms)
 }
 
 /// The store and the authority, for one piece of work.

@@ -30,7 +30,12 @@ fn homes_people_and_devices_are_added_while_the_gateway_runs() {
         "2026-11-23",
     ]);
     assert_eq!((assigned["slot"].as_i64(), assigned["from_ms"].as_i64()), (Some(2), Some(1_795_352_400_000)));
-    assert_ne!(gateway.ask(&["home", "code", home])["code"], Value::Null);
+    let fresh = gateway.ask(&["home", "code", home]);
+    assert_ne!(fresh["code"], Value::Null);
+    let agent = fresh["agent"].as_str().unwrap();
+    assert_eq!(gateway.ask(&["clock", "list", agent]), Value::Array(Vec::new()));
+    let withdraw = gateway.run(&["clock", "withdraw", agent, "01010101-65000", "--by", "Anna"]);
+    assert_says(&withdraw, &["no correction 01010101-65000", "clock list"]);
 
     assert_says(
         &gateway.run(&["person", "add", "Bea", "--home", "nowhere"]),

@@ -5,6 +5,8 @@
 //! refuses goes to quarantine alone; when the store itself fails, the whole batch is tried again, unreceipted.
 
 pub mod accept;
+pub mod clocks;
+pub mod dating;
 pub mod interpret;
 pub mod parcel;
 pub mod queue;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hempuls_protocol::event::{BufferDamaged, Kind, Refused};
+use hempuls_protocol::event::{BufferDamaged, Content, Kind, Refused};
 use hempuls_protocol::identity::content_digest;
 use hempuls_protocol::ids::{AgentId, Lane, Sequence};
 use hempuls_protocol::wire::receipt::{Receipt, Receipts, Why};
@@ -14,7 +14,8 @@ use tokio::sync::mpsc;
 
 use super::Intake;
 use super::accept::{self, Decision, LaneKey, Ledger, Oddity};
-use super::interpret::{self, Reception};
+use super::clocks::{Clocks, Item};
+use super::interpret;
 use super::parcel::{Arrival, Arrived, Parcel};
 use super::queue::Delivery;
 use crate::alerts::health::{self, Found};
@@ -293,6 +294,9 @@ struct Desk<'a> {
     now_ms: i64,
     zone: &'a TimeZone,
     ledger: Ledger,
+    clocks: Clocks,
+    /// What agents say of clocks, to be written down.
+    of_clocks: Vec<(AgentId, Content)>,
     assignments: Vec<assignments::Assignment>,
     touched: BTreeSet<LaneKey>,
     events: Vec<EventRow>,
@@ -351,12 +355,15 @@ impl<'a> Desk<'a> {
         if !began.is_empty() {
             ledger::load_lives(work, &mut ledger, &began.into_iter().collect::<Vec<_>>()).await?;
         }
+        let clocks = Clocks::load(work, batch, now_ms).await?;
         let devices: Vec<&str> = devices.iter().map(String::as_str).collect();
         let assignments = assignments::of_devices(work, &devices).await?;
         Ok(Self {
             now_ms,
             zone,
             ledger,
+            clocks,
+            of_clocks: Vec::new(),
             assignments,
             touched: BTreeSet::new(),
             events: Vec::new(),
@@ -426,15 +433,19 @@ impl<'a> Desk<'a> {
             Decision::Forked => self.keep_bytes(key, arrival, Why::Forked),
             Decision::Store { identity: None, .. } => {
                 if let Arrived::Event { content, bytes, .. } = &arrival.what {
-                    self.own_event(key, &content.kind, home);
+                    self.own_event(key, content, home);
                     self.events.push(EventRow { content: Some(bytes.clone()), ..row(Disposition::Stored, None) });
                 }
             }
             Decision::Store { identity: Some(identity), possibly_same_as } => {
-                let reception = Reception { received_ms: parcel.received_ms, sent: parcel.sent };
-                let record = content
-                    .and_then(|content| interpret::record(key, content, identity, id, home, reception, self.zone));
+                let Some(content) = content else { return };
+                let record = interpret::record(key, content, identity, id, home, |shown| {
+                    self.clocks.date(&Item::of(parcel, content, shown)?, self.zone)
+                });
                 let Some(mut record) = record else { return };
+                if let Kind::Signal(signal) = &content.kind {
+                    self.clocks.stored(&key.agent, signal, &content.taken, record.measured);
+                }
                 let at_ms = record.measured.map(|measured| measured.at_ms).or(record.press.map(|_| parcel.received_ms));
                 record.person = at_ms
                     .and_then(|at_ms| assignments::person_at(&self.assignments, &record.device, record.slot, at_ms))
@@ -464,8 +475,8 @@ impl<'a> Desk<'a> {
     }
 
     /// What an agent says of itself, that a person should know of.
-    fn own_event(&mut self, key: &LaneKey, kind: &Kind, home: &str) {
-        match kind {
+    fn own_event(&mut self, key: &LaneKey, content: &Content, home: &str) {
+        match &content.kind {
             Kind::Refused(Refused { count, why }) => {
                 self.raise(key, home, Found::Refused { count: *count, why: (*why).into() })
             }
@@ -476,7 +487,8 @@ impl<'a> Desk<'a> {
             Kind::BufferDamaged(BufferDamaged { damage, taken_again }) => {
                 self.raise(key, home, Found::Damaged { damage: (*damage).into(), taken_again: *taken_again });
             }
-            Kind::Signal(_) | Kind::Alarm(_) | Kind::Began(_) | Kind::TimeCorrection(_) | Kind::DeviceClock(_) => {}
+            Kind::TimeCorrection(_) | Kind::DeviceClock(_) => self.of_clocks.push((key.agent.clone(), content.clone())),
+            Kind::Signal(_) | Kind::Alarm(_) | Kind::Began(_) => {}
         }
     }
 
@@ -502,6 +514,12 @@ impl<'a> Desk<'a> {
     ) -> Result<(), StoreError> {
         records::write(work, &self.records, self.now_ms).await?;
         ledger::write_events(work, &self.events, self.now_ms).await?;
+        let mut clocks = std::mem::take(&mut self.clocks);
+        for (agent, content) in std::mem::take(&mut self.of_clocks) {
+            clocks.note(work, &agent, &content, self.now_ms).await?;
+        }
+        let people = clocks.write(work, self.zone, self.now_ms).await?;
+        self.done.changes.extend(people.into_iter().map(Change::Person));
         for key in &self.touched {
             if let Some(cursor) = self.ledger.cursor(key) {
                 ledger::write_cursor(work, key, cursor, self.now_ms).await?;

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod alerts;
 pub mod assignments;
 pub mod books;
+pub mod clocks;
 pub mod enrolment_codes;
 pub mod homes;
 pub mod homes_page;

@@ -39,6 +39,8 @@ pub struct NewRecord {
     pub counter: Option<u32>,
     /// How long a stream's minute was.
     pub span_ms: Option<u32>,
+    /// In which connection of its device it came.
+    pub session: Option<u32>,
     /// What only an alarm has.
     pub press: Option<Press>,
     /// When it was measured or pressed, where that is known.
@@ -73,22 +75,29 @@ pub struct Measured {
     pub at_ms: i64,
     /// Whose clock says so.
     pub by: Clock,
+    /// The clocks of its zone show this time twice, or never.
+    pub is_ambiguous: bool,
 }
 
 /// Whose clock a moment is from.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Clock {
     /// The device's.
     Device,
+    /// The device's, put right by what it showed when it was looked at.
+    DeviceCorrected,
     /// The agent's, when it received the reading.
     Reception,
 }
 
 impl Clock {
-    fn as_str(self) -> &'static str {
+    /// Its word in the store.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Device => "device",
+            Self::DeviceCorrected => "device_corrected",
             Self::Reception => "reception",
         }
     }
@@ -102,7 +111,7 @@ pub async fn write(work: &mut SqliteConnection, records: &[NewRecord], now_ms: i
     for records in in_chunks(records) {
         let mut query = sqlx::QueryBuilder::new(
             "INSERT INTO record (id, kind, identity, identity_class, device, slot, characteristic, raw, dialect, marks,
-                unreadable, device_time, counter, span_ms, button, authentic, counter_went_back, measured_ms, measured_by,
+                unreadable, device_time, counter, span_ms, session, button, authentic, counter_went_back, measured_ms, measured_by, is_ambiguous,
                 taken_boot, taken_since_boot_ms, taken_wall_ms, taken_trust, agent, home, stored_ms, person,
                 possibly_same_as, taken_again) ",
         );
@@ -122,11 +131,13 @@ pub async fn write(work: &mut SqliteConnection, records: &[NewRecord], now_ms: i
                 .push_bind(record.device_time.as_deref())
                 .push_bind(record.counter)
                 .push_bind(record.span_ms)
+                .push_bind(record.session)
                 .push_bind(record.press.map(|press| press.button))
                 .push_bind(record.press.map(|press| press.authentic))
                 .push_bind(record.press.map(|press| press.counter_went_back))
                 .push_bind(record.measured.map(|measured| measured.at_ms))
                 .push_bind(record.measured.map(|measured| measured.by.as_str()))
+                .push_bind(record.measured.is_some_and(|measured| measured.is_ambiguous))
                 .push_bind(record.taken.boot.0.to_vec())
                 .push_bind(signed(record.taken.since_boot_ms))
                 .push_bind(record.taken.wall_ms)
@@ -220,6 +231,8 @@ pub struct Record {
     pub measured_ms: Option<i64>,
     /// Whose clock says so.
     pub measured_by: Option<Clock>,
+    /// The clocks of its zone show this time twice, or never.
+    pub is_ambiguous: bool,
     /// When the agent took it.
     pub taken: Taken,
     /// Which agent.
@@ -288,9 +301,11 @@ fn record_of(row: &sqlx::sqlite::SqliteRow) -> Result<Record, StoreError> {
         measured_ms: row.try_get("measured_ms")?,
         measured_by: match row.try_get("measured_by")? {
             Some("device") => Some(Clock::Device),
+            Some("device_corrected") => Some(Clock::DeviceCorrected),
             Some("reception") => Some(Clock::Reception),
             Some(_) | None => None,
         },
+        is_ambiguous: row.try_get("is_ambiguous")?,
         taken: taken_columns(row)?,
         agent: row.try_get("agent")?,
         home: row.try_get("home")?,

@@ -8,7 +8,7 @@ use hempuls_gateway::alerts::rules::{self, Rules, above_limit, alarm_pressed};
 use hempuls_gateway::config::Config;
 use hempuls_gateway::run::{self, Running};
 use hempuls_gateway::store::assignments::{self, Assignment};
-use hempuls_gateway::store::{enrolment_codes, homes};
+use hempuls_gateway::store::{Work, enrolment_codes, homes};
 use hempuls_gateway::{clock, pki};
 use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::enrolment::{EnrolmentCode, Granted, Request};
@@ -31,7 +31,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use sqlx::SqlitePool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-const CUFF: DeviceId = DeviceId::Address([0xC0, 0, 0, 0, 0, 1]);
+pub(crate) const CUFF: DeviceId = DeviceId::Address([0xC0, 0, 0, 0, 0, 1]);
 const BUTTON: DeviceId = DeviceId::Address([0xB0, 0, 0, 0, 0, 1]);
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -83,7 +83,7 @@ impl Ward {
     }
 
     pub(crate) async fn enrol(&self, name: &str) -> Papers {
-        let mut work = self.running.store.work().await.unwrap();
+        let mut work = self.work().await;
         let (home, _) = homes::add(&mut work, name, clock::now_ms()).await.unwrap();
         work.commit().await.unwrap();
         self.enrol_home(home).await
@@ -96,7 +96,7 @@ impl Ward {
     /// Enrols over TLS, as an agent does.
     async fn enrol_home(&self, home: String) -> Papers {
         let ca = pki::Ca::open(&self.folder.path().join("data/ca"), clock::now_ms()).unwrap();
-        let mut work = self.running.store.work().await.unwrap();
+        let mut work = self.work().await;
         let agent = homes::agent_of(&mut work, &home).await.unwrap().unwrap();
         let code = EnrolmentCode::new(rand::random(), ca.public_key());
         enrolment_codes::add(&mut work, &agent, &code, clock::now_ms()).await.unwrap();
@@ -136,7 +136,7 @@ impl Ward {
     }
 
     pub(crate) async fn assign_cuff(&self, papers: &Papers) {
-        let mut work = self.running.store.work().await.unwrap();
+        let mut work = self.work().await;
         let person = assignments::add_person(&mut work, "Ada", &papers.home, 0).await.unwrap();
         assignments::add_device(&mut work, &CUFF, "blood_pressure", &papers.home, 0).await.unwrap();
         let assignment = Assignment { device: CUFF.to_string(), slot: None, person, from_ms: 0, until_ms: None };
@@ -146,6 +146,10 @@ impl Ward {
 
     pub(crate) fn reader(&self) -> &SqlitePool {
         self.running.store.reader()
+    }
+
+    pub(crate) async fn work(&self) -> Work<'static> {
+        self.running.store.work().await.unwrap()
     }
 
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
@@ -162,7 +166,7 @@ impl Ward {
     }
 
     pub(crate) async fn execute(&self, sql: &'static str) {
-        let mut work = self.running.store.work().await.unwrap();
+        let mut work = self.work().await;
         sqlx::query(sql).execute(&mut *work).await.unwrap();
         work.commit().await.unwrap();
     }

@@ -174,6 +174,7 @@ mod tests {
             device_time: None,
             measured_ms: None,
             measured_by: None,
+            is_ambiguous: false,
             taken: Taken { boot: BootId([0; 16]), since_boot_ms: 0, wall_ms: None, trust: Trust::Unknown },
             agent: "aaaaaaaaaaaaaaaa".into(),
             home: "home".into(),

@@ -112,7 +112,18 @@ fn remarks(reading: &Record, usable: bool, moment: &Moment) -> Markup {
         (None, Ok(stored)) => {
             said.push(html! { (lang.pick("kom in ", "came in ")) (moment.time(stored)) });
         }
+        (Some(Clock::DeviceCorrected), _) => {
+            said.push(html! { (lang.pick("tiden rättad: apparatens klocka gick fel", "time put right: the device's clock was wrong")) });
+        }
         (Some(Clock::Device), _) | (None, Err(_)) => {}
+    }
+    if reading.is_ambiguous {
+        said.push(html! {
+            (lang.pick(
+                "osäker tid: klockan ställdes om, och visade den tiden två gånger eller aldrig",
+                "uncertain time: clocks changed, and showed that time twice or never",
+            ))
+        });
     }
     html! {
         @for (place, remark) in said.iter().enumerate() {
