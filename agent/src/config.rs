@@ -10,6 +10,7 @@ use std::time::Duration;
 use hempuls_protocol::devices::alarm_button::BindKey;
 use hempuls_protocol::devices::{DeviceKind, Dialect};
 use hempuls_protocol::ids::DeviceId;
+use hempuls_protocol::wire::home_config::Counted;
 use serde::Deserialize;
 
 use crate::{heartbeat, radio};
@@ -40,16 +41,20 @@ pub enum Log {
 }
 
 /// A device of the home.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Device {
     /// Its identity or public address.
     pub address: [u8; 6],
     /// What it is.
     pub kind: DeviceKind,
-    /// How its model departs from the standard.
-    pub dialect: Dialect,
+    /// How its model departs from the standard; none where the model it names decides.
+    pub dialect: Option<Dialect>,
     /// A button's key; without one it is believed as it is.
     pub key: Option<BindKey>,
+    /// How often a button sends a sign of life, where it does and is to be missed.
+    pub beacon: Option<Duration>,
+    /// How far a button has counted, as the gateway knows: a replaced agent knows nothing of it.
+    pub counted: Option<Counted>,
 }
 
 impl Device {
@@ -136,11 +141,12 @@ struct RawDevice {
     kind: DeviceKind,
     dialect: Option<Dialect>,
     key_file: Option<PathBuf>,
+    beacon: Option<Span>,
 }
 
 impl RawDevice {
     fn check(self, folder: &Path) -> Result<Result<Device, String>, ConfigError> {
-        let Self { address, kind, dialect, key_file } = self;
+        let Self { address, kind, dialect, key_file, beacon } = self;
         let Ok(DeviceId::Address(parsed)) = address.parse() else {
             return Ok(Err(format!("{address:?} is not an address (F0:F1:F2:F3:F4:F5)")));
         };
@@ -148,17 +154,23 @@ impl RawDevice {
         if key_file.is_some() && !is_button {
             return Ok(Err(format!("{address} has a key_file, which only an alarm_button can have")));
         }
+        if beacon.is_some() && !is_button {
+            return Ok(Err(format!("{address} has a beacon, which only an alarm_button can have")));
+        }
         if dialect.is_some() && is_button {
             return Ok(Err(format!("{address} has a dialect, which an alarm_button cannot have")));
         }
-        let Some(path) = key_file.map(|path| folder.join(path)) else {
-            return Ok(Ok(Device { address: parsed, kind, dialect: dialect.unwrap_or_default(), key: None }));
-        };
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| ConfigError::Unreadable { path: path.clone(), error })?;
-        let key = text.trim().parse().map_err(|error| ConfigError::Wrong { path, why: format!("{error}") })?;
-        Ok(Ok(Device { address: parsed, kind, dialect: Dialect::Standard, key: Some(key) }))
+        let key = key_file.map(|path| read_key(&folder.join(path))).transpose()?;
+        let beacon = beacon.map(|Span(beacon)| beacon);
+        Ok(Ok(Device { address: parsed, kind, dialect, key, beacon, counted: None }))
     }
+}
+
+/// A button's key, from a file with 32 hexadecimal digits.
+fn read_key(path: &Path) -> Result<BindKey, ConfigError> {
+    let unreadable = |error| ConfigError::Unreadable { path: path.to_owned(), error };
+    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    text.trim().parse().map_err(|error| ConfigError::Wrong { path: path.to_owned(), why: format!("{error}") })
 }
 
 /// A duration as people write it: `"500ms"`, `"30s"`, `"5m"`, `"2h"`.
@@ -242,6 +254,7 @@ mod tests {
             (device("kind = 'toaster'"), "toaster"),
             (device("kind = 'blood_pressure'\nkey_file = 'x'"), "key_file"),
             (device("kind = 'alarm_button'\nkey_file = 'x'"), "/etc/hempuls/x"),
+            (device("kind = 'blood_pressure'\nbeacon = '1h'"), "beacon"),
             (device("kind = 'alarm_button'\ndialect = 'beurer'"), "dialect"),
             (
                 device("kind = 'blood_pressure'\n[[device]]\naddress = 'f0:f1:f2:f3:f4:f5'\nkind = 'thermometer'"),

@@ -9,6 +9,8 @@ use hempuls_protocol::ids::{DeviceId, Lane};
 use hempuls_protocol::wire::heartbeat::{DeviceState, Heartbeat, LaneState};
 
 use crate::buffer::{Buffer, Place};
+use crate::config::Device;
+use crate::settings::Desk;
 use crate::{clock, panics};
 
 /// How often the agent says that it is alive.
@@ -26,7 +28,7 @@ impl Default for Config {
 }
 
 /// What the radio knows of the home, for the heartbeat. Clones speak of the same home.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Vitals(Arc<Mutex<Known>>);
 
 #[derive(Default)]
@@ -42,12 +44,6 @@ struct Contact {
 }
 
 impl Vitals {
-    /// Nothing is known of these devices yet.
-    pub fn of(devices: impl IntoIterator<Item = DeviceId>) -> Self {
-        let devices = devices.into_iter().map(|device| (device, Contact::default())).collect();
-        Self(Arc::new(Mutex::new(Known { heard: None, devices })))
-    }
-
     /// An advertisement was really heard, whoever sent it.
     pub fn radio_heard(&self) {
         self.known().heard = Some(clock::now());
@@ -55,16 +51,12 @@ impl Vitals {
 
     /// A device of the home was heard.
     pub fn device_heard(&self, device: &DeviceId) {
-        if let Some(contact) = self.known().devices.get_mut(device) {
-            contact.heard = Some(clock::now());
-        }
+        self.known().devices.entry(device.clone()).or_default().heard = Some(clock::now());
     }
 
     /// A device said how full its battery is, in percent.
     pub fn battery(&self, device: &DeviceId, percent: u8) {
-        if let Some(contact) = self.known().devices.get_mut(device) {
-            contact.battery = Some(percent);
-        }
+        self.known().devices.entry(device.clone()).or_default().battery = Some(percent);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -79,6 +71,8 @@ pub struct Reporter {
     pub vitals: Vitals,
     /// What is on flash.
     pub buffer: Buffer,
+    /// Which devices are this home's.
+    pub desk: Desk,
     /// Where.
     pub state: PathBuf,
 }
@@ -106,19 +100,19 @@ impl Reporter {
         let now = clock::now();
         let age = |heard: Option<Instant>| heard.map(|heard| now.saturating_duration_since(heard).as_secs());
         let known = self.vitals.known();
-        let device = |(device, contact): (&DeviceId, &Contact)| DeviceState {
-            battery: contact.battery,
-            heard_s: age(contact.heard),
-            ..DeviceState::unknown(device.clone())
+        let device = |device: &Device| {
+            let contact = known.devices.get(&device.id()).copied().unwrap_or_default();
+            DeviceState { battery: contact.battery, heard_s: age(contact.heard), ..DeviceState::unknown(device.id()) }
         };
         Heartbeat {
             heard_s: age(known.heard),
             heard,
             refused,
-            devices: known.devices.iter().map(device).collect(),
+            devices: self.desk.home().borrow().devices.iter().map(device).collect(),
             panics: panics::count(),
             disk_free: rustix::fs::statvfs(&self.state).ok().map(|fs| fs.f_bavail * fs.f_frsize),
             certificate_expires: Some(certificate_expires),
+            config: Some(self.desk.state()),
             ..Heartbeat::bare(clock, Lane::ALL.map(lane).into(), env!("CARGO_PKG_VERSION"))
         }
     }

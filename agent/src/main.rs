@@ -2,21 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use hempuls_agent::buffer::Buffer;
 use hempuls_agent::config::{Config, Log};
 use hempuls_agent::enrol::enrol;
-use hempuls_agent::heartbeat::{Reporter, Vitals};
 use hempuls_agent::identity::Folder;
-use hempuls_agent::stop::Stop;
-use hempuls_agent::{clock, panics, radio, uplink};
+use hempuls_agent::{panics, run};
 use hempuls_protocol::enrolment::EnrolmentCode;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -86,64 +79,9 @@ fn execute(command: Command) -> anyhow::Result<()> {
             let config = Config::read(&file.config)?;
             log_to(config.log)?;
             panics::watch();
-            runtime.block_on(run(config))
+            runtime.block_on(run::run(config))
         }
     }
-}
-
-/// For the radio to put its last words on flash, and for the uplink to say goodbye.
-const RADIO_FAREWELL: Duration = Duration::from_millis(1_200);
-const UPLINK_FAREWELL: Duration = Duration::from_millis(600);
-
-async fn run(config: Config) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let (buffer, writer) = Buffer::open(&config.state)?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), epoch = %buffer.state().epoch, "the agent runs");
-
-    let (stopper, stop) = Stop::new();
-    let vitals = Vitals::of(config.devices.iter().map(hempuls_agent::config::Device::id));
-    let reporter = Reporter { vitals: vitals.clone(), buffer: buffer.clone(), state: config.state.clone() };
-    let identity = Folder::in_state(&config.state);
-    let (words, mut heard) = mpsc::unbounded_channel();
-    let mut uplink =
-        tokio::spawn(uplink::run(identity, buffer.clone(), reporter, config.heartbeat, words, stop.clone()));
-    let (_adopt, adopted) = watch::channel(config.devices);
-    tokio::spawn(clock::watch(buffer.clone(), stop.clone()));
-    let mut radio = tokio::spawn(radio::run(config.radio, adopted, buffer.clone(), vitals, stop));
-
-    let listen = async {
-        while let Some(word) = heard.recv().await {
-            match word {
-                uplink::Word::Time(now_ms) => clock::gateway_says(now_ms, &buffer).await,
-                word => tracing::debug!(?word, "the gateway says"),
-            }
-        }
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        () = listen => {}
-        _ = interrupt.recv() => {}
-        _ = &mut uplink => tracing::error!("the uplink ended; the agent stops, to be started anew"),
-        _ = &mut radio => tracing::error!("the radio ended; the agent stops, to be started anew"),
-    }
-    tracing::info!("stopping");
-    stopper.stop();
-    // Both may have ended already, and then have nothing left to do.
-    let _ = timeout(RADIO_FAREWELL, async {
-        if !radio.is_finished() {
-            drop(radio.await)
-        }
-    })
-    .await;
-    let _ = timeout(UPLINK_FAREWELL, async {
-        if !uplink.is_finished() {
-            drop(uplink.await)
-        }
-    })
-    .await;
-    writer.close();
-    Ok(())
 }
 
 fn log_to(log: Log) -> anyhow::Result<()> {

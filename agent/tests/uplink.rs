@@ -10,13 +10,17 @@ use hempuls_agent::buffer::Buffer;
 use hempuls_agent::enrol::{EnrolError, enrol};
 use hempuls_agent::heartbeat::{Config, Reporter, Vitals};
 use hempuls_agent::identity::Folder;
+use hempuls_agent::run::listen;
+use hempuls_agent::settings::{Desk, wish};
 use hempuls_agent::stop::Stop;
 use hempuls_agent::uplink;
+use hempuls_protocol::devices::DeviceKind;
 use hempuls_protocol::enrolment::{EnrolmentCode, Granted};
 use hempuls_protocol::event::{DeviceTrouble, Kind, Trouble};
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::wire::envelope::Envelope;
-use hempuls_protocol::wire::heartbeat::Status;
+use hempuls_protocol::wire::heartbeat::{ConfigState, Status};
+use hempuls_protocol::wire::home_config::{self, HomeConfig};
 use hempuls_protocol::wire::receipt::{Receipt, Receipts};
 use hempuls_protocol::wire::topic::{Matter, Topic};
 use rcgen::{
@@ -101,6 +105,33 @@ async fn an_agent_that_is_not_enrolled_keeps_what_it_hears_and_sends_it_once_it_
 }
 
 #[tokio::test]
+async fn a_device_that_the_gateway_names_is_adopted_and_stays_so_without_network() {
+    let gateway = Gateway::open("localhost").await;
+    let home = Home::new();
+    home.enrol(&gateway, &gateway.code).await.unwrap();
+    let agent = home.start();
+    gateway.store().config = Some(home_config(4).to_bytes());
+    eventually("it is adopted", || agent.desk.home().borrow().devices.len() == 1).await;
+    assert_eq!(agent.desk.state(), ConfigState { revision: 4, refused: None });
+
+    // A configuration of a gateway that knows more kinds of device than this agent.
+    let mut later = home_config(5).to_bytes();
+    let kind = later.windows(3).position(|bytes| bytes == b":F5").unwrap() + 4;
+    later[kind] = 23;
+    gateway.store().config = Some(later);
+    eventually("it is refused", || agent.desk.state().refused.is_some_and(|refused| refused.revision == 5)).await;
+    let after_a_restart = Desk::open(home.0.path(), Vec::new());
+    assert_eq!(after_a_restart.state().revision, 4, "the last good one");
+    assert_eq!(after_a_restart.home().borrow().devices.len(), 1);
+}
+
+fn home_config(revision: u64) -> HomeConfig {
+    let device = wish([0xF0, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5], DeviceKind::BloodPressure, None, None);
+    let time_zone = Some("Europe/Stockholm".into());
+    HomeConfig::new(home_config::Home { revision, devices: vec![device], time_zone, retired: false })
+}
+
+#[tokio::test]
 async fn the_secret_is_not_sent_to_a_server_that_the_code_was_not_made_for() {
     let gateway = Gateway::open("localhost").await;
     let other = EnrolmentCode::new([1; 8], b"another CA");
@@ -153,17 +184,23 @@ impl Home {
 
     fn start(&self) -> Agent {
         let (buffer, _) = Buffer::open(self.0.path()).unwrap();
-        let vitals = Vitals::of([]);
-        let reporter = Reporter { vitals, buffer: buffer.clone(), state: self.0.path().to_owned() };
+        let state = self.0.path().to_owned();
+        let desk = Desk::open(&state, Vec::new());
+        let reporter = Reporter { vitals: Vitals::default(), buffer: buffer.clone(), desk: desk.clone(), state };
         let (stopper, stop) = Stop::new();
-        let (words, _) = mpsc::unbounded_channel();
+        let (words, heard) = mpsc::unbounded_channel();
         tokio::spawn(uplink::run(self.identity(), buffer.clone(), reporter, Config::default(), words, stop));
-        Agent { buffer, _stopper: stopper }
+        tokio::spawn({
+            let (desk, buffer) = (desk.clone(), buffer.clone());
+            async move { listen(heard, &desk, &buffer).await }
+        });
+        Agent { buffer, desk, _stopper: stopper }
     }
 }
 
 struct Agent {
     buffer: Buffer,
+    desk: Desk,
     _stopper: hempuls_agent::stop::Stopper,
 }
 
@@ -188,6 +225,8 @@ struct Store {
     cut: bool,
     /// It answers the next events so.
     forked: Option<Sequence>,
+    /// It says this once.
+    config: Option<Vec<u8>>,
 }
 
 impl Store {
@@ -247,7 +286,7 @@ impl Gateway {
         let store = Arc::new(Mutex::new(Store::default()));
         let broker_port =
             serve(broker, store.clone(), |stream, store| async move { drop(talk_mqtt(stream, store).await) }).await;
-        let desk = Arc::new(Desk { ca, secret: code.secret().to_owned(), broker_port });
+        let desk = Arc::new(EnrolmentDesk { ca, secret: code.secret().to_owned(), broker_port });
         let enrolment_port = serve(enrolment, store.clone(), move |stream, store| {
             let desk = desk.clone();
             async move { desk.answer(stream, store).await }
@@ -279,13 +318,13 @@ where
     port
 }
 
-struct Desk {
+struct EnrolmentDesk {
     ca: CertifiedIssuer<'static, KeyPair>,
     secret: String,
     broker_port: u16,
 }
 
-impl Desk {
+impl EnrolmentDesk {
     async fn answer(&self, mut stream: TlsStream<TcpStream>, store: Arc<Mutex<Store>>) {
         let mut request = Vec::new();
         let body = loop {
@@ -331,8 +370,9 @@ impl Desk {
 /// As much of a broker as an agent needs.
 async fn talk_mqtt(mut stream: TlsStream<TcpStream>, store: Arc<Mutex<Store>>) -> std::io::Result<()> {
     let (mut inbox, mut outbox) = (BytesMut::new(), BytesMut::new());
-    let agent = AGENT.parse().unwrap();
-    let receipts = Topic { agent, matter: Matter::Receipt }.to_string();
+    let topic = |matter| Topic { agent: AGENT.parse().unwrap(), matter }.to_string();
+    let receipts = topic(Matter::Receipt);
+    let mut is_subscribed = false;
     loop {
         loop {
             let packet = match Packet::read(&mut inbox, None) {
@@ -350,6 +390,7 @@ async fn talk_mqtt(mut stream: TlsStream<TcpStream>, store: Arc<Mutex<Store>>) -
                 }
                 Packet::Subscribe(subscribe) => {
                     assert_eq!(subscribe.filters[0].path, receipts);
+                    is_subscribed = true;
                     let return_codes = vec![SubscribeReasonCode::Success(QoS::AtLeastOnce); subscribe.filters.len()];
                     answer(Packet::SubAck(SubAck { pkid: subscribe.pkid, return_codes, properties: None }));
                 }
@@ -369,6 +410,9 @@ async fn talk_mqtt(mut stream: TlsStream<TcpStream>, store: Arc<Mutex<Store>>) -
                 Packet::PingReq(_) => answer(Packet::PingResp(PingResp)),
                 other => panic!("the agent says {other:?}"),
             }
+        }
+        if is_subscribed && let Some(config) = store.lock().unwrap().config.take() {
+            Publish::new(topic(Matter::Config), QoS::AtMostOnce, config, None).write(&mut outbox).unwrap();
         }
         stream.write_all_buf(&mut outbox).await?;
         stream.flush().await?;

@@ -194,8 +194,8 @@ fn is_within(earlier: &Taken, later: &Taken, within: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hempuls_protocol::devices::DeviceKind;
     use hempuls_protocol::devices::alarm_button::{BindKey, announce};
-    use hempuls_protocol::devices::{DeviceKind, Dialect};
     use hempuls_protocol::times::{BootId, Trust};
 
     #[test]
@@ -335,7 +335,7 @@ mod tests {
     }
 
     fn device(key: Option<BindKey>) -> Device {
-        Device { address: ADDRESS, kind: DeviceKind::AlarmButton, dialect: Dialect::Standard, key }
+        Device { address: ADDRESS, kind: DeviceKind::AlarmButton, dialect: None, key, beacon: None, counted: None }
     }
 
     fn at(ms: u64) -> Taken {

@@ -131,7 +131,7 @@ impl Ear {
     }
 
     async fn take(&self, characteristic: Characteristic, payload: &[u8]) {
-        let dialect = self.device.dialect;
+        let dialect = self.device.dialect.unwrap_or_default();
         let meaning = interpret(characteristic, dialect, payload);
         let is_readable = meaning.is_ok();
         let mut signal = Signal { dialect, ..Signal::heard(self.device.id(), characteristic, payload.to_vec()) };
@@ -148,7 +148,9 @@ impl Ear {
         let now = clock::now();
         match self.minutes.iter_mut().find(|minute| minute.characteristic() == characteristic) {
             Some(minute) => minute.add(payload, now),
-            None => self.minutes.push(Minute::begin(characteristic, self.device.dialect, payload, now)),
+            None => {
+                self.minutes.push(Minute::begin(characteristic, self.device.dialect.unwrap_or_default(), payload, now))
+            }
         }
     }
 

@@ -32,6 +32,7 @@ use crate::clock;
 use crate::config::Device;
 use crate::heartbeat::Vitals;
 use crate::sessions::{Address, Effect, Input, Sessions};
+use crate::settings;
 use crate::stop::Stop;
 
 /// What the radio is told.
@@ -42,7 +43,7 @@ pub struct Config {
 }
 
 /// The devices of the home: only these are read or paired. They may change while the program runs.
-pub type Adopted = watch::Receiver<Vec<Device>>;
+pub type Adopted = watch::Receiver<settings::Home>;
 
 /// How often the bus is asked whether it is still there: its library hides that it is not.
 const WATCH: Duration = Duration::from_secs(30);
@@ -59,7 +60,7 @@ const COMES_UP_STEP: Duration = Duration::from_millis(250);
 
 /// Listens to the home until the program stops. What breaks is built anew.
 pub async fn run(config: Config, mut adopted: Adopted, buffer: Buffer, vitals: Vitals, mut stop: Stop) {
-    let mut devices = adopted.borrow_and_update().clone();
+    let mut devices = adopted.borrow_and_update().devices.clone();
     let mut buttons = buttons(&devices, &buffer);
     let mut pause = SHORTEST_PAUSE;
     let mut last_problem = String::new();
@@ -74,7 +75,7 @@ pub async fn run(config: Config, mut adopted: Adopted, buffer: Buffer, vitals: V
         };
         farewell(&mut tasks).await;
         let Some(problem) = problem else {
-            devices = adopted.borrow_and_update().clone();
+            devices = adopted.borrow_and_update().devices.clone();
             buttons = self::buttons(&devices, &buffer);
             tracing::info!(devices = devices.len(), "the devices of this home have changed");
             continue;

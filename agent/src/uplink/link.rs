@@ -186,7 +186,10 @@ impl Link {
             },
             Matter::Config => match HomeConfig::from_bytes(&publish.payload) {
                 Ok(config) => self.pass_on(Word::Config(config.home)),
-                Err(error) => unreadable(error),
+                Err(error) => match HomeConfig::revision(&publish.payload) {
+                    Some(revision) => self.pass_on(Word::UnreadableConfig { revision, why: unknown(&error) }),
+                    None => unreadable(error),
+                },
             },
             Matter::Feedback => match Feedback::from_bytes(&publish.payload) {
                 Ok(feedback) => self.pass_on(Word::Feedback(feedback.alarms)),
@@ -300,4 +303,10 @@ fn stream(events: EventLoop) -> Events {
         Some((event, events))
     })
     .boxed()
+}
+
+/// What an agent says of a configuration that it cannot read.
+fn unknown(error: &minicbor::decode::Error) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    format!("it says something that version {version} of the agent does not know ({error}); update the agent")
 }

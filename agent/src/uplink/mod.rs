@@ -31,6 +31,13 @@ const LOOK_FOR_IDENTITY: Duration = Duration::from_secs(3);
 pub enum Word {
     /// Which devices the agent is to serve.
     Config(Home),
+    /// It sent a configuration that this program cannot read.
+    UnreadableConfig {
+        /// Which.
+        revision: u64,
+        /// Why, for an operator.
+        why: String,
+    },
     /// How far alarms have come.
     Feedback(Vec<AlarmState>),
     /// What time it is, in milliseconds since 1970.

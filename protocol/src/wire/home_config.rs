@@ -4,7 +4,7 @@
 //! refused and why; the gateway answers a revision that is not its own with the present one.
 
 use minicbor::bytes::ByteVec;
-use minicbor::{Decode, Encode};
+use minicbor::{Decode, Decoder, Encode};
 
 use super::{VERSION, decode_whole};
 use crate::devices::{DeviceKind, Dialect};
@@ -115,5 +115,50 @@ impl HomeConfig {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, minicbor::decode::Error> {
         let config: Self = decode_whole(bytes)?;
         if config.version == VERSION { Ok(config) } else { Err(minicbor::decode::Error::message("unknown version")) }
+    }
+
+    /// The revision in a message that may hold what this version cannot read, such as a kind of device that came later:
+    /// so that an agent can say what it refuses.
+    #[must_use]
+    pub fn revision(bytes: &[u8]) -> Option<u64> {
+        let mut decoder = Decoder::new(bytes);
+        let (fields, _version) = (decoder.array().ok()??, decoder.u8().ok()?);
+        let entries = decoder.map().ok()??;
+        for _ in 0..entries.min(bytes.len() as u64) {
+            if decoder.u32().ok()? == 0 {
+                return decoder.u64().ok().filter(|_| fields == 2);
+            }
+            decoder.skip().ok()?;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_revision_is_found_also_where_the_rest_cannot_be_read() {
+        let device = Device {
+            device: "F0:F1:F2:F3:F4:F5".parse().unwrap(),
+            kind: DeviceKind::AlarmButton,
+            dialect: None,
+            key: None,
+            beacon_s: None,
+            counted: None,
+        };
+        let known = HomeConfig::new(Home { revision: 7, devices: vec![device], time_zone: None, retired: false });
+        let mut bytes = known.to_bytes();
+        let address = bytes.windows(2).position(|two| two == b"F0").unwrap();
+        // After the address: key 1, and the kind of device.
+        let kind = address + "F0:F1:F2:F3:F4:F5".len() + 1;
+        assert_eq!(bytes[kind], 5);
+        bytes[kind] = 23;
+        assert!(HomeConfig::from_bytes(&bytes).is_err());
+        assert_eq!(HomeConfig::revision(&bytes), Some(7));
+        for cut in 0..4 {
+            assert_eq!(HomeConfig::revision(&bytes[..cut]), None, "{cut}");
+        }
     }
 }

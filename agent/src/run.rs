@@ -1,0 +1,107 @@
+//! The running program: its parts, and how they end.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::buffer::Buffer;
+use crate::config::Config;
+use crate::heartbeat::{Reporter, Vitals};
+use crate::identity::Folder;
+use crate::settings::Desk;
+use crate::stop::Stop;
+use crate::uplink::{self, Word};
+use crate::{clock, radio};
+
+/// For the radio to put its last words on flash, and for the uplink to say goodbye.
+const RADIO_FAREWELL: Duration = Duration::from_millis(1_200);
+const UPLINK_FAREWELL: Duration = Duration::from_millis(600);
+
+/// Listens, keeps and sends, until it is told to stop.
+///
+/// # Errors
+/// When the state folder cannot be used.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let (buffer, writer) = Buffer::open(&config.state)?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), epoch = %buffer.state().epoch, "the agent runs");
+
+    let (stopper, stop) = Stop::new();
+    let desk = Desk::open(&config.state, config.devices);
+    let vitals = Vitals::default();
+    let reporter =
+        Reporter { vitals: vitals.clone(), buffer: buffer.clone(), desk: desk.clone(), state: config.state.clone() };
+    let identity = Folder::in_state(&config.state);
+    let (words, heard) = mpsc::unbounded_channel();
+    let mut uplink =
+        tokio::spawn(uplink::run(identity, buffer.clone(), reporter, config.heartbeat, words, stop.clone()));
+    tokio::spawn(clock::watch(buffer.clone(), stop.clone()));
+    let mut radio = tokio::spawn(hear(config.radio, desk.home(), buffer.clone(), vitals, stop));
+    let listen = listen(heard, &desk, &buffer);
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        () = listen => {}
+        _ = interrupt.recv() => {}
+        _ = &mut uplink => tracing::error!("the uplink ended; the agent stops, to be started anew"),
+        _ = &mut radio => tracing::error!("the radio ended; the agent stops, to be started anew"),
+    }
+    tracing::info!("stopping");
+    stopper.stop();
+    // Both may have ended already, and then have nothing left to do.
+    let _ = timeout(RADIO_FAREWELL, async {
+        if !radio.is_finished() {
+            drop(radio.await)
+        }
+    })
+    .await;
+    let _ = timeout(UPLINK_FAREWELL, async {
+        if !uplink.is_finished() {
+            drop(uplink.await)
+        }
+    })
+    .await;
+    writer.close();
+    Ok(())
+}
+
+/// Listens to the home, except while the agent is retired.
+async fn hear(config: radio::Config, home: radio::Adopted, buffer: Buffer, vitals: Vitals, mut stop: Stop) {
+    loop {
+        let (hush, hushed) = Stop::new();
+        let mut listening = pin!(radio::run(config.clone(), home.clone(), buffer.clone(), vitals.clone(), hushed));
+        let (mut until_retired, mut until_taken_back) = (home.clone(), home.clone());
+        tokio::select! {
+            () = &mut listening => return,
+            _ = until_retired.wait_for(|home| home.retired) => {}
+            () = stop.asked() => {}
+        }
+        hush.stop();
+        listening.await;
+        if !home.borrow().retired {
+            return;
+        }
+        tracing::warn!("this agent is retired: nothing more is heard, and what is left is sent");
+        tokio::select! {
+            _ = until_taken_back.wait_for(|home| !home.retired) => tracing::info!("this agent is no longer retired"),
+            () = stop.asked() => return,
+        }
+    }
+}
+
+/// Acts on what the gateway says besides receipts.
+pub async fn listen(mut heard: mpsc::UnboundedReceiver<Word>, desk: &Desk, buffer: &Buffer) {
+    while let Some(word) = heard.recv().await {
+        match word {
+            Word::Config(home) => desk.told(home).await,
+            Word::UnreadableConfig { revision, why } => desk.refuse(revision, why).await,
+            Word::Time(now_ms) => clock::gateway_says(now_ms, buffer).await,
+            Word::Feedback(alarms) => tracing::debug!(?alarms, "the gateway says how far alarms have come"),
+        }
+    }
+}
