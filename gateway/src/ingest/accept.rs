@@ -367,6 +367,8 @@ pub struct Answer {
     pub receipt: Receipt,
     /// What to tell a person.
     pub oddities: Vec<Oddity>,
+    /// First numbers of what was taken again, which it settles.
+    pub settled: Vec<(LaneKey, Sequence)>,
 }
 
 /// What is known of the lanes at hand.
@@ -464,24 +466,55 @@ impl Ledger {
         }
     }
 
+    /// What was taken again settles its first number too, in a life that is not over: what never came under a number
+    /// of a volatile epoch, because flash took it in the end, is not waited for. Says which number now repeats it.
+    pub fn settle_first(
+        &mut self,
+        key: &LaneKey,
+        arrival: &Arrival,
+        decision: &Decision,
+        record: &str,
+    ) -> Option<(LaneKey, Sequence)> {
+        let made = match decision {
+            Decision::Store { identity, .. } => identity.map(|_| record.to_owned()),
+            Decision::Repeated { of } => of.clone(),
+            Decision::AlreadyStored { .. } | Decision::Quarantine(_) | Decision::Forked => return None,
+        };
+        let first = clues(key, arrival).origin?;
+        let cursor = self.cursors.get_mut(&first.0).filter(|cursor| cursor.ended.is_none())?;
+        if self.numbers.contains_key(&first) {
+            return None;
+        }
+        cursor.cover(first.1);
+        self.numbers.insert(first.clone(), Numbered { digest: arrival.digest(), quarantined: None, record: made });
+        Some(first)
+    }
+
     /// Decides about all of a parcel at once, and takes the decisions for done.
     pub fn accept(&mut self, parcel: &Parcel, mut new_record: impl FnMut() -> String) -> (Vec<Decision>, Answer) {
         let mut decisions = Vec::with_capacity(parcel.events.len());
-        let mut oddities = Vec::new();
+        let (mut oddities, mut settled) = (Vec::new(), Vec::new());
         for arrival in &parcel.events {
-            let decision = self.decide(&parcel.key, arrival);
-            oddities.extend(self.apply(&parcel.key, arrival, &decision, &new_record()));
+            let (decision, record) = (self.decide(&parcel.key, arrival), new_record());
+            oddities.extend(self.apply(&parcel.key, arrival, &decision, &record));
+            settled.extend(self.settle_first(&parcel.key, arrival, &decision, &record));
             decisions.push(decision);
         }
         self.hear(parcel);
         let receipt = self.receipt(&parcel.key, parcel.events.iter().map(|arrival| arrival.sequence).zip(&decisions));
-        (decisions, Answer { receipt, oddities })
+        (decisions, Answer { receipt, oddities, settled })
     }
 
     /// What is stored under a number, for a receipt; none where it is not known here, or to nobody.
     #[must_use]
     pub fn mark(&self, key: &LaneKey, sequence: Sequence) -> Option<Mark> {
         self.numbers.get(&(key.clone(), sequence))?.digest.map(Mark::from)
+    }
+
+    /// The record that a number made or repeats, where it is known here.
+    #[must_use]
+    pub fn record(&self, key: &LaneKey, sequence: Sequence) -> Option<String> {
+        self.numbers.get(&(key.clone(), sequence))?.record.clone()
     }
 
     /// Notes when a parcel was sent.
@@ -522,7 +555,7 @@ impl Ledger {
         let cursor = self.cursors.entry(key.clone()).or_default();
         cursor.last_heard = cursor.last_heard.max(state.last);
         if cursor.is_out_of_date(clock) {
-            return (Answer { receipt: self.receipt(&key, []), oddities: Vec::new() }, false);
+            return (Answer { receipt: self.receipt(&key, []), oddities: Vec::new(), settled: Vec::new() }, false);
         }
         cursor.hear(clock);
         let mut oddities = Vec::new();
@@ -542,7 +575,7 @@ impl Ledger {
         let rewind = (cursor.forked.is_none() && state.receipted_through > through).then(|| through.next());
         let is_needed = cursor.forked.is_some() || state.receipted_through != through;
         let receipt = Receipt { rewind, ..self.receipt(&key, []) };
-        (Answer { receipt, oddities }, is_needed)
+        (Answer { receipt, oddities, settled: Vec::new() }, is_needed)
     }
 
     /// A buffer began a new life: closes the one before. If its agent does not know which that was, all that are open.
@@ -694,6 +727,25 @@ mod tests {
     }
 
     #[test]
+    fn a_press_in_memory_that_flash_took_before_it_came_is_not_waited_for_in_the_volatile_epoch() {
+        let mut gateway = Gateway::default();
+        let volatile = Side { epoch: 77, ..ALARMS };
+        let again = |n, press: Content| (Some(Origin { epoch: Epoch(77), sequence: Sequence(n) }), press);
+        gateway.sends(ALARMS, 1, &[&began(None)]);
+        assert_eq!(gateway.sends(volatile, 1, &[&press(1, false, 0)]), [stored()]);
+        assert_eq!(gateway.sends(volatile, 3, &[&press(3, false, 2)]), [stored()]);
+
+        assert_eq!(
+            gateway.takes(ALARMS, 2, &[again(2, press(2, false, 1)), again(3, press(3, false, 2))]),
+            [stored(), repeats(3)]
+        );
+
+        assert_eq!(gateway.answer.settled, [(key(volatile), Sequence(2))]);
+        assert_eq!((gateway.through(volatile), gateway.through(ALARMS)), (3, 3));
+        assert_eq!(gateway.sends(volatile, 2, &[&press(2, false, 1)]), [already()], "it comes all the same");
+    }
+
+    #[test]
     fn a_wiped_buffer_loses_what_was_heard_of_and_a_late_arrival_takes_its_loss_back() {
         let mut gateway = Gateway::default();
         gateway.sends(READINGS, 1, &[&began(None), &clockless(1, 0)]);
@@ -827,7 +879,8 @@ mod tests {
     impl Default for Gateway {
         fn default() -> Self {
             let receipt = Receipt::through(Lane::Reading, Epoch(0), Sequence::NONE);
-            Self { ledger: Ledger::default(), beats: 0, records: 0, answer: Answer { receipt, oddities: Vec::new() } }
+            let answer = Answer { receipt, oddities: Vec::new(), settled: Vec::new() };
+            Self { ledger: Ledger::default(), beats: 0, records: 0, answer }
         }
     }
 

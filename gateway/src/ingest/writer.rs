@@ -386,8 +386,12 @@ impl<'a> Desk<'a> {
             };
             let id = new_id(self.now_ms);
             let oddities = self.ledger.apply(key, arrival, &decision, &id);
+            let settled = self.ledger.settle_first(key, arrival, &decision, &id);
             self.odd(key, home, &oddities);
             self.put(parcel, arrival, &decision, id, home);
+            if let Some(first) = settled {
+                self.put_first(first, arrival);
+            }
             unread += u64::from(matches!(decision, Decision::Quarantine(_)));
             decisions.push((arrival.sequence, decision));
         }
@@ -457,6 +461,20 @@ impl<'a> Desk<'a> {
                 self.records.push(record);
             }
         }
+    }
+
+    /// The row of a number whose content came under another.
+    fn put_first(&mut self, (key, sequence): (LaneKey, Sequence), arrival: &Arrival) {
+        self.touched.insert(key.clone());
+        self.events.push(EventRow {
+            record: self.ledger.record(&key, sequence),
+            key,
+            sequence,
+            disposition: Disposition::Repeated,
+            kind: arrival.content().map_or("unreadable", |content| kind_word(&content.kind)),
+            digest: arrival.digest(),
+            content: None,
+        });
     }
 
     fn keep_bytes(&mut self, key: &LaneKey, arrival: &Arrival, why: Why) {

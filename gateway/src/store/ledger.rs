@@ -98,7 +98,8 @@ pub fn why_word(why: Why) -> &'static str {
 /// [`StoreError`], where the store fails.
 pub async fn load(work: &mut SqliteConnection, spans: &[Span], clues: &[Clues]) -> Result<Ledger, StoreError> {
     let mut ledger = Ledger::default();
-    let keys: BTreeSet<&LaneKey> = spans.iter().map(|span| &span.key).collect();
+    let first = clues.iter().filter_map(|clue| clue.origin.as_ref()).map(|(key, _)| key);
+    let keys: BTreeSet<&LaneKey> = spans.iter().map(|span| &span.key).chain(first).collect();
     load_cursors(work, &mut ledger, &keys.into_iter().collect::<Vec<_>>()).await?;
     load_numbers(work, &mut ledger, spans).await?;
     let origins: Vec<Span> = clues
