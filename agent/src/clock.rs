@@ -72,7 +72,7 @@ async fn take_down(correction: Option<TimeCorrection>, buffer: &Buffer) {
 
 /// When the newest event of this boot was taken.
 fn latest_of_this_boot(buffer: &Buffer) -> Option<Taken> {
-    let held = buffer.state();
+    let held = buffer.state().flash?;
     let newest = |lane| buffer.taken_at(Place { epoch: held.epoch, lane, first: held.lane(lane).last });
     let of_this_boot = Lane::ALL.into_iter().filter_map(newest).filter(|taken| taken.boot == boot());
     of_this_boot.max_by_key(|taken| taken.since_boot_ms)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use hempuls_protocol::ids::{DeviceId, Lane};
 use hempuls_protocol::wire::heartbeat::{DeviceState, Heartbeat, LaneState};
 
-use crate::buffer::{Buffer, Place};
+use crate::buffer::{Buffer, Held, Place, Tally};
 use crate::config::Device;
 use crate::settings::Desk;
 use crate::{clock, panics};
@@ -82,8 +82,7 @@ impl Reporter {
     #[must_use]
     pub fn heartbeat(&self, certificate_expires: i64) -> Heartbeat {
         let clock = clock::taken();
-        let held = self.buffer.state();
-        let lane = |lane: Lane| {
+        let lane = |held: &Held, lane: Lane| {
             let state = held.lane(lane);
             let oldest = Place { epoch: held.epoch, lane, first: state.receipted_through.next() };
             let waits = (oldest.first <= state.last).then(|| self.buffer.taken_at(oldest)).flatten();
@@ -96,7 +95,9 @@ impl Reporter {
                 oldest_waiting_s: waits.and_then(|taken| taken.apart(&clock)).map(|age| age.as_secs()),
             }
         };
-        let (heard, refused) = self.buffer.heard_and_refused();
+        let flash = self.buffer.state().flash;
+        let lanes = flash.map_or_else(Vec::new, |held| Lane::ALL.map(|each| lane(&held, each)).into());
+        let Tally { heard, refused } = self.buffer.tally().clone();
         let now = clock::now();
         let age = |heard: Option<Instant>| heard.map(|heard| now.saturating_duration_since(heard).as_secs());
         let known = self.vitals.known();
@@ -107,13 +108,15 @@ impl Reporter {
         Heartbeat {
             heard_s: age(known.heard),
             heard,
-            refused,
+            refused: refused.values().sum(),
             devices: self.desk.home().borrow().devices.iter().map(device).collect(),
             panics: panics::count(),
             disk_free: rustix::fs::statvfs(&self.state).ok().map(|fs| fs.f_bavail * fs.f_frsize),
             certificate_expires: Some(certificate_expires),
             config: Some(self.desk.state()),
-            ..Heartbeat::bare(clock, Lane::ALL.map(lane).into(), env!("CARGO_PKG_VERSION"))
+            flash: Some(self.buffer.flash()),
+            refusals: refused.into_iter().collect(),
+            ..Heartbeat::bare(clock, lanes, env!("CARGO_PKG_VERSION"))
         }
     }
 }

@@ -29,7 +29,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let (buffer, writer) = Buffer::open(&config.state)?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), epoch = %buffer.state().epoch, "the agent runs");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), epoch = ?buffer.state().flash.map(|held| held.epoch), "the agent runs");
 
     let (stopper, stop) = Stop::new();
     let desk = Desk::open(&config.state, config.devices);

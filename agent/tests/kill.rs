@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hempuls_agent::buffer::{Buffer, Place, Room};
 use hempuls_protocol::devices::Characteristic;
-use hempuls_protocol::event::{Content, Event, Kind, Signal};
+use hempuls_protocol::event::{Content, Event, Kind, Origin, Signal};
 use hempuls_protocol::ids::{Lane, Sequence};
 use rand::{Rng as _, SeedableRng as _};
 
@@ -48,13 +48,13 @@ fn nothing_acknowledged_is_missing_or_there_twice_after_kills() {
 #[test]
 fn child() {
     let Some(state) = std::env::var_os(STATE) else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let (buffer, _writer) = Buffer::open(Path::new(&state)).unwrap();
         loop {
             let takes = (0..7).map(|_| async {
                 let mark: u64 = rand::random();
-                let sequence = buffer.take(marked(mark)).await.unwrap();
+                let Origin { sequence, .. } = buffer.take(marked(mark)).await.unwrap();
                 let mut out = std::io::stdout().lock();
                 writeln!(out, "taken {sequence} {mark}").unwrap();
                 out.flush().unwrap();
@@ -85,7 +85,7 @@ fn marked(mark: u64) -> Kind {
 /// Number and mark of every signal on flash.
 fn marks(state: &Path) -> Vec<(u64, u64)> {
     let (buffer, writer) = Buffer::open(state).unwrap();
-    let held = buffer.state();
+    let held = buffer.state().flash.unwrap();
     let mut marks = Vec::new();
     let mut first = held.reading.oldest_kept;
     while first <= held.reading.last {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, ensure};
 use hempuls_agent::buffer::{Buffer, Place, Room};
 use hempuls_protocol::devices::Characteristic;
-use hempuls_protocol::event::{Alarm, Content, Event, Kind, Signal};
+use hempuls_protocol::event::{Alarm, Content, Event, Kind, Origin, Signal};
 use hempuls_protocol::identity::Said;
 use hempuls_protocol::ids::{Lane, Sequence};
 use rand::rngs::StdRng;
@@ -67,16 +67,15 @@ fn nothing_acknowledged_is_missing_or_there_twice_after_power_cuts() {
 #[test]
 fn writer() {
     let Some(state) = std::env::var_os(STATE) else { return };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let (buffer, _writer) = Buffer::open(Path::new(&state)).unwrap();
-        let epoch = buffer.state().epoch;
         loop {
             let takes = (0..7).map(|nth| {
                 let (buffer, lane) = (&buffer, if nth == 0 { Lane::Alarm } else { Lane::Reading });
                 async move {
                     let mark = rand::random();
-                    let Sequence(sequence) = buffer.take(marked(lane, mark)).await.unwrap();
+                    let Origin { epoch, sequence } = buffer.take(marked(lane, mark)).await.unwrap();
                     let mut out = std::io::stdout().lock();
                     writeln!(out, "taken {} {lane} {sequence} {mark}", epoch.0).unwrap();
                     out.flush().unwrap();
@@ -132,7 +131,7 @@ impl Promises {
 
 /// The raw bytes of every signal and press on flash, under epoch, lane and number. A gap is an error.
 fn contents(buffer: &Buffer) -> anyhow::Result<BTreeMap<(u64, Lane, u64), Vec<u8>>> {
-    let held = buffer.state();
+    let held = buffer.state().flash.context("the flash gives nothing")?;
     let mut contents = BTreeMap::new();
     for lane in Lane::ALL {
         let (mut first, last) = (Sequence(1), held.lane(lane).last);

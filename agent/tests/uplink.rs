@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use hempuls_agent::buffer::Buffer;
+use hempuls_agent::buffer::{Buffer, Held};
 use hempuls_agent::enrol::{EnrolError, enrol};
 use hempuls_agent::heartbeat::{Config, Reporter, Vitals};
 use hempuls_agent::identity::Folder;
@@ -56,8 +56,8 @@ async fn an_enrolled_agent_brings_everything_to_the_gateway_and_forgets_it_only_
         agent.take().await;
     }
     eventually("everything is stored", || gateway.store().through(Lane::Reading) == 51).await;
-    eventually("everything is receipted", || agent.buffer.state().reading.receipted_through == Sequence(51)).await;
-    assert_eq!(agent.buffer.state().alarm.receipted_through, Sequence(1));
+    eventually("everything is receipted", || agent.held().reading.receipted_through == Sequence(51)).await;
+    assert_eq!(agent.held().alarm.receipted_through, Sequence(1));
     eventually("a heartbeat came", || gateway.store().heartbeats > 0).await;
 }
 
@@ -72,10 +72,10 @@ async fn what_a_gateway_did_not_receipt_comes_again_after_a_cut() {
         agent.take().await;
     }
     eventually("events arrive and are dropped", || gateway.store().dropped > 0).await;
-    assert_eq!(agent.buffer.state().reading.receipted_through, Sequence::NONE);
+    assert_eq!(agent.held().reading.receipted_through, Sequence::NONE);
     gateway.store().is_broken = false;
     gateway.store().cut = true;
-    eventually("everything is receipted", || agent.buffer.state().reading.receipted_through == Sequence(11)).await;
+    eventually("everything is receipted", || agent.held().reading.receipted_through == Sequence(11)).await;
 }
 
 #[tokio::test]
@@ -85,13 +85,13 @@ async fn a_gateway_that_knows_other_events_under_these_numbers_gets_all_of_them_
     home.enrol(&gateway, &gateway.code).await.unwrap();
     let agent = home.start();
     eventually("it is connected", || gateway.store().through(Lane::Reading) == 1).await;
-    let former = agent.buffer.state().epoch;
+    let former = agent.held().epoch;
     gateway.store().forked = Some(Sequence(1));
     agent.take().await;
-    eventually("a new epoch began", || agent.buffer.state().epoch != former).await;
+    eventually("a new epoch began", || agent.held().epoch != former).await;
     // Both lanes begin, and event 1 and 2 of the reading lane are taken again.
     eventually("it is stored", || gateway.store().through(Lane::Reading) == 3).await;
-    assert_eq!(gateway.store().epoch, Some(agent.buffer.state().epoch));
+    assert_eq!(gateway.store().epoch, Some(agent.held().epoch));
 }
 
 #[tokio::test]
@@ -205,6 +205,10 @@ struct Agent {
 }
 
 impl Agent {
+    fn held(&self) -> Held {
+        self.buffer.state().flash.unwrap()
+    }
+
     async fn take(&self) {
         let device = "F0:F1:F2:F3:F4:F5".parse().unwrap();
         self.buffer.take(Kind::DeviceTrouble(DeviceTrouble { device, trouble: Trouble::NoService })).await.unwrap();

@@ -8,6 +8,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use hempuls_protocol::ids::{Epoch, Sequence};
@@ -50,6 +51,20 @@ pub(super) fn swap(state: &Path, epoch: Epoch, former: Former) -> io::Result<()>
     files::sync_folder(state)?;
     write_life(state, epoch)?;
     remove(&old(state))
+}
+
+/// Whether the file system takes as much as opening the buffer may need.
+pub(super) fn try_to_write(state: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
+    let path = state.join("trial");
+    let written = fs::File::create(&path).and_then(|mut file| {
+        file.write_all(&[0; 128 << 10])?;
+        file.sync_all()
+    });
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => written,
+    }
 }
 
 /// Finishes or discards what a crash left half done.

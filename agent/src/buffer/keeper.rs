@@ -1,20 +1,23 @@
 //! The buffer on its one thread: numbers, limits, receipts, and what to do when the flash fails.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use hempuls_protocol::event::{Content, Kind, Refusal, Refused};
+use hempuls_protocol::event::{Content, Kind, Origin, Refusal, Refused};
 use hempuls_protocol::ids::{DeviceId, Epoch, Lane, Sequence};
 use hempuls_protocol::times::Taken;
+use hempuls_protocol::wire::heartbeat::Takes;
 
 use super::folders::{self, Former};
+use super::found::{Found, Known};
 use super::record::Record;
 use super::renewal::{self, Remains};
 use super::reserve::Reserve;
 use super::shelf::Shelf;
-use super::sled::{Batch, Store, StoreError, Visit};
-use super::{LaneState, RECEIPTS, State, index};
+use super::sled::{Batch, Store, StoreError};
+use super::volatile::Memory;
+use super::{Held, LaneState, RECEIPTS, State, index};
 
 /// How much may lie on flash.
 #[derive(Copy, Clone, Debug)]
@@ -40,24 +43,37 @@ impl Limits {
 pub(super) struct Entry {
     /// Its lane.
     pub(super) lane: Lane,
+    /// Its number in memory, where it was only there.
+    pub(super) origin: Option<Origin>,
     /// The bytes of its content.
     pub(super) content: Vec<u8>,
     /// A button's counter that becomes durable with it.
     pub(super) counter: Option<(DeviceId, u32)>,
+    /// It was heard from a device: if it is not taken, somebody must know.
+    pub(super) is_heard: bool,
 }
 
-/// Where readers find the store. It is away while another takes its place, and when the flash refuses.
+/// Where readers find what there is.
 #[derive(Clone)]
-pub(super) struct Shared(Arc<RwLock<Option<(Epoch, Store)>>>);
+pub(super) struct Shared {
+    /// It is away while another takes its place, and where flash gave nothing.
+    store: Arc<RwLock<Option<(Epoch, Store)>>>,
+    memory: Arc<Mutex<Memory>>,
+}
 
 impl Shared {
     /// The store, to read or to write records. A panic while it was held has harmed nothing: the store guards itself.
     pub(super) fn read(&self) -> RwLockReadGuard<'_, Option<(Epoch, Store)>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.store.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The alarms that flash refused.
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn replace(&self) -> RwLockWriteGuard<'_, Option<(Epoch, Store)>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.store.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,47 +82,49 @@ pub(super) struct Keeper {
     state: PathBuf,
     limits: Limits,
     shared: Shared,
-    epoch: Epoch,
-    shelves: [Shelf; 2],
+    /// What is on flash; none where it has given nothing since the start.
+    life: Option<Life>,
+    /// The flash takes nothing. What is known of it still counts, and what was open may still be read.
+    refuses: bool,
     reserve: Reserve,
     refused: BTreeMap<Refusal, u64>,
     /// There are receipts that only this memory knows.
     unsettled: bool,
 }
 
+/// One life of the buffer.
+struct Life {
+    epoch: Epoch,
+    shelves: [Shelf; 2],
+}
+
+impl Life {
+    fn last(&self) -> [Sequence; 2] {
+        self.shelves.each_ref().map(Shelf::last)
+    }
+}
+
 impl Keeper {
     /// Opens the buffer in the agent's state folder: the one that is there, or what can be saved of it, or a new one.
-    ///
-    /// # Errors
-    /// When the file system refuses. A damaged buffer is no error.
-    pub(super) fn open(state: &Path, limits: Limits, now: &Taken) -> Result<Self, StoreError> {
-        folders::tidy(state).map_err(StoreError::Refused)?;
-        let life = folders::read_life(state).map_err(StoreError::Refused)?;
-        let found = match Found::look(state) {
-            Err(StoreError::Damaged(why)) => salvage(state, life, folders::read_last(state, life), &why, now)?,
-            found => found?,
-        };
-        if life != Some(found.epoch) {
-            folders::write_life(state, found.epoch).map_err(StoreError::Refused)?;
-        }
-        let Found { epoch, store, shelves } = found;
-        let shared = Shared(Arc::new(RwLock::new(Some((epoch, store)))));
-        let reserve = Reserve::new(state);
-        let keeper = Self {
+    /// Where the file system refuses, it is tried again from time to time.
+    pub(super) fn open(state: &Path, limits: Limits, now: &Taken) -> Self {
+        let mut keeper = Self {
             state: state.to_owned(),
             limits,
-            shared,
-            epoch,
-            shelves,
-            reserve,
+            shared: Shared { store: Arc::default(), memory: Arc::new(Mutex::new(Memory::new())) },
+            life: None,
+            refuses: false,
+            reserve: Reserve::new(state),
             refused: BTreeMap::new(),
             unsettled: false,
         };
-        keeper.note_last();
-        Ok(keeper)
+        if let Err(error) = keeper.reopen(now) {
+            keeper.give_up(&error);
+        }
+        keeper
     }
 
-    /// Where readers find the store.
+    /// Where readers find what there is.
     pub(super) fn shared(&self) -> Shared {
         self.shared.clone()
     }
@@ -117,33 +135,58 @@ impl Keeper {
         shared.as_ref().and_then(|(_, store)| store.counters().ok()).into_iter().flatten().collect()
     }
 
-    /// What is on flash.
+    /// What there is.
     pub(super) fn state(&self) -> State {
         let lane = |shelf: &Shelf| LaneState {
             oldest_kept: shelf.oldest(),
             receipted_through: shelf.receipted(),
             last: shelf.last(),
         };
-        State { epoch: self.epoch, alarm: lane(&self.shelves[0]), reading: lane(&self.shelves[1]) }
+        let held = |Life { epoch, shelves: [alarm, reading] }: &Life| Held {
+            epoch: *epoch,
+            alarm: lane(alarm),
+            reading: lane(reading),
+        };
+        let takes = match (self.refuses, self.reserve.is_short()) {
+            (true, _) => Takes::Nothing,
+            (false, true) => Takes::AlarmsOnly,
+            (false, false) => Takes::All,
+        };
+        State { flash: self.life.as_ref().map(held), volatile: self.shared.memory().state(), takes }
     }
 
     /// Takes events, in this order within each lane. Each one that gets a number is durable when this returns.
-    pub(super) fn take(&mut self, entries: &[Entry], now: &Taken) -> Vec<Result<Sequence, Refusal>> {
+    pub(super) fn take(&mut self, entries: &[Entry], now: &Taken) -> Vec<Result<Origin, Refusal>> {
         let admitted = self.admit(entries);
-        let taken = self.write(entries, &admitted).unwrap_or_else(|error| {
-            tracing::error!(%error, "the flash did not take what was heard; opening the buffer again");
-            self.take_after_failure(entries, admitted, &error, now)
+        let taken = if self.refuses {
+            Err(StoreError::away())
+        } else {
+            self.write(entries, &admitted).or_else(|error| {
+                tracing::error!(%error, "the flash did not take what was heard; opening the buffer again");
+                self.take_after_failure(entries, &admitted, &error, now)
+            })
+        };
+        let taken = taken.unwrap_or_else(|error| {
+            self.give_up(&error);
+            admitted.into_iter().map(|refused| Err(refused.unwrap_or(Refusal::Flash))).collect()
         });
-        for why in taken.iter().filter_map(|outcome| outcome.as_ref().err()) {
-            self.refuse(*why);
+        for (entry, outcome) in entries.iter().zip(&taken) {
+            // Who asked for an alarm to be taken keeps it in memory where flash refuses it.
+            if let Err(why) = outcome
+                && entry.is_heard
+                && !(entry.lane == Lane::Alarm && *why == Refusal::Flash)
+            {
+                self.refuse(*why);
+            }
         }
         self.note_last();
         taken
     }
 
     fn note_last(&self) {
-        let last = Lane::ALL.map(|lane| self.shelves[index(lane)].last());
-        if let Err(error) = folders::write_last(&self.state, self.epoch, last) {
+        if let Some(life) = &self.life
+            && let Err(error) = folders::write_last(&self.state, life.epoch, life.last())
+        {
             tracing::debug!(%error, "a buffer that is wiped now could not say how much it held");
         }
     }
@@ -154,20 +197,27 @@ impl Keeper {
     }
 
     /// Notes that the gateway has everything of a lane through a number. [`Keeper::settle`] does the rest.
-    pub(super) fn receipted(&mut self, lane: Lane, through: Sequence, now: &Taken) {
-        self.shelves[index(lane)].receipt(through, day(now));
-        self.unsettled = true;
+    pub(super) fn receipted(&mut self, epoch: Epoch, lane: Lane, through: Sequence, now: &Taken) {
+        if let Some(life) = self.life.as_mut().filter(|life| life.epoch == epoch) {
+            life.shelves[index(lane)].receipt(through, day(now));
+            self.unsettled = true;
+        }
     }
 
     /// Makes everything of a lane from a number on wait again, as far as it is still there.
     pub(super) fn rewind(&mut self, lane: Lane, from: Sequence) {
-        self.shelves[index(lane)].rewind(from);
-        self.unsettled = true;
+        if let Some(life) = &mut self.life {
+            life.shelves[index(lane)].rewind(from);
+            self.unsettled = true;
+        }
     }
 
     /// Keeps the receipts, and lets go of some of what is kept beyond its limit: not of all at once, as somebody may
     /// press a button meanwhile. Says whether there is more to do. It becomes durable with the next batch.
     pub(super) fn settle(&mut self) -> bool {
+        if self.refuses {
+            return false;
+        }
         if std::mem::take(&mut self.unsettled) {
             for lane in Lane::ALL {
                 self.keep_receipts(lane);
@@ -188,22 +238,29 @@ impl Keeper {
     ///
     /// # Errors
     /// When the flash refuses; the present epoch goes on.
-    pub(super) fn fork(&mut self, lane: Lane, from: Sequence, now: &Taken) -> Result<(), StoreError> {
+    pub(super) fn fork(&mut self, lane: Lane, from: Sequence, now: &Taken) -> Result<Epoch, StoreError> {
+        let life = self.life.as_ref().ok_or_else(StoreError::away)?;
         let remains = Remains {
-            epoch: Some(self.epoch),
-            last: Lane::ALL.map(|each| Some(self.shelves[index(each)].last())),
+            epoch: Some(life.epoch),
+            last: life.last().map(Some),
             from: Lane::ALL.map(|each| {
-                let waiting = self.shelves[index(each)].receipted().next();
+                let waiting = life.shelves[index(each)].receipted().next();
                 if each == lane { waiting.min(from) } else { waiting }
             }),
+            damage: None,
         };
         let state = self.state.clone();
         self.renew(|store| renewal::begin(&state, Some(store), &remains, now))
     }
 
-    /// What has time: sums up refusals, lets go of what was kept long enough, and gives flash back.
+    /// What has time: tries a flash that refused, sums up refusals, lets go of what was kept long enough, and gives
+    /// flash back.
     pub(super) fn tend(&mut self, now: &Taken) {
+        if self.refuses && !self.recover(now) {
+            return;
+        }
         self.reserve.restore();
+        self.take_from_memory(now);
         self.sum_up(now);
         if let Some(today) = day(now) {
             let expired = |shelves: &mut [Shelf; 2]| {
@@ -211,10 +268,12 @@ impl Keeper {
             };
             while self.drop_records(expired) {}
         }
-        if self.wastes() {
-            let (state, epoch) = (self.state.clone(), self.epoch);
+        if self.wastes()
+            && let Some(epoch) = self.life.as_ref().map(|life| life.epoch)
+        {
+            let state = self.state.clone();
             match self.renew(|store| renewal::copy(&state, store, epoch)) {
-                Ok(()) => tracing::info!("the buffer was written anew to give flash back"),
+                Ok(_) => tracing::info!("the buffer was written anew to give flash back"),
                 Err(error) => tracing::warn!(%error, "the buffer could not be written anew"),
             }
         }
@@ -222,15 +281,22 @@ impl Keeper {
 
     /// A record could not be read: what cannot be mended is salvaged.
     pub(super) fn inspect(&mut self, epoch: Epoch, now: &Taken) {
-        if epoch == self.epoch
-            && let Err(error) = self.mend(now)
+        let is_present = self.life.as_ref().is_some_and(|life| life.epoch == epoch);
+        if is_present
+            && !self.refuses
+            && let Err(error) = self.reopen(now)
         {
-            tracing::error!(%error, "the buffer cannot be read");
+            self.give_up(&error);
         }
     }
 
     /// Before the program ends: nothing that is known is left in memory only.
     pub(super) fn close(mut self, now: &Taken) {
+        if self.refuses && !self.recover(now) {
+            let alarms = self.shared.memory().waiting().len();
+            return tracing::error!(alarms, "the flash takes nothing; alarms that were only in memory end here");
+        }
+        self.take_from_memory(now);
         self.sum_up(now);
         self.settle();
         if let Some((_, store)) = self.shared.replace().take()
@@ -242,13 +308,15 @@ impl Keeper {
 
     /// Which entries cannot be taken, and why.
     fn admit(&self, entries: &[Entry]) -> Vec<Option<Refusal>> {
-        let mut waiting = self.shelves.each_ref().map(|shelf| (shelf.waiting(), shelf.waiting_bytes()));
+        let shelves = self.life.as_ref().map(|life| &life.shelves);
+        let mut waiting = shelves
+            .map_or([(0, 0); 2], |shelves| shelves.each_ref().map(|shelf| (shelf.waiting(), shelf.waiting_bytes())));
         let mut admit = |entry: &Entry| {
             let (events, bytes) = &mut waiting[index(entry.lane)];
             (*events, *bytes) = (*events + 1, *bytes + entry.content.len() as u64);
             if *events > self.limits.waiting || *bytes > self.limits.waiting_bytes {
                 Some(Refusal::Full)
-            } else if entry.lane == Lane::Reading && self.reserve.is_released() {
+            } else if entry.lane == Lane::Reading && self.reserve.is_short() {
                 Some(Refusal::Flash)
             } else {
                 None
@@ -262,23 +330,26 @@ impl Keeper {
         &mut self,
         entries: &[Entry],
         admitted: &[Option<Refusal>],
-    ) -> Result<Vec<Result<Sequence, Refusal>>, StoreError> {
-        let mut last = self.shelves.each_ref().map(Shelf::last);
+    ) -> Result<Vec<Result<Origin, Refusal>>, StoreError> {
+        let life = self.life.as_mut().ok_or_else(StoreError::away)?;
+        let epoch = life.epoch;
+        let mut last = life.last();
         let mut sizes = Vec::new();
         let mut batch = Batch::default();
         let mut number = |(entry, refused): (&Entry, &Option<Refusal>)| {
             if let Some(why) = refused {
                 return Err(*why);
             }
-            let number = last[index(entry.lane)].next();
-            last[index(entry.lane)] = number;
-            let value = Record { origin: None, content: entry.content.clone() }.to_value(entry.lane, number);
+            let sequence = last[index(entry.lane)].next();
+            last[index(entry.lane)] = sequence;
+            let record = Record { origin: entry.origin, content: entry.content.clone() };
+            let value = record.to_value(entry.lane, sequence);
             sizes.push((entry.lane, value.len()));
-            batch.insert(entry.lane, number, value);
+            batch.insert(entry.lane, sequence, value);
             if let Some((button, counter)) = &entry.counter {
                 batch.count(button, *counter);
             }
-            Ok(number)
+            Ok(Origin { epoch, sequence })
         };
         let numbers = entries.iter().zip(admitted).map(&mut number).collect();
         if !sizes.is_empty() {
@@ -288,7 +359,7 @@ impl Keeper {
             store.sync()?;
         }
         for (lane, size) in sizes {
-            self.shelves[index(lane)].push(size);
+            life.shelves[index(lane)].push(size);
         }
         Ok(numbers)
     }
@@ -297,46 +368,113 @@ impl Keeper {
     fn take_after_failure(
         &mut self,
         entries: &[Entry],
-        mut admitted: Vec<Option<Refusal>>,
+        admitted: &[Option<Refusal>],
         error: &StoreError,
         now: &Taken,
-    ) -> Vec<Result<Sequence, Refusal>> {
-        if matches!(error, StoreError::Refused(_)) {
+    ) -> Result<Vec<Result<Origin, Refusal>>, StoreError> {
+        let mut admitted = admitted.to_vec();
+        if let StoreError::Refused(_) = error
+            && let Err(error) = folders::try_to_write(&self.state).map_err(StoreError::Refused)
+        {
+            // What is open may still be read, also where nothing can be written and nothing opened again.
+            if !error.is_full() {
+                return Err(error);
+            }
+            self.reserve.run_short();
             for (entry, refused) in entries.iter().zip(&mut admitted) {
-                match entry.lane {
-                    Lane::Alarm => self.reserve.release(),
-                    Lane::Reading => *refused = refused.or(Some(Refusal::Flash)),
+                if entry.lane == Lane::Reading {
+                    *refused = refused.or(Some(Refusal::Flash));
                 }
             }
+            if admitted.iter().any(Option::is_none) && !self.reserve.release() {
+                return Err(error);
+            }
+            if let Some(refused) = admitted.iter().copied().collect::<Option<Vec<_>>>() {
+                return Ok(refused.into_iter().map(Err).collect());
+            }
         }
-        let taken = self.mend(now).and_then(|()| self.write(entries, &admitted));
-        taken.unwrap_or_else(|error| {
-            tracing::error!(%error, "the flash takes nothing; is the disk full, read-only or worn out?");
-            admitted.into_iter().map(|refused| Err(refused.unwrap_or(Refusal::Flash))).collect()
-        })
+        self.reopen(now)?;
+        self.write(entries, &admitted)
     }
 
-    /// Opens the buffer again after a failure, as it was after the last batch that became durable.
-    fn mend(&mut self, now: &Taken) -> Result<(), StoreError> {
-        let known = self.shelves.each_ref().map(Shelf::last);
+    /// Opens the buffer, as it was after the last batch that became durable. What is reserved for alarms is also for
+    /// this: without a buffer nothing could be taken, and nothing sent.
+    fn reopen(&mut self, now: &Taken) -> Result<(), StoreError> {
+        match self.open_once(now) {
+            Err(error) if error.is_full() && self.reserve.release() => self.open_once(now),
+            opened => opened,
+        }
+    }
+
+    fn open_once(&mut self, now: &Taken) -> Result<(), StoreError> {
         let shared = self.shared.clone();
         let mut shared = shared.replace();
         *shared = None;
-        folders::tidy(&self.state).map_err(StoreError::Refused)?;
-        let mut found = match Found::look(&self.state) {
-            Err(StoreError::Damaged(why)) => salvage(&self.state, Some(self.epoch), known.map(Some), &why, now)?,
-            found => found?,
+        let known = match &self.life {
+            Some(life) => Known { epoch: Some(life.epoch), last: life.last().map(Some) },
+            None => {
+                let epoch = folders::read_life(&self.state).map_err(StoreError::Refused)?;
+                Known { epoch, last: folders::read_last(&self.state, epoch) }
+            }
         };
-        if found.epoch == self.epoch {
-            found.forget_after(known)?;
+        let mut found = Found::open(&self.state, &known, now)?;
+        if let Some(life) = self.life.as_ref().filter(|life| life.epoch == found.epoch) {
+            found.forget_after(life.last())?;
         }
-        (self.epoch, self.shelves) = (found.epoch, found.shelves);
-        *shared = Some((found.epoch, found.store));
+        let Found { epoch, store, shelves } = found;
+        self.life = Some(Life { epoch, shelves });
+        *shared = Some((epoch, store));
+        drop(shared);
+        self.note_last();
         Ok(())
     }
 
-    /// Puts another buffer in the place of this one.
-    fn renew(&mut self, build: impl FnOnce(&Store) -> Result<Epoch, StoreError>) -> Result<(), StoreError> {
+    /// The flash takes nothing, until it does again.
+    fn give_up(&mut self, error: &StoreError) {
+        if !std::mem::replace(&mut self.refuses, true) {
+            tracing::error!(
+                %error,
+                "the flash takes nothing: alarms are sent from memory, readings are refused. Make sure that the state \
+                 folder exists, that this user may write to it, and that the disk is neither full, read-only nor worn out"
+            );
+        }
+    }
+
+    /// Tries a flash that refused. Says whether it takes something again.
+    fn recover(&mut self, now: &Taken) -> bool {
+        // What is open stays readable as long as there is no hope.
+        let opened = folders::try_to_write(&self.state).map_err(StoreError::Refused).and_then(|()| self.reopen(now));
+        match opened {
+            Ok(()) => {
+                self.refuses = false;
+                tracing::info!("the flash takes again what is heard");
+            }
+            Err(error) => tracing::debug!(%error, "the flash still takes nothing"),
+        }
+        !self.refuses
+    }
+
+    /// Alarms that are in memory only become durable, with the numbers they had there as their origin.
+    fn take_from_memory(&mut self, now: &Taken) {
+        let waiting = self.shared.memory().waiting();
+        let Some((last, _)) = waiting.last() else { return };
+        let through = last.sequence;
+        let entry = |(origin, alarm): (Origin, super::volatile::Alarm)| Entry {
+            lane: Lane::Alarm,
+            origin: Some(origin),
+            content: alarm.content,
+            counter: alarm.counter,
+            is_heard: false,
+        };
+        let entries: Vec<Entry> = waiting.into_iter().map(entry).collect();
+        if self.take(&entries, now).iter().all(Result::is_ok) {
+            self.shared.memory().forget(through);
+            tracing::info!(alarms = entries.len(), "alarms that were only in memory are on flash");
+        }
+    }
+
+    /// Puts another buffer in the place of this one, and says which epoch it is.
+    fn renew(&mut self, build: impl FnOnce(&Store) -> Result<Epoch, StoreError>) -> Result<Epoch, StoreError> {
         self.settle();
         let epoch = {
             let shared = self.shared.read();
@@ -349,30 +487,32 @@ impl Keeper {
         let mut shared = shared.replace();
         *shared = None;
         folders::swap(&self.state, epoch, Former::Goes).map_err(StoreError::Refused)?;
-        let found = Found::look(&self.state)?;
-        (self.epoch, self.shelves) = (found.epoch, found.shelves);
-        *shared = Some((found.epoch, found.store));
+        let Found { epoch, store, shelves } = Found::look(&self.state)?;
+        self.life = Some(Life { epoch, shelves });
+        *shared = Some((epoch, store));
+        drop(shared);
         self.note_last();
-        Ok(())
+        Ok(epoch)
     }
 
     fn keep_receipts(&self, lane: Lane) {
         let shared = self.shared.read();
-        let Some((_, store)) = shared.as_ref() else { return };
-        if let Err(error) = store.set_fact(RECEIPTS[index(lane)], &self.shelves[index(lane)].receipts()) {
+        let Some(((_, store), life)) = shared.as_ref().zip(self.life.as_ref()) else { return };
+        if let Err(error) = store.set_fact(RECEIPTS[index(lane)], &life.shelves[index(lane)].receipts()) {
             tracing::warn!(%error, %lane, "a receipt was not kept; some events will be sent once more");
         }
     }
 
     /// Takes away the records that may go, as many as there is time for. Says whether there may be more.
     fn drop_records(&mut self, mut may_go: impl FnMut(&mut [Shelf; 2]) -> Option<(Lane, Sequence)>) -> bool {
+        let Some(Life { shelves, .. }) = &mut self.life else { return false };
         let mut batch = Batch::default();
         let mut dropped = 0;
         while dropped < DROPPED_AT_ONCE
-            && let Some((lane, number)) = may_go(&mut self.shelves)
+            && let Some((lane, number)) = may_go(shelves)
         {
             batch.remove(lane, number);
-            self.shelves[index(lane)].dropped();
+            shelves[index(lane)].dropped();
             dropped += 1;
         }
         if dropped > 0
@@ -392,21 +532,22 @@ impl Keeper {
         let sums = std::mem::take(&mut self.refused);
         let entry = |(why, count): (&Refusal, &u64)| Entry {
             lane: Lane::Reading,
+            origin: None,
             content: Content { taken: *now, kind: Kind::Refused(Refused { count: *count, why: *why }) }
                 .to_bytes()
                 .into(),
             counter: None,
+            is_heard: false,
         };
         let entries: Vec<Entry> = sums.iter().map(entry).collect();
-        let admitted = self.admit(&entries);
-        let taken = self.write(&entries, &admitted);
-        let kept = taken.unwrap_or_else(|_| vec![Err(Refusal::Flash); entries.len()]);
-        self.refused = sums.into_iter().zip(kept).filter(|(_, kept)| kept.is_err()).map(|(sum, _)| sum).collect();
+        let taken = self.take(&entries, now);
+        self.refused.extend(sums.into_iter().zip(taken).filter(|(_, taken)| taken.is_err()).map(|(sum, _)| sum));
     }
 
     /// Whether the files are much larger than what is in them, and writing them anew takes little.
     fn wastes(&self) -> bool {
-        let held: u64 = self.shelves.iter().map(|shelf| shelf.waiting_bytes() + shelf.kept_bytes()).sum();
+        let Some(Life { shelves, .. }) = &self.life else { return false };
+        let held: u64 = shelves.iter().map(|shelf| shelf.waiting_bytes() + shelf.kept_bytes()).sum();
         let size = self.shared.read().as_ref().map_or(0, |(_, store)| store.size());
         held < SOON_WRITTEN && size > 2 * held + self.limits.waste
     }
@@ -416,91 +557,6 @@ impl Keeper {
 const DROPPED_AT_ONCE: usize = 100;
 /// Bytes that are written anew without anybody waiting long.
 const SOON_WRITTEN: u64 = 4 << 20;
-
-/// A buffer that is whole.
-struct Found {
-    epoch: Epoch,
-    store: Store,
-    shelves: [Shelf; 2],
-}
-
-impl Found {
-    /// Opens the buffer and reads it through: every number is there, and every record is as it was written.
-    fn look(state: &Path) -> Result<Self, StoreError> {
-        let folder = folders::current(state);
-        if !folder.exists() {
-            return Err(StoreError::Damaged("there is none".into()));
-        }
-        let store = Store::open(&folder)?;
-        let epoch = store.epoch()?.ok_or_else(|| StoreError::Damaged("it was never finished".into()))?;
-        let [alarm, reading] = Lane::ALL.map(|lane| Self::shelf(&store, lane));
-        Ok(Self { epoch, shelves: [alarm?, reading?], store })
-    }
-
-    fn shelf(store: &Store, lane: Lane) -> Result<Shelf, StoreError> {
-        let (mut oldest, mut sizes, mut broken) = (Sequence(1), VecDeque::new(), None);
-        store.visit(lane, Sequence::NONE, |number, value| {
-            if sizes.is_empty() {
-                oldest = number;
-            }
-            if number.0 != oldest.0 + sizes.len() as u64 || Record::from_value(value, lane, number).is_err() {
-                broken = Some(number);
-                return Visit::Enough;
-            }
-            sizes.push_back(u32::try_from(value.len()).unwrap_or(u32::MAX));
-            Visit::More
-        })?;
-        if let Some(number) = broken {
-            return Err(StoreError::Damaged(format!("{lane} {number} is missing or changed")));
-        }
-        let receipts = store.fact(RECEIPTS[index(lane)])?;
-        Shelf::found(oldest, sizes, receipts.as_deref()).map_err(|why| StoreError::Damaged(format!("{lane}: {why}")))
-    }
-
-    /// Takes away what was written and never became durable, so that nobody was told of it.
-    fn forget_after(&mut self, known: [Sequence; 2]) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
-        for (lane, known) in Lane::ALL.into_iter().zip(known) {
-            let shelf = &mut self.shelves[index(lane)];
-            while shelf.last() > known {
-                batch.remove(lane, shelf.last());
-                shelf.pop();
-            }
-        }
-        self.store.write(batch)
-    }
-}
-
-/// Begins a new epoch with whatever can still be read, and sets the damaged buffer aside.
-///
-/// Where there is no buffer at all, this is how the first one begins.
-fn salvage(
-    state: &Path,
-    life: Option<Epoch>,
-    last: [Option<Sequence>; 2],
-    why: &str,
-    now: &Taken,
-) -> Result<Found, StoreError> {
-    let folder = folders::current(state);
-    let damaged = if folder.exists() { Store::open(&folder).ok() } else { None };
-    let epoch = damaged.as_ref().and_then(|store| store.epoch().ok().flatten()).or(life);
-    let receipted = |lane: Lane| {
-        let receipts = damaged.as_ref().and_then(|store| store.fact(RECEIPTS[index(lane)]).ok().flatten());
-        let number = receipts.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk::<8>()?)));
-        number.map_or(Sequence::NONE, Sequence)
-    };
-    let remains = Remains { epoch, last, from: Lane::ALL.map(|lane| receipted(lane).next()) };
-    let next = renewal::begin(state, damaged.as_ref(), &remains, now)?;
-    drop(damaged);
-    folders::swap(state, next, Former::SetAside).map_err(StoreError::Refused)?;
-    match epoch {
-        Some(former) => {
-            tracing::error!(epoch = %next, %former, why, "the buffer was damaged; what could be read was taken again")
-        }
-        None => tracing::info!(epoch = %next, "a first buffer"),
-    }
-    Found::look(state)
-}
 
 fn day(now: &Taken) -> Option<i64> {
     now.trusted_wall_ms().map(|ms| ms.div_euclid(86_400_000))

@@ -5,8 +5,10 @@
 //! - Numbers have no gaps. A lane begins with [`Kind::Began`], which says what became of the buffer before.
 //! - A receipted event stays for 14 days or 2 MiB, whichever is less, so that a restored gateway can ask again.
 //! - A damaged buffer is salvaged into a new epoch and set aside. The agent always starts.
+//! - Where flash refuses, readings are refused and counted, and an alarm is sent at once from memory ([`volatile`]).
 
 mod folders;
+mod found;
 mod keeper;
 #[cfg(test)]
 mod model;
@@ -15,30 +17,34 @@ mod renewal;
 mod reserve;
 mod shelf;
 mod sled;
+mod volatile;
+mod writer;
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hempuls_protocol::event::{Content, Event, Kind, Refusal};
+use hempuls_protocol::event::{Content, Event, Kind, Origin, Refusal};
 use hempuls_protocol::identity::content_digest;
 use hempuls_protocol::ids::{DeviceId, Epoch, Lane, Sequence};
 use hempuls_protocol::times::Taken;
+use hempuls_protocol::wire::heartbeat::{FlashState, Takes};
 use hempuls_protocol::wire::receipt::Mark;
 use minicbor::bytes::ByteVec;
 use rustix::fs::FlockOperation;
 use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 
 use self::keeper::{Entry, Keeper, Limits, Shared};
 use self::record::Record;
-use self::sled::{StoreError, Visit};
+use self::sled::Visit;
+use self::writer::Command;
+pub use self::writer::Writer;
 use crate::clock;
 
 /// The agent's events. Clones are handles to the same buffer.
@@ -46,14 +52,34 @@ use crate::clock;
 pub struct Buffer {
     commands: Sender<Command>,
     shared: Shared,
-    state: watch::Receiver<State>,
+    published: Arc<watch::Sender<State>>,
     counters: Arc<BTreeMap<DeviceId, u32>>,
-    tally: Arc<Tally>,
+    tally: Arc<Mutex<Tally>>,
+}
+
+/// What there is.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct State {
+    /// What is on flash; none where flash has given nothing since the start.
+    pub flash: Option<Held>,
+    /// What is only in memory.
+    pub volatile: Volatile,
+    /// What flash takes.
+    pub takes: Takes,
+}
+
+/// What is in memory, because flash refused it: alarms, under an epoch that ends with the program.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Volatile {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The alarms.
+    pub alarm: LaneState,
 }
 
 /// What is on flash.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub struct State {
+pub struct Held {
     /// The buffer's present life.
     pub epoch: Epoch,
     /// The alarm lane.
@@ -62,7 +88,7 @@ pub struct State {
     pub reading: LaneState,
 }
 
-impl State {
+impl Held {
     /// One of the lanes.
     #[must_use]
     pub fn lane(&self, lane: Lane) -> LaneState {
@@ -73,7 +99,7 @@ impl State {
     }
 }
 
-/// What is on flash of one lane.
+/// What there is of one lane.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub struct LaneState {
     /// The lowest number still there.
@@ -84,23 +110,20 @@ pub struct LaneState {
     pub last: Sequence,
 }
 
+impl LaneState {
+    /// A lane that has not begun.
+    pub const EMPTY: Self = Self { oldest_kept: Sequence(1), receipted_through: Sequence::NONE, last: Sequence::NONE };
+}
+
 /// Why the buffer cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another agent has it.
     #[error("another hempuls-agent uses the state folder {0}; stop that one first")]
     InUse(PathBuf),
-    /// The file system refuses.
-    #[error(
-        "the state folder {folder} cannot be used: {error}. Readings would be lost, so the agent does not start. \
-         Make sure that the folder exists, that this user may write to it, and that the disk is neither full nor read-only"
-    )]
-    Folder {
-        /// Which folder.
-        folder: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
+    /// The system gives no thread.
+    #[error("the system gives the agent no thread to write with: {0}. Is there memory left, and a limit on tasks?")]
+    NoThread(io::Error),
 }
 
 /// Why events could not be read.
@@ -114,60 +137,39 @@ pub enum ReadError {
     Unreadable,
 }
 
-/// The buffer's thread. It must be closed for the last receipts to be kept.
-pub struct Writer {
-    commands: Sender<Command>,
-    thread: JoinHandle<()>,
-    /// Held while the program runs, so that no second one uses the folder.
-    _lock: std::fs::File,
-}
-
-impl Writer {
-    /// Writes down what is in memory, and ends the thread.
-    pub fn close(self) {
-        // A thread that is gone has nothing left to say.
-        if self.commands.send(Command::Close).is_ok() {
-            drop(self.thread.join());
-        }
-    }
-}
+/// An alarm that flash has not taken in this time goes out from memory as well: a card may think for long.
+const STALLED: Duration = Duration::from_secs(2);
 
 impl Buffer {
-    /// Opens the buffer in the agent's state folder.
+    /// Opens the buffer in the agent's state folder, whatever is found there: a flash that refuses, and a damaged
+    /// buffer, are no errors.
     ///
     /// # Errors
-    /// [`OpenError`]; a damaged buffer is none.
+    /// [`OpenError`].
     pub fn open(state: &Path) -> Result<(Self, Writer), OpenError> {
-        let refused = |error: io::Error| OpenError::Folder { folder: state.to_owned(), error };
-        DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(refused)?;
-        let lock = std::fs::File::create(state.join("lock")).map_err(refused)?;
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| OpenError::InUse(state.to_owned()))?;
-        let keeper = Keeper::open(state, Limits::SHIPPED, &clock::taken()).map_err(|error| match error {
-            StoreError::Refused(error) => refused(error),
-            StoreError::Damaged(why) => refused(io::Error::other(why)),
-        })?;
+        // What cannot be made is missed when it is used.
+        drop(DirBuilder::new().recursive(true).mode(0o700).create(state));
+        let lock = lock(state)?;
+        let keeper = Keeper::open(state, Limits::SHIPPED, &clock::taken());
         let (commands, inbox) = channel();
-        let (publish, state) = watch::channel(keeper.state());
+        let published = Arc::new(watch::Sender::new(keeper.state()));
         let buffer = Self {
             commands: commands.clone(),
             shared: keeper.shared(),
-            state,
+            published: published.clone(),
             counters: Arc::new(keeper.counters()),
             tally: Arc::default(),
         };
-        let thread = std::thread::Builder::new()
-            .name("buffer".into())
-            .spawn(move || run(keeper, &inbox, &publish))
-            .map_err(refused)?;
-        Ok((buffer, Writer { commands, thread, _lock: lock }))
+        let writer = Writer::start(keeper, commands, inbox, published, lock).map_err(OpenError::NoThread)?;
+        Ok((buffer, writer))
     }
 
-    /// Takes an event, as of this moment. It has its number when it is durable, and not before.
+    /// Takes an event, as of this moment. It has its number when it is durable, and not before; an alarm that flash
+    /// refuses has one in memory, under [`Volatile::epoch`].
     ///
     /// # Errors
     /// Why it was not taken. That is counted already.
-    pub async fn take(&self, kind: Kind) -> Result<Sequence, Refusal> {
+    pub async fn take(&self, kind: Kind) -> Result<Origin, Refusal> {
         self.take_with(kind, None).await
     }
 
@@ -175,54 +177,86 @@ impl Buffer {
     ///
     /// # Errors
     /// Why it was not taken. That is counted already.
-    pub async fn take_press(&self, kind: Kind, button: DeviceId, counter: u32) -> Result<Sequence, Refusal> {
+    pub async fn take_press(&self, kind: Kind, button: DeviceId, counter: u32) -> Result<Origin, Refusal> {
         self.take_with(kind, Some((button, counter))).await
     }
 
-    async fn take_with(&self, kind: Kind, counter: Option<(DeviceId, u32)>) -> Result<Sequence, Refusal> {
-        if matches!(kind, Kind::Signal(_) | Kind::Alarm(_)) {
-            self.tally.heard.fetch_add(1, Ordering::Relaxed);
+    async fn take_with(&self, kind: Kind, counter: Option<(DeviceId, u32)>) -> Result<Origin, Refusal> {
+        let is_heard = matches!(kind, Kind::Signal(_) | Kind::Alarm(_));
+        if is_heard {
+            self.tally().heard += 1;
         }
         let lane = kind.lane().unwrap_or(Lane::Reading);
-        let content = Content { taken: clock::taken(), kind }.to_bytes().into();
+        let content: Vec<u8> = Content { taken: clock::taken(), kind }.to_bytes().into();
         let (done, taken) = oneshot::channel();
-        let command = Command::Take { entry: Entry { lane, content, counter }, done };
-        // The thread ends only after everybody who might hear something.
-        let outcome = if self.commands.send(command).is_ok() { taken.await } else { Ok(Err(Refusal::Flash)) };
-        let outcome = outcome.unwrap_or(Err(Refusal::Flash));
+        let entry = Entry { lane, origin: None, content: content.clone(), counter: counter.clone(), is_heard };
+        self.tell(Command::Take { entry, done });
+        let outcome = match lane {
+            Lane::Reading => taken.await.unwrap_or(Err(Refusal::Flash)),
+            Lane::Alarm => match timeout(STALLED, taken).await {
+                Ok(Ok(Ok(number))) => Ok(number),
+                Ok(Ok(Err(Refusal::Flash)) | Err(_)) | Err(_) => self.take_in_memory(&content, counter),
+                Ok(Ok(Err(why))) => Err(why),
+            },
+        };
         match &outcome {
-            Ok(sequence) => tracing::debug!(event.seq = %sequence, %lane, "event taken"),
+            Ok(Origin { epoch, sequence }) => tracing::debug!(event.seq = %sequence, %epoch, %lane, "event taken"),
             Err(why) => {
-                self.tally.refused.fetch_add(1, Ordering::Relaxed);
+                if is_heard {
+                    *self.tally().refused.entry(*why).or_default() += 1;
+                }
                 tracing::error!(%lane, ?why, "an event could not be taken");
             }
         }
         outcome
     }
 
+    fn take_in_memory(&self, content: &[u8], counter: Option<(DeviceId, u32)>) -> Result<Origin, Refusal> {
+        let taken = self.shared.memory().take(content, counter);
+        self.published.send_modify(|state| state.volatile = self.shared.memory().state());
+        match taken {
+            Some(number) => {
+                tracing::error!("the flash did not take an alarm: it is sent from memory until it arrives");
+                Ok(number)
+            }
+            None => {
+                self.tell(Command::Refuse(Refusal::Full));
+                Err(Refusal::Full)
+            }
+        }
+    }
+
     /// Counts a signal that was heard and may not be taken.
     pub fn refuse(&self, why: Refusal) {
-        self.tally.heard.fetch_add(1, Ordering::Relaxed);
-        self.tally.refused.fetch_add(1, Ordering::Relaxed);
+        let mut tally = self.tally();
+        tally.heard += 1;
+        *tally.refused.entry(why).or_default() += 1;
         self.tell(Command::Refuse(why));
     }
 
-    /// Signals and presses heard since the start, and how many of them were not taken.
-    #[must_use]
-    pub fn heard_and_refused(&self) -> (u64, u64) {
-        (self.tally.heard.load(Ordering::Relaxed), self.tally.refused.load(Ordering::Relaxed))
+    /// Signals and presses since the start of the program.
+    pub fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is on flash.
+    /// How the flash does.
+    #[must_use]
+    pub fn flash(&self) -> FlashState {
+        let State { volatile, takes, .. } = self.state();
+        let in_memory = volatile.alarm.last.0 - volatile.alarm.receipted_through.0;
+        FlashState { takes, in_memory, encrypted: false }
+    }
+
+    /// What there is.
     #[must_use]
     pub fn state(&self) -> State {
-        *self.state.borrow()
+        *self.published.borrow()
     }
 
-    /// Every change of what is on flash.
+    /// Every change of what there is.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<State> {
-        self.state.clone()
+        self.published.subscribe()
     }
 
     /// The highest counter of each button, as it was durable when the buffer was opened.
@@ -232,8 +266,14 @@ impl Buffer {
     }
 
     /// Notes that the gateway has everything of a lane through a number.
-    pub fn receipted(&self, lane: Lane, through: Sequence) {
-        self.tell(Command::Receipted { lane, through });
+    pub fn receipted(&self, epoch: Epoch, lane: Lane, through: Sequence) {
+        let mut memory = self.shared.memory();
+        if epoch != memory.epoch() {
+            return self.tell(Command::Receipted { epoch, lane, through });
+        }
+        memory.forget(through);
+        drop(memory);
+        self.published.send_modify(|state| state.volatile = self.shared.memory().state());
     }
 
     /// Makes everything of a lane from a number on wait again, as far as it is still kept, and says what is there then.
@@ -259,6 +299,12 @@ impl Buffer {
     /// [`ReadError`].
     pub fn read(&self, at: Place, last: Sequence, room: Room) -> Result<Vec<ByteVec>, ReadError> {
         let Place { epoch, lane, first } = at;
+        let memory = self.shared.memory();
+        if memory.epoch() == epoch {
+            let events = memory.read(first, last, room);
+            return if events.is_empty() { Err(ReadError::Unreadable) } else { Ok(events) };
+        }
+        drop(memory);
         let shared = self.shared.read();
         let (present, store) = shared.as_ref().ok_or(ReadError::Unreadable)?;
         if *present != epoch {
@@ -302,7 +348,11 @@ impl Buffer {
     }
 
     fn event(&self, at: Place) -> Option<Event> {
-        let kept = self.state.borrow().lane(at.lane);
+        let State { flash, volatile, .. } = self.state();
+        let kept = match at.lane {
+            Lane::Alarm if at.epoch == volatile.epoch => volatile.alarm,
+            lane => flash?.lane(lane),
+        };
         if at.first < kept.oldest_kept || at.first > kept.last {
             return None;
         }
@@ -337,20 +387,12 @@ pub struct Room {
 }
 
 /// Signals and presses since the start of the program.
-#[derive(Default)]
-struct Tally {
-    heard: AtomicU64,
-    refused: AtomicU64,
-}
-
-enum Command {
-    Take { entry: Entry, done: oneshot::Sender<Result<Sequence, Refusal>> },
-    Refuse(Refusal),
-    Receipted { lane: Lane, through: Sequence },
-    Rewind { lane: Lane, from: Sequence, done: oneshot::Sender<State> },
-    Fork { lane: Lane, from: Sequence, done: oneshot::Sender<State> },
-    Inspect { epoch: Epoch },
-    Close,
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Heard.
+    pub heard: u64,
+    /// Of them, not taken.
+    pub refused: BTreeMap<Refusal, u64>,
 }
 
 /// The names under which the receipts of each lane are kept.
@@ -363,87 +405,12 @@ fn index(lane: Lane) -> usize {
     }
 }
 
-/// At most so many events become durable together.
-const BATCH: usize = 50;
-/// After so long without anything to do there is time to tidy up.
-const QUIET: Duration = Duration::from_secs(5);
-
-/// The buffer's thread: everything that has arrived while the last batch was synced makes the next one.
-fn run(mut keeper: Keeper, inbox: &Receiver<Command>, publish: &watch::Sender<State>) {
-    let mut is_settled = true;
-    loop {
-        let first = match inbox.recv_timeout(if is_settled { QUIET } else { Duration::ZERO }) {
-            Ok(command) => command,
-            Err(RecvTimeoutError::Timeout) if !is_settled => {
-                is_settled = !keeper.settle();
-                publish.send_if_modified(|state| replace(state, keeper.state()));
-                continue;
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                keeper.tend(&clock::taken());
-                publish.send_if_modified(|state| replace(state, keeper.state()));
-                continue;
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-        };
-        let mut takes = Vec::new();
-        let mut rest = Vec::new();
-        for command in std::iter::once(first).chain(inbox.try_iter()).take(BATCH) {
-            match command {
-                Command::Take { entry, done } => takes.push((entry, done)),
-                other => rest.push(other),
-            }
-        }
-        take(&mut keeper, takes, publish);
-        for command in rest {
-            match command {
-                Command::Take { .. } => {}
-                Command::Refuse(why) => keeper.refuse(why),
-                Command::Receipted { lane, through } => keeper.receipted(lane, through, &clock::taken()),
-                Command::Rewind { lane, from, done } => {
-                    keeper.rewind(lane, from);
-                    let _ = done.send(keeper.state());
-                }
-                Command::Fork { lane, from, done } => {
-                    match keeper.fork(lane, from, &clock::taken()) {
-                        Ok(()) => {
-                            tracing::warn!(epoch = %keeper.state().epoch, "a new epoch: what waited was taken again")
-                        }
-                        Err(error) => tracing::error!(%error, "a new epoch could not begin; it will when asked again"),
-                    }
-                    let _ = done.send(keeper.state());
-                }
-                Command::Inspect { epoch } => keeper.inspect(epoch, &clock::taken()),
-                Command::Close => return keeper.close(&clock::taken()),
-            }
-        }
-        is_settled = !keeper.settle();
-        publish.send_if_modified(|state| replace(state, keeper.state()));
+/// Sees to it that no second program uses the folder. The folder itself is locked, for which nothing has to be written.
+fn lock(state: &Path) -> Result<Option<File>, OpenError> {
+    let Ok(folder) = File::open(state) else { return Ok(None) };
+    match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse(state.to_owned())),
+        // A file system without locks has no other agent on it that could be noticed.
+        Ok(()) | Err(_) => Ok(Some(folder)),
     }
-    keeper.close(&clock::taken());
-}
-
-/// Takes a batch, alarms first, and tells everybody what became of theirs.
-fn take(
-    keeper: &mut Keeper,
-    mut takes: Vec<(Entry, oneshot::Sender<Result<Sequence, Refusal>>)>,
-    publish: &watch::Sender<State>,
-) {
-    if takes.is_empty() {
-        return;
-    }
-    takes.sort_by_key(|(entry, _)| entry.lane);
-    let (entries, waiting): (Vec<Entry>, Vec<_>) = takes.into_iter().unzip();
-    let outcomes = keeper.take(&entries, &clock::taken());
-    publish.send_if_modified(|state| replace(state, keeper.state()));
-    for (done, outcome) in waiting.into_iter().zip(outcomes) {
-        // Who does not wait any more has it on flash all the same.
-        let _ = done.send(outcome);
-    }
-}
-
-fn replace(state: &mut State, by: State) -> bool {
-    let changed = *state != by;
-    *state = by;
-    changed
 }

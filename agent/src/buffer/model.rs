@@ -3,16 +3,16 @@
 use std::collections::VecDeque;
 use std::path::Path;
 
-use hempuls_protocol::event::{Content, Kind, Origin, Previous, Refusal};
+use hempuls_protocol::event::{BufferDamaged, Content, Damage, Kind, Origin, Previous, Refusal};
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::times::{BootId, Taken, Trust};
 use proptest::prelude::*;
 
-use super::index;
 use super::keeper::{Entry, Keeper, Limits};
 use super::record::Record;
 use super::renewal::readable;
 use super::sled::{Batch, Store, Visit};
+use super::{Held, index};
 
 const LIMITS: Limits = Limits { waiting: 12, waiting_bytes: 1 << 20, kept_bytes: 300, waste: 1 << 30 };
 const NOW: Taken = Taken { boot: BootId([1; 16]), since_boot_ms: 1, wall_ms: Some(1), trust: Trust::Synchronised };
@@ -65,13 +65,13 @@ struct Model {
 }
 
 impl Model {
-    fn take(&mut self, lane: Lane, content: &[u8]) -> Result<u64, Refusal> {
+    fn take(&mut self, lane: Lane, content: &[u8]) -> Result<Origin, Refusal> {
         let lines = &mut self.lanes[index(lane)];
         if lines.last() - lines.receipted >= LIMITS.waiting {
             return Err(Refusal::Full);
         }
         lines.records.push_back(Record { origin: None, content: content.to_vec() });
-        Ok(lines.last())
+        Ok(Origin { epoch: self.epoch, sequence: Sequence(lines.last()) })
     }
 
     fn receipt(&mut self, lane: Lane, through: u64) {
@@ -118,19 +118,25 @@ impl Model {
             let last_taken = Some(Sequence(lines.last()));
             Lines::began(began(Some(Previous { epoch: former, last_taken, taken_again: Vec::new() })))
         });
+        let content = damaged(Damage::Gone, 0);
+        self.lanes[index(Lane::Reading)].records.push_back(Record { origin: None, content });
         self.epoch = epoch;
     }
 
     fn check(&self, keeper: &Keeper) {
-        let state = keeper.state();
-        assert_eq!(state.epoch, self.epoch);
+        let held = held(keeper);
+        assert_eq!(held.epoch, self.epoch);
         for lane in Lane::ALL {
-            let (lines, found) = (&self.lanes[index(lane)], state.lane(lane));
+            let (lines, found) = (&self.lanes[index(lane)], held.lane(lane));
             let numbers = (found.oldest_kept.0, found.receipted_through.0, found.last.0);
             assert_eq!(numbers, (lines.oldest, lines.receipted, lines.last()), "{lane}");
             assert_eq!(records(keeper, lane), lines.from(0).map(|(n, r)| (n, r.clone())).collect::<Vec<_>>(), "{lane}");
         }
     }
+}
+
+fn damaged(damage: Damage, taken_again: u64) -> Vec<u8> {
+    Content { taken: NOW, kind: Kind::BufferDamaged(BufferDamaged { damage, taken_again }) }.to_bytes().into()
 }
 
 fn began(previous: Option<Previous>) -> Vec<u8> {
@@ -152,11 +158,15 @@ fn records(keeper: &Keeper, lane: Lane) -> Vec<(u64, Record)> {
 }
 
 fn open(state: &Path) -> Keeper {
-    Keeper::open(state, LIMITS, &NOW).unwrap()
+    Keeper::open(state, LIMITS, &NOW)
+}
+
+fn held(keeper: &Keeper) -> Held {
+    keeper.state().flash.unwrap()
 }
 
 fn entry(lane: Lane, content: &[u8]) -> Entry {
-    Entry { lane, content: content.to_vec(), counter: None }
+    Entry { lane, origin: None, content: content.to_vec(), counter: None, is_heard: true }
 }
 
 #[derive(Clone, Debug)]
@@ -191,7 +201,7 @@ proptest! {
         let state = tempfile::tempdir().unwrap();
         let mut keeper = open(state.path());
         let first = began(None);
-        let mut model = Model { epoch: keeper.state().epoch, lanes: [(); 2].map(|()| Lines::began(first.clone())) };
+        let mut model = Model { epoch: held(&keeper).epoch, lanes: [(); 2].map(|()| Lines::began(first.clone())) };
         model.check(&keeper);
         for step in steps {
             match step {
@@ -199,10 +209,10 @@ proptest! {
                     let entries: Vec<Entry> = takes.iter().map(|(lane, content)| entry(*lane, content)).collect();
                     let taken = keeper.take(&entries, &NOW);
                     let expected: Vec<_> = takes.iter().map(|(lane, content)| model.take(*lane, content)).collect();
-                    prop_assert_eq!(taken, expected.into_iter().map(|n| n.map(Sequence)).collect::<Vec<_>>());
+                    prop_assert_eq!(taken, expected);
                 }
                 Step::Receipt(lane, through) => {
-                    keeper.receipted(lane, Sequence(through), &NOW);
+                    keeper.receipted(model.epoch, lane, Sequence(through), &NOW);
                     while keeper.settle() {}
                     model.receipt(lane, through);
                 }
@@ -213,7 +223,7 @@ proptest! {
                 }
                 Step::Fork(lane, from) => {
                     keeper.fork(lane, Sequence(from), &NOW).unwrap();
-                    model.fork(lane, from, keeper.state().epoch);
+                    model.fork(lane, from, held(&keeper).epoch);
                 }
                 Step::Reopen => {
                     drop(keeper);
@@ -223,7 +233,7 @@ proptest! {
                     drop(keeper);
                     std::fs::remove_dir_all(state.path().join("buffer")).unwrap();
                     keeper = open(state.path());
-                    model.wipe(keeper.state().epoch);
+                    model.wipe(held(&keeper).epoch);
                 }
             }
             model.check(&keeper);
@@ -237,8 +247,8 @@ fn a_damaged_record_begins_a_new_epoch_with_everything_else() {
     let mut keeper = open(state.path());
     let entries: Vec<Entry> = (2..=9).map(|n| entry(Lane::Reading, &[n; 10])).collect();
     keeper.take(&entries, &NOW);
-    keeper.receipted(Lane::Reading, Sequence(3), &NOW);
-    let former = keeper.state().epoch;
+    keeper.receipted(held(&keeper).epoch, Lane::Reading, Sequence(3), &NOW);
+    let former = held(&keeper).epoch;
     keeper.close(&NOW);
 
     let store = Store::open(&state.path().join("buffer")).unwrap();
@@ -249,12 +259,13 @@ fn a_damaged_record_begins_a_new_epoch_with_everything_else() {
     drop(store);
 
     let keeper = open(state.path());
-    assert_ne!(keeper.state().epoch, former);
+    assert_ne!(held(&keeper).epoch, former);
     let found = records(&keeper, Lane::Reading);
     let ranges = vec![(Sequence(4), Sequence(5)), (Sequence(7), Sequence(9))];
     let previous = Previous { epoch: former, last_taken: Some(Sequence(9)), taken_again: ranges };
     assert_eq!(found[0].1.content, began(Some(previous)));
-    let origins: Vec<Origin> = found[1..].iter().map(|(_, record)| record.origin.unwrap()).collect();
+    assert_eq!(found[1].1.content, damaged(Damage::Unreadable, 6));
+    let origins: Vec<Origin> = found[2..].iter().map(|(_, record)| record.origin.unwrap()).collect();
     assert_eq!(origins, [4, 5, 7, 8, 9].map(|n| Origin { epoch: former, sequence: Sequence(n) }));
     assert!(state.path().join("buffer.bad-1").exists());
 }
@@ -264,7 +275,7 @@ fn a_missing_record_is_noticed() {
     let state = tempfile::tempdir().unwrap();
     let mut keeper = open(state.path());
     keeper.take(&[entry(Lane::Alarm, b"2"), entry(Lane::Alarm, b"3"), entry(Lane::Alarm, b"4")], &NOW);
-    let former = keeper.state().epoch;
+    let former = held(&keeper).epoch;
     keeper.close(&NOW);
     let store = Store::open(&state.path().join("buffer")).unwrap();
     let mut batch = Batch::default();
@@ -273,14 +284,14 @@ fn a_missing_record_is_noticed() {
     assert_eq!(readable(&store, Lane::Alarm, Sequence(1)), [(Sequence(1), Sequence(2)), (Sequence(4), Sequence(4))]);
     store.sync().unwrap();
     drop(store);
-    assert_ne!(open(state.path()).state().epoch, former);
+    assert_ne!(held(&open(state.path())).epoch, former);
 }
 
 #[test]
 fn files_that_are_no_buffer_at_all_do_not_keep_the_agent_from_starting() {
     let state = tempfile::tempdir().unwrap();
     let keeper = open(state.path());
-    let former = keeper.state().epoch;
+    let former = held(&keeper).epoch;
     keeper.close(&NOW);
     for entry in std::fs::read_dir(state.path().join("buffer")).unwrap() {
         let path = entry.unwrap().path();
@@ -290,8 +301,9 @@ fn files_that_are_no_buffer_at_all_do_not_keep_the_agent_from_starting() {
         }
     }
     let mut keeper = open(state.path());
-    assert_ne!(keeper.state().epoch, former);
-    assert_eq!(keeper.take(&[entry(Lane::Alarm, b"help")], &NOW), [Ok(Sequence(2))]);
+    assert_ne!(held(&keeper).epoch, former);
+    let epoch = held(&keeper).epoch;
+    assert_eq!(keeper.take(&[entry(Lane::Alarm, b"help")], &NOW), [Ok(Origin { epoch, sequence: Sequence(2) })]);
 }
 
 #[test]
@@ -314,7 +326,7 @@ fn what_is_refused_is_summed_up_once_there_is_room() {
     let entries: Vec<Entry> = (0..20).map(|n| entry(Lane::Reading, &[n])).collect();
     let refused = keeper.take(&entries, &NOW).iter().filter(|outcome| outcome.is_err()).count();
     assert_eq!(refused, 20 - 11, "12 may wait, one of them the beginning");
-    keeper.receipted(Lane::Reading, Sequence(12), &NOW);
+    keeper.receipted(held(&keeper).epoch, Lane::Reading, Sequence(12), &NOW);
     keeper.tend(&NOW);
     let (_, last) = records(&keeper, Lane::Reading).pop().unwrap();
     let sum = hempuls_protocol::event::Refused { count: 9, why: Refusal::Full };
@@ -325,19 +337,19 @@ fn what_is_refused_is_summed_up_once_there_is_room() {
 fn a_buffer_that_wastes_flash_is_written_anew_and_holds_the_same() {
     let state = tempfile::tempdir().unwrap();
     let limits = Limits { waiting: 10_000, waiting_bytes: 8 << 20, kept_bytes: 1_000, waste: 1 << 20 };
-    let mut keeper = Keeper::open(state.path(), limits, &NOW).unwrap();
+    let mut keeper = Keeper::open(state.path(), limits, &NOW);
     for round in 0..40u8 {
         let entries: Vec<Entry> = (0..50).map(|_| entry(Lane::Reading, &[round; 900])).collect();
         keeper.take(&entries, &NOW);
     }
-    let through = Sequence(keeper.state().reading.last.0 - 5);
-    keeper.receipted(Lane::Reading, through, &NOW);
+    let through = Sequence(held(&keeper).reading.last.0 - 5);
+    keeper.receipted(held(&keeper).epoch, Lane::Reading, through, &NOW);
     while keeper.settle() {}
-    let (before, held) = (on_flash(state.path()), records(&keeper, Lane::Reading));
+    let (before, kept) = (on_flash(state.path()), records(&keeper, Lane::Reading));
     keeper.tend(&NOW);
     assert!(on_flash(state.path()) < before / 2, "{before} bytes before");
-    assert!(records(&keeper, Lane::Reading) == held);
-    assert_eq!(keeper.state().reading.receipted_through, through);
+    assert!(records(&keeper, Lane::Reading) == kept);
+    assert_eq!(held(&keeper).reading.receipted_through, through);
 }
 
 fn on_flash(state: &Path) -> u64 {

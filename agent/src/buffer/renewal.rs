@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use hempuls_protocol::event::{Began, Content, Kind, Previous};
+use hempuls_protocol::event::{Began, BufferDamaged, Content, Damage, Kind, Previous};
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::times::Taken;
 
@@ -19,16 +19,24 @@ pub(super) struct Remains {
     pub(super) last: [Option<Sequence>; 2],
     /// From which number on each lane is taken again.
     pub(super) from: [Sequence; 2],
+    /// What was wrong with it, where something was.
+    pub(super) damage: Option<Damage>,
 }
 
 /// Writes the first buffer of a new epoch: what became of the one before, and its records from certain numbers on.
 pub(super) fn begin(state: &Path, source: Option<&Store>, remains: &Remains, now: &Taken) -> Result<Epoch, StoreError> {
     let epoch = Epoch(rand::random());
     let next = fresh(state)?;
-    for lane in Lane::ALL {
-        let again = source.map_or_else(Vec::new, |source| readable(source, lane, remains.from[index(lane)]));
+    let again =
+        Lane::ALL.map(|lane| source.map_or_else(Vec::new, |source| readable(source, lane, remains.from[index(lane)])));
+    let taken_again = again.iter().flatten().map(|(first, last)| last.0 - first.0 + 1).sum();
+    for (lane, again) in Lane::ALL.into_iter().zip(again) {
         let mut writer = Writer { store: &next, lane, next: Sequence(1), batch: Batch::default(), batched: 0 };
         writer.push(&Record { origin: None, content: began(remains, lane, &again, now) })?;
+        if let Some(damage) = remains.damage.filter(|_| lane == Lane::Reading) {
+            let kind = Kind::BufferDamaged(BufferDamaged { damage, taken_again });
+            writer.push(&Record { origin: None, content: Content { taken: *now, kind }.to_bytes().into() })?;
+        }
         let Some(source) = source else {
             writer.finish()?;
             continue;

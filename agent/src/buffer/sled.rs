@@ -40,6 +40,12 @@ impl StoreError {
     pub(super) fn away() -> Self {
         Self::Refused(io::Error::other("the buffer is not open"))
     }
+
+    /// There is no room.
+    pub(super) fn is_full(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(self, Self::Refused(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
 }
 
 /// What must happen together: records in the order of their numbers, and a button's counter with its press.

@@ -12,7 +12,7 @@ use btleplug::api::{CharPropFlags, Characteristic as Gatt, Peripheral as _, Valu
 use btleplug::platform::Peripheral;
 use futures::{Stream, StreamExt as _};
 use hempuls_protocol::devices::{Characteristic, interpret, is_stream};
-use hempuls_protocol::event::{DeviceTrouble, Kind, Signal, Trouble};
+use hempuls_protocol::event::{DeviceTrouble, Kind, Origin, Signal, Trouble};
 use hempuls_protocol::ids::UserSlot;
 use hempuls_protocol::times::DeviceTime;
 use tokio::sync::{mpsc, watch};
@@ -166,7 +166,7 @@ impl Ear {
     async fn keep(&self, signal: Signal, is_readable: bool) {
         let (device, characteristic) = (self.device.id(), signal.characteristic);
         // What could not be taken is counted and logged by the buffer.
-        if let Ok(sequence) = self.buffer.take(Kind::Signal(signal)).await {
+        if let Ok(Origin { sequence, .. }) = self.buffer.take(Kind::Signal(signal)).await {
             tracing::info!(device.id = %device, event.seq = %sequence, %characteristic, "a signal is on flash");
         }
         if !is_readable {

@@ -16,7 +16,7 @@ use btleplug::api::{Central as _, CentralEvent, CentralState, Manager as _, Peri
 use btleplug::platform::{Adapter, Manager, Peripheral, PeripheralId};
 use futures::{FutureExt as _, Stream, StreamExt as _};
 use hempuls_protocol::devices::{Characteristic, DeviceKind};
-use hempuls_protocol::event::{Alarm, Content, Event, Kind};
+use hempuls_protocol::event::{Alarm, Content, Event, Kind, Origin};
 use hempuls_protocol::ids::{DeviceId, Lane, Sequence};
 use hempuls_protocol::times::Taken;
 use tokio::sync::{mpsc, watch};
@@ -320,8 +320,8 @@ impl Home {
                         None => self.buffer.take(kind).await,
                     };
                     match taken {
-                        Ok(sequence) => {
-                            tracing::info!(device.id = %device, event.seq = %sequence, "an alarm is on flash")
+                        Ok(Origin { epoch, sequence }) => {
+                            tracing::info!(device.id = %device, %epoch, event.seq = %sequence, "an alarm is taken")
                         }
                         Err(_) => buttons.not_taken(&alarm),
                     }
@@ -390,7 +390,7 @@ fn buttons(devices: &[Device], buffer: &Buffer) -> Buttons {
 
 /// The last alarms on flash, which may still be in the air.
 fn latest_alarms(buffer: &Buffer) -> Vec<(Alarm, Taken)> {
-    let held = buffer.state();
+    let Some(held) = buffer.state().flash else { return Vec::new() };
     let mut alarms = Vec::new();
     let mut first = Sequence(held.alarm.last.0.saturating_sub(LATEST - 1)).max(held.alarm.oldest_kept);
     while first <= held.alarm.last {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use futures::stream::{BoxStream, unfold};
-use hempuls_protocol::ids::Lane;
 use hempuls_protocol::wire::envelope::Envelope;
 use hempuls_protocol::wire::feedback::Feedback;
 use hempuls_protocol::wire::heartbeat::Status;
@@ -56,10 +55,10 @@ pub(super) struct Link {
     client: AsyncClient,
     /// The library's event loop as a stream, so that nothing is lost when something else happens while it works.
     events: Events,
-    /// The lanes of the envelopes given to the library that have no packet id yet, in order.
-    queued: VecDeque<Lane>,
-    /// The lane of each packet id that the broker has not acknowledged.
-    unacknowledged: HashMap<u16, Lane>,
+    /// Where the envelopes began that were given to the library and have no packet id yet, in order.
+    queued: VecDeque<Place>,
+    /// Where the envelope of each packet id began that the broker has not acknowledged.
+    unacknowledged: HashMap<u16, Place>,
     is_online: bool,
     pub(super) was_online: bool,
     /// When the broker last said anything.
@@ -152,22 +151,22 @@ impl Link {
             }
             Event::Incoming(Packet::Publish(publish)) => self.receive(&publish).await,
             Event::Incoming(Packet::PubAck(answer)) => {
-                let Some(lane) = self.unacknowledged.remove(&answer.pkid) else { return Ok(()) };
+                let Some(at) = self.unacknowledged.remove(&answer.pkid) else { return Ok(()) };
                 let answer = match answer.reason {
                     PubAckReason::Success => Answer::Accepted,
                     reason => {
-                        tracing::warn!(%lane, ?reason, "the broker does not take this lane's events; trying again later");
+                        tracing::warn!(lane = %at.lane, ?reason, "the broker does not take this lane's events; trying again later");
                         Answer::Refused
                     }
                 };
-                self.perform(Input::Acknowledged { lane, answer }).await
+                self.perform(Input::Acknowledged { at, answer }).await
             }
             Event::Outgoing(Outgoing::Publish(id)) => {
                 // Heartbeats have no packet id.
                 if id != 0
-                    && let Some(lane) = self.queued.pop_front()
+                    && let Some(at) = self.queued.pop_front()
                 {
-                    self.unacknowledged.insert(id, lane);
+                    self.unacknowledged.insert(id, at);
                 }
                 Ok(())
             }
@@ -226,20 +225,15 @@ impl Link {
         let mut effects = VecDeque::from(self.window.handle(input, clock::now()));
         while let Some(effect) = effects.pop_front() {
             let result = match effect {
-                Effect::Send { lane, first, last, room } => {
-                    let epoch = self.window.epoch();
-                    let sent = self.buffer.read(Place { epoch, lane, first }, last, room);
-                    match sent
-                        .ok()
-                        .and_then(|events| self.send(lane, Envelope::pack(epoch, first, clock::taken(), events)))
-                    {
-                        Some(sent) => sent,
-                        None => Input::Unsent { lane },
-                    }
+                Effect::Send { at, last, room } => {
+                    let events = self.buffer.read(at, last, room);
+                    let envelope = |events| Envelope::pack(at.epoch, at.first, clock::taken(), events);
+                    let sent = events.ok().and_then(|events| self.send(at, envelope(events)));
+                    sent.unwrap_or(Input::Unsent { at })
                 }
-                Effect::Receipted { lane, through } => {
+                Effect::Receipted { epoch, lane, through } => {
                     tracing::debug!(%lane, %through, "receipted");
-                    self.buffer.receipted(lane, through);
+                    self.buffer.receipted(epoch, lane, through);
                     continue;
                 }
                 Effect::Rewind { lane, from } => {
@@ -257,15 +251,15 @@ impl Link {
         Ok(())
     }
 
-    fn send(&mut self, lane: Lane, envelope: Envelope) -> Option<Input> {
+    fn send(&mut self, at: Place, envelope: Envelope) -> Option<Input> {
         let (last, bytes) = (envelope.last(), envelope.to_bytes());
         let size = bytes.len();
         let properties = PublishProperties { message_expiry_interval: Some(EXPIRY_S), ..PublishProperties::default() };
-        let topic = self.topic(Matter::Events(lane));
+        let topic = self.topic(Matter::Events(at.lane));
         self.client.try_publish_with_properties(topic, QoS::AtLeastOnce, false, bytes, properties).ok()?;
-        self.queued.push_back(lane);
-        tracing::debug!(%lane, event.seq = %envelope.first, count = envelope.count, "sent");
-        Some(Input::Sent { lane, last, bytes: size })
+        self.queued.push_back(at);
+        tracing::debug!(lane = %at.lane, event.seq = %envelope.first, count = envelope.count, "sent");
+        Some(Input::Sent { at, last, bytes: size })
     }
 
     fn beat(&self) {

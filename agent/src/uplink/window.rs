@@ -2,6 +2,7 @@
 //!
 //! Nothing is forgotten before the gateway's receipt. Connecting starts over at the oldest unreceipted event.
 //! What the broker acknowledges only frees its slot. An alarm always finds one.
+//! An alarm that flash refused goes out under an epoch of its own, beside and before whatever is on flash.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::wire::receipt::{Mark, Receipt};
 
-use crate::buffer::{LaneState, Room, State};
+use crate::buffer::{Held, LaneState, Place, Room, State, Volatile};
 
 /// What happened.
 #[derive(Clone, Debug)]
@@ -18,14 +19,14 @@ pub enum Input {
     Connected,
     /// The broker is gone, and with it whatever was on its way.
     Disconnected,
-    /// What is on flash: there may be more, or the buffer may have begun another epoch by itself.
+    /// What there is: there may be more, or the buffer may have begun another epoch by itself.
     Holds(State),
-    /// What is on flash after [`Effect::Rewind`] or [`Effect::Fork`].
+    /// What there is after [`Effect::Rewind`] or [`Effect::Fork`].
     Renewed(State),
     /// [`Effect::Send`] was done: events through `last`, so many bytes.
     Sent {
-        /// The lane.
-        lane: Lane,
+        /// Where it began.
+        at: Place,
         /// The last event in the envelope.
         last: Sequence,
         /// The envelope's size.
@@ -33,13 +34,13 @@ pub enum Input {
     },
     /// [`Effect::Send`] could not be done: the flash did not give the events.
     Unsent {
-        /// The lane.
-        lane: Lane,
+        /// Where it was to begin.
+        at: Place,
     },
-    /// The broker answered one envelope of this lane.
+    /// The broker answered one envelope.
     Acknowledged {
-        /// The lane.
-        lane: Lane,
+        /// Where the envelope began.
+        at: Place,
         /// What it said.
         answer: Answer,
     },
@@ -47,7 +48,7 @@ pub enum Input {
     Receipt {
         /// Its word.
         receipt: Receipt,
-        /// What is on flash under its `through`, if it is still kept.
+        /// What the agent has under its `through`, if it is still kept.
         own: Option<Mark>,
     },
     /// The time of [`Window::next_wake`] has come.
@@ -69,13 +70,11 @@ pub enum Answer {
 /// What to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Effect {
-    /// Put events from `first` on into one envelope, not beyond `last` and not more than there is room for; then say
+    /// Put events from a place on into one envelope, not beyond `last` and not more than there is room for; then say
     /// [`Input::Sent`] or [`Input::Unsent`].
     Send {
-        /// The lane.
-        lane: Lane,
-        /// The first event.
-        first: Sequence,
+        /// Where it begins.
+        at: Place,
         /// The last event that may go in.
         last: Sequence,
         /// How much may go in.
@@ -83,6 +82,8 @@ pub enum Effect {
     },
     /// The gateway has everything through this number.
     Receipted {
+        /// The life that the number belongs to.
+        epoch: Epoch,
         /// The lane.
         lane: Lane,
         /// The number.
@@ -125,30 +126,44 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 /// The window of one agent.
 #[derive(Clone, Debug)]
 pub struct Window {
-    epoch: Epoch,
     online: bool,
+    /// The life of what is on flash; none while flash gives nothing.
+    epoch: Option<Epoch>,
+    /// Alarms in memory.
+    volatile: LaneWindow,
     alarms: LaneWindow,
     readings: LaneWindow,
     rate: Rate,
 }
 
+/// The parts of the window, the most urgent first.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Line {
+    Volatile,
+    Alarm,
+    Reading,
+}
+
+impl Line {
+    const ALL: [Self; 3] = [Self::Volatile, Self::Alarm, Self::Reading];
+}
+
 impl Window {
-    /// A window on what is on flash, not connected.
+    /// A window on what there is, not connected.
     #[must_use]
     pub fn new(held: State) -> Self {
-        Self {
-            epoch: held.epoch,
+        let Volatile { epoch, alarm } = held.volatile;
+        let nothing = LaneWindow::new(epoch, Lane::Alarm, LaneState::EMPTY);
+        let mut window = Self {
             online: false,
-            alarms: LaneWindow::new(Lane::Alarm, held.alarm),
-            readings: LaneWindow::new(Lane::Reading, held.reading),
+            epoch: None,
+            volatile: LaneWindow::new(epoch, Lane::Alarm, alarm),
+            readings: LaneWindow { lane: Lane::Reading, ..nothing.clone() },
+            alarms: nothing,
             rate: Rate::default(),
-        }
-    }
-
-    /// The life of the buffer that the numbers belong to.
-    #[must_use]
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
+        };
+        window.begin(held.flash);
+        window
     }
 
     /// What to do about what happened.
@@ -158,22 +173,32 @@ impl Window {
         match input {
             Input::Connected => self.restart(true),
             Input::Disconnected => self.restart(false),
-            Input::Holds(held) if held.epoch == self.epoch => {
-                self.alarms.last = held.alarm.last;
-                self.readings.last = held.reading.last;
+            Input::Holds(State { flash, volatile, takes: _ }) => {
+                self.volatile.holds(volatile.alarm);
+                match flash {
+                    Some(held) if self.epoch == Some(held.epoch) => {
+                        self.alarms.last = held.alarm.last;
+                        self.readings.last = held.reading.last;
+                    }
+                    flash => self.begin(flash),
+                }
             }
-            Input::Holds(held) => self.begin(held),
-            Input::Renewed(held) if held.epoch == self.epoch => {
-                self.alarms.renew(held.alarm);
-                self.readings.renew(held.reading);
+            Input::Renewed(State { flash, volatile, takes: _ }) => {
+                self.volatile.holds(volatile.alarm);
+                match flash {
+                    Some(held) if self.epoch == Some(held.epoch) => {
+                        self.alarms.renew(held.alarm);
+                        self.readings.renew(held.reading);
+                    }
+                    flash => self.begin(flash),
+                }
             }
-            Input::Renewed(held) => self.begin(held),
-            Input::Sent { lane, last, bytes } => {
+            Input::Sent { at, last, bytes } => {
                 let delivered = self.rate.delivered;
-                self.lane(lane).sent(last, bytes, delivered, now);
+                self.of(at).sent(last, bytes, delivered, now);
             }
-            Input::Unsent { lane } => self.lane(lane).unsent(now),
-            Input::Acknowledged { lane, answer } => self.lane(lane).acknowledged(answer, now),
+            Input::Unsent { at } => self.of(at).unsent(now),
+            Input::Acknowledged { at, answer } => self.of(at).acknowledged(answer, now),
             Input::Receipt { receipt, own } => effects.extend(self.receipt(&receipt, own, now)),
             Input::Tick { jitter: spread } => jitter = spread.clamp(0.0, 1.0),
         }
@@ -187,14 +212,31 @@ impl Window {
         if !self.online {
             return None;
         }
-        let lanes = [&self.alarms, &self.readings];
-        let probes = lanes.into_iter().filter(|lane| self.has_slot(lane.lane)).filter_map(|lane| lane.due());
-        let answers = lanes.into_iter().filter_map(|lane| lane.slots.front()).map(|sent| *sent + ANSWER_PATIENCE);
+        let probes = Line::ALL.into_iter().filter(|line| self.has_slot(*line)).filter_map(|line| self.line(line).due());
+        let answers = self.oldest_unanswered().map(|sent| sent + ANSWER_PATIENCE);
         probes.chain(answers).min()
     }
 
-    fn lane(&mut self, lane: Lane) -> &mut LaneWindow {
-        match lane {
+    fn line(&self, line: Line) -> &LaneWindow {
+        match line {
+            Line::Volatile => &self.volatile,
+            Line::Alarm => &self.alarms,
+            Line::Reading => &self.readings,
+        }
+    }
+
+    fn line_mut(&mut self, line: Line) -> &mut LaneWindow {
+        match line {
+            Line::Volatile => &mut self.volatile,
+            Line::Alarm => &mut self.alarms,
+            Line::Reading => &mut self.readings,
+        }
+    }
+
+    /// The part that an envelope belongs to, whichever life of the flash it is from: its slot is taken all the same.
+    fn of(&mut self, at: Place) -> &mut LaneWindow {
+        match at.lane {
+            Lane::Alarm if at.epoch == self.volatile.epoch => &mut self.volatile,
             Lane::Alarm => &mut self.alarms,
             Lane::Reading => &mut self.readings,
         }
@@ -202,38 +244,50 @@ impl Window {
 
     fn restart(&mut self, online: bool) {
         self.online = online;
-        self.alarms.restart();
-        self.readings.restart();
+        Line::ALL.into_iter().for_each(|line| self.line_mut(line).restart());
     }
 
-    /// Another epoch. Answers to what is on its way still come, so the slots stay taken.
-    fn begin(&mut self, held: State) {
-        self.epoch = held.epoch;
-        for (lane, state) in [(&mut self.alarms, held.alarm), (&mut self.readings, held.reading)] {
-            let slots = std::mem::take(&mut lane.slots);
-            *lane = LaneWindow { slots, ..LaneWindow::new(lane.lane, state) };
+    /// Another epoch on flash, or none. Answers to what is on its way still come, so the slots stay taken.
+    fn begin(&mut self, held: Option<Held>) {
+        self.epoch = held.map(|held| held.epoch);
+        let epoch = self.epoch.unwrap_or(self.volatile.epoch);
+        let [alarm, reading] = held.map_or([LaneState::EMPTY; 2], |held| [held.alarm, held.reading]);
+        for (window, state) in [(&mut self.alarms, alarm), (&mut self.readings, reading)] {
+            let slots = std::mem::take(&mut window.slots);
+            *window = LaneWindow { slots, ..LaneWindow::new(epoch, window.lane, state) };
         }
     }
 
     fn receipt(&mut self, receipt: &Receipt, own: Option<Mark>, now: Instant) -> Option<Effect> {
-        let lane = receipt.lane;
-        if receipt.epoch != self.epoch || self.alarms.renewing || self.readings.renewing {
-            return None;
+        let (epoch, lane) = (receipt.epoch, receipt.lane);
+        let line = match lane {
+            Lane::Alarm if epoch == self.volatile.epoch => Line::Volatile,
+            Lane::Reading if epoch == self.volatile.epoch => return None,
+            Lane::Alarm => Line::Alarm,
+            Lane::Reading => Line::Reading,
+        };
+        if line != Line::Volatile {
+            if self.epoch != Some(epoch) || self.alarms.renewing || self.readings.renewing {
+                return None;
+            }
+            let window = self.line(line);
+            let beyond = (receipt.through > window.last).then(|| window.last.next());
+            let is_anothers = receipt.mark.zip(own).is_some_and(|(stored, own)| stored != own);
+            let parted = is_anothers.then(|| window.receipted.next());
+            if let Some(from) = receipt.forked.or(beyond).or(parted) {
+                self.alarms.renewing = true;
+                self.readings.renewing = true;
+                return Some(Effect::Fork { lane, from });
+            }
+            let window = self.line_mut(line);
+            if let Some(from) = receipt.rewind.filter(|from| *from <= window.receipted) {
+                window.renewing = true;
+                return Some(Effect::Rewind { lane, from });
+            }
         }
-        let beyond = (receipt.through > self.lane(lane).last).then(|| self.lane(lane).last.next());
-        let is_anothers = receipt.mark.zip(own).is_some_and(|(stored, own)| stored != own);
-        let parted = is_anothers.then(|| self.lane(lane).receipted.next());
-        if let Some(from) = receipt.forked.or(beyond).or(parted) {
-            self.alarms.renewing = true;
-            self.readings.renewing = true;
-            return Some(Effect::Fork { lane, from });
-        }
-        let window = self.lane(lane);
-        if let Some(from) = receipt.rewind.filter(|from| *from <= window.receipted) {
-            window.renewing = true;
-            return Some(Effect::Rewind { lane, from });
-        }
-        let through = receipt.through;
+        let window = self.line_mut(line);
+        // Nobody but this program can have given out a number of the volatile epoch.
+        let through = receipt.through.min(window.last);
         let arrived = window.receipted(through);
         let progress = through > window.receipted;
         if progress {
@@ -250,7 +304,7 @@ impl Window {
         for envelope in arrived {
             self.rate.note(&envelope, now);
         }
-        progress.then_some(Effect::Receipted { lane, through })
+        progress.then_some(Effect::Receipted { epoch, lane, through })
     }
 
     /// Sends what there is to send and room for; alarms first.
@@ -258,29 +312,32 @@ impl Window {
         if !self.online {
             return;
         }
-        let unanswered = [&self.alarms, &self.readings].into_iter().filter_map(|lane| lane.slots.front());
-        if unanswered.min().is_some_and(|sent| *sent + ANSWER_PATIENCE <= now) {
+        if self.oldest_unanswered().is_some_and(|sent| sent + ANSWER_PATIENCE <= now) {
             self.restart(false);
             effects.push(Effect::Reconnect);
             return;
         }
-        for lane in Lane::ALL {
-            if !self.has_slot(lane) {
+        for line in Line::ALL {
+            if !self.has_slot(line) {
                 continue;
             }
             let bytes = self.rate.window();
-            let window = self.lane(lane);
+            let window = self.line_mut(line);
             let send =
                 if window.due().is_some_and(|due| due <= now) { window.probe(jitter, now) } else { window.send(bytes) };
             effects.extend(send);
         }
     }
 
-    fn has_slot(&self, lane: Lane) -> bool {
-        let free = self.alarms.taken_slots() + self.readings.taken_slots() < SLOTS;
-        match lane {
-            Lane::Alarm => free,
-            Lane::Reading => free && self.readings.taken_slots() < READING_SLOTS,
+    fn oldest_unanswered(&self) -> Option<Instant> {
+        Line::ALL.into_iter().filter_map(|line| self.line(line).slots.front().copied()).min()
+    }
+
+    fn has_slot(&self, line: Line) -> bool {
+        let free = Line::ALL.into_iter().map(|line| self.line(line).taken_slots()).sum::<usize>() < SLOTS;
+        match line {
+            Line::Volatile | Line::Alarm => free,
+            Line::Reading => free && self.readings.taken_slots() < READING_SLOTS,
         }
     }
 }
@@ -288,10 +345,11 @@ impl Window {
 /// One lane's part of the window.
 #[derive(Clone, Debug)]
 struct LaneWindow {
+    epoch: Epoch,
     lane: Lane,
     /// The gateway has everything through this number.
     receipted: Sequence,
-    /// The last number on flash.
+    /// The last number given out.
     last: Sequence,
     /// The number to send next.
     next: Sequence,
@@ -333,8 +391,9 @@ enum Pace {
 }
 
 impl LaneWindow {
-    fn new(lane: Lane, held: LaneState) -> Self {
+    fn new(epoch: Epoch, lane: Lane, held: LaneState) -> Self {
         Self {
+            epoch,
             lane,
             receipted: held.receipted_through,
             last: held.last,
@@ -357,12 +416,22 @@ impl LaneWindow {
         self.pace = Pace::Flowing;
     }
 
+    /// There is more in memory, or less, since flash has taken what was there.
+    fn holds(&mut self, held: LaneState) {
+        self.last = held.last;
+        if held.receipted_through > self.receipted {
+            self.receipted(held.receipted_through);
+            self.receipted = held.receipted_through;
+            self.next = self.next.max(self.receipted.next());
+        }
+    }
+
     /// The buffer was rewound, if this lane asked for it.
     fn renew(&mut self, held: LaneState) {
         self.last = held.last;
         if self.renewing {
             let slots = std::mem::take(&mut self.slots);
-            *self = Self { slots, ..Self::new(self.lane, held) };
+            *self = Self { slots, ..Self::new(self.epoch, self.lane, held) };
         }
     }
 
@@ -418,7 +487,7 @@ impl LaneWindow {
 
     fn pack(&mut self, first: Sequence, last: Sequence, room: Room, is_probe: bool) -> Effect {
         self.packing = Some(Packing { first, is_probe });
-        Effect::Send { lane: self.lane, first, last, room }
+        Effect::Send { at: Place { epoch: self.epoch, lane: self.lane, first }, last, room }
     }
 
     fn sent(&mut self, last: Sequence, bytes: usize, delivered: u64, now: Instant) {
@@ -505,6 +574,7 @@ impl Rate {
 mod tests {
     use super::*;
     use crate::clock;
+    use hempuls_protocol::wire::heartbeat::Takes;
     use proptest::prelude::*;
 
     #[test]
@@ -615,7 +685,7 @@ mod tests {
         agent.receives(Lane::Reading, 10);
         let rewind = Receipt { rewind: Some(Sequence(5)), ..receipt(Lane::Reading, 4) };
         assert_eq!(agent.hears(Input::Receipt { receipt: rewind, own: None }), ["rewind reading 5"]);
-        agent.held.reading.receipted_through = Sequence(4);
+        agent.flash().reading.receipted_through = Sequence(4);
         let held = agent.held;
         assert_eq!(agent.hears(Input::Renewed(held)), ["reading 5..=10"]);
     }
@@ -627,9 +697,7 @@ mod tests {
         let forked = Receipt { forked: Some(Sequence(7)), ..receipt(Lane::Reading, 10) };
         assert_eq!(agent.hears(Input::Receipt { receipt: forked, own: None }), ["fork reading 7"]);
         assert_eq!(agent.takes(Lane::Alarm, 1), NOTHING, "nothing is sent under the old epoch any more");
-        agent.held.epoch = Epoch(2);
-        agent.held.reading = lane_state(0, 5);
-        agent.held.alarm = lane_state(0, 2);
+        *agent.flash() = Held { epoch: Epoch(2), alarm: lane_state(0, 2), reading: lane_state(0, 5) };
         let held = agent.held;
         assert_eq!(agent.hears(Input::Renewed(held)), ["alarm 1..=2", "reading 1..=5"]);
     }
@@ -646,8 +714,54 @@ mod tests {
         let mut agent = Agent::online();
         agent.answers = false;
         assert_eq!(agent.takes(Lane::Reading, 1), ["reading 2"]);
-        assert_eq!(agent.hears(Input::Unsent { lane: Lane::Reading }), NOTHING);
+        assert_eq!(agent.hears(Input::Unsent { at: place(Lane::Reading) }), NOTHING);
         assert_eq!(agent.waits(10), ["reading 2"]);
+    }
+
+    #[test]
+    fn an_alarm_in_memory_goes_out_before_everything_else_until_it_is_receipted() {
+        let mut agent = Agent::offline();
+        agent.takes(Lane::Alarm, 1);
+        agent.remembers(1);
+        assert_eq!(agent.hears(Input::Connected), ["memory 1", "alarm 2"]);
+        for _ in 0..100 {
+            assert_eq!(agent.waits(10), ["memory 1", "alarm 2"]);
+            for epoch in [VOLATILE, FLASH] {
+                agent
+                    .hears(Input::Acknowledged { at: Place { epoch, ..place(Lane::Alarm) }, answer: Answer::Accepted });
+            }
+        }
+        let receipt = Receipt::through(Lane::Alarm, VOLATILE, Sequence(1));
+        assert_eq!(agent.hears(Input::Receipt { receipt, own: None }), ["receipted memory 1"]);
+        assert_eq!(agent.waits(10), ["alarm 2"]);
+    }
+
+    #[test]
+    fn an_alarm_that_flash_has_taken_at_last_is_not_sent_from_memory_again() {
+        let mut agent = Agent::online();
+        assert_eq!(agent.remembers(2), ["memory 1..=2"]);
+        agent.held.volatile.alarm.receipted_through = Sequence(2);
+        assert_eq!(agent.takes(Lane::Alarm, 2), ["alarm 2..=3"]);
+        agent.acknowledged(Lane::Alarm, Answer::Accepted);
+        agent.hears(Input::Acknowledged {
+            at: Place { epoch: VOLATILE, ..place(Lane::Alarm) },
+            answer: Answer::Accepted,
+        });
+        assert_eq!(agent.waits(10), ["alarm 2..=3"]);
+        assert_eq!(agent.remembers(1), ["memory 3"]);
+    }
+
+    #[test]
+    fn a_flash_that_gives_nothing_at_the_start_keeps_no_alarm_back_and_its_own_are_sent_when_it_does() {
+        let mut agent = Agent::offline();
+        agent.held.flash = None;
+        agent.window = Window::new(agent.held);
+        agent.remembers(1);
+        assert_eq!(agent.hears(Input::Connected), ["memory 1"]);
+        let on_flash = Receipt { forked: Some(Sequence(1)), ..receipt(Lane::Reading, 9) };
+        assert_eq!(agent.hears(Input::Receipt { receipt: on_flash, own: None }), NOTHING, "nobody knows what is there");
+        agent.held.flash = Some(Held { epoch: FLASH, alarm: lane_state(1, 1), reading: lane_state(7, 9) });
+        assert_eq!(agent.hears(Input::Holds(agent.held)), ["reading 8..=9"]);
     }
 
     #[test]
@@ -679,6 +793,8 @@ mod tests {
 
     const NOTHING: [&str; 0] = [];
     const EVENT: usize = 128;
+    const FLASH: Epoch = Epoch(1);
+    const VOLATILE: Epoch = Epoch(77);
 
     /// An agent whose flash always gives what is asked for, with events of one size.
     struct Agent {
@@ -689,20 +805,30 @@ mod tests {
     }
 
     impl Agent {
-        /// Connected; each lane has had its first event receipted.
+        /// Each lane has had its first event receipted.
+        fn offline() -> Self {
+            let held = on_flash(lane_state(1, 1));
+            Self { window: Window::new(held), held, now: clock::now(), answers: true }
+        }
+
         fn online() -> Self {
-            let held = State { epoch: Epoch(1), alarm: lane_state(1, 1), reading: lane_state(1, 1) };
-            let mut agent = Self { window: Window::new(held), held, now: clock::now(), answers: true };
+            let mut agent = Self::offline();
             assert_eq!(agent.hears(Input::Connected), NOTHING);
             agent
         }
 
+        fn flash(&mut self) -> &mut Held {
+            self.held.flash.as_mut().unwrap()
+        }
+
         fn takes(&mut self, lane: Lane, events: u64) -> Vec<String> {
-            let state = match lane {
-                Lane::Alarm => &mut self.held.alarm,
-                Lane::Reading => &mut self.held.reading,
-            };
-            state.last = Sequence(state.last.0 + events);
+            more(&mut self.held, lane, events);
+            self.hears(Input::Holds(self.held))
+        }
+
+        /// Flash refuses this many alarms.
+        fn remembers(&mut self, alarms: u64) -> Vec<String> {
+            self.held.volatile.alarm.last = Sequence(self.held.volatile.alarm.last.0 + alarms);
             self.hears(Input::Holds(self.held))
         }
 
@@ -711,7 +837,7 @@ mod tests {
         }
 
         fn acknowledged(&mut self, lane: Lane, answer: Answer) -> Vec<String> {
-            self.hears(Input::Acknowledged { lane, answer })
+            self.hears(Input::Acknowledged { at: place(lane), answer })
         }
 
         fn waits(&mut self, seconds: u64) -> Vec<String> {
@@ -730,16 +856,17 @@ mod tests {
             let mut done = Vec::new();
             while let Some(effect) = todo.pop_front() {
                 done.push(match effect {
-                    Effect::Send { lane, first, last, room } => {
-                        let most = room.events.min((room.bytes / EVENT).max(1)) as u64;
-                        let last = last.min(Sequence(first.0 + most - 1));
-                        let bytes = usize::try_from(last.0 - first.0 + 1).unwrap() * EVENT;
+                    Effect::Send { at, last, room } => {
+                        let (last, bytes) = packed(at, last, room);
                         if self.answers {
-                            todo.extend(self.window.handle(Input::Sent { lane, last, bytes }, self.now));
+                            todo.extend(self.window.handle(Input::Sent { at, last, bytes }, self.now));
                         }
-                        if first == last { format!("{lane} {first}") } else { format!("{lane} {first}..={last}") }
+                        let (line, first) = (line(at.epoch, at.lane), at.first);
+                        if first == last { format!("{line} {first}") } else { format!("{line} {first}..={last}") }
                     }
-                    Effect::Receipted { lane, through } => format!("receipted {lane} {through}"),
+                    Effect::Receipted { epoch, lane, through } => {
+                        format!("receipted {} {through}", line(epoch, lane))
+                    }
                     Effect::Rewind { lane, from } => format!("rewind {lane} {from}"),
                     Effect::Fork { lane, from } => format!("fork {lane} {from}"),
                     Effect::Reconnect => "reconnect".into(),
@@ -753,12 +880,42 @@ mod tests {
         }
     }
 
+    fn line(epoch: Epoch, lane: Lane) -> &'static str {
+        if epoch == VOLATILE { "memory" } else { lane.as_str() }
+    }
+
+    /// What goes into an envelope: the last event and the size.
+    fn packed(at: Place, last: Sequence, room: Room) -> (Sequence, usize) {
+        let most = room.events.min((room.bytes / EVENT).max(1)) as u64;
+        let last = last.min(Sequence(at.first.0 + most - 1));
+        (last, usize::try_from(last.0 - at.first.0 + 1).unwrap() * EVENT)
+    }
+
+    /// Both lanes so on flash, nothing in memory.
+    fn on_flash(lane: LaneState) -> State {
+        let flash = Some(Held { epoch: FLASH, alarm: lane, reading: lane });
+        State { flash, volatile: Volatile { epoch: VOLATILE, alarm: LaneState::EMPTY }, takes: Takes::All }
+    }
+
+    fn more(held: &mut State, lane: Lane, events: u64) {
+        let flash = held.flash.as_mut().unwrap();
+        let state = match lane {
+            Lane::Alarm => &mut flash.alarm,
+            Lane::Reading => &mut flash.reading,
+        };
+        state.last = Sequence(state.last.0 + events);
+    }
+
+    fn place(lane: Lane) -> Place {
+        Place { epoch: FLASH, lane, first: Sequence(1) }
+    }
+
     fn lane_state(receipted: u64, last: u64) -> LaneState {
         LaneState { oldest_kept: Sequence(1), receipted_through: Sequence(receipted), last: Sequence(last) }
     }
 
     fn receipt(lane: Lane, through: u64) -> Receipt {
-        Receipt::through(lane, Epoch(1), Sequence(through))
+        Receipt::through(lane, FLASH, Sequence(through))
     }
 
     /// What the network does next.
@@ -802,7 +959,7 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            let held = State { epoch: Epoch(1), alarm: lane_state(0, 1), reading: lane_state(0, 1) };
+            let held = on_flash(lane_state(0, 1));
             let (envelopes, receipts) = (Vec::new(), Vec::new());
             let (stored, receipted) = (Default::default(), [0; 2]);
             Self { window: Window::new(held), held, now: clock::now(), envelopes, receipts, stored, receipted }
@@ -812,14 +969,12 @@ mod tests {
             let mut todo: VecDeque<Effect> = self.window.handle(input, self.now).into();
             while let Some(effect) = todo.pop_front() {
                 match effect {
-                    Effect::Send { lane, first, last, room } => {
-                        let most = room.events.min((room.bytes / EVENT).max(1)) as u64;
-                        let last = last.min(Sequence(first.0 + most - 1));
-                        self.envelopes.push((lane, first, last));
-                        let bytes = usize::try_from(last.0 - first.0 + 1).unwrap() * EVENT;
-                        todo.extend(self.window.handle(Input::Sent { lane, last, bytes }, self.now));
+                    Effect::Send { at, last, room } => {
+                        let (last, bytes) = packed(at, last, room);
+                        self.envelopes.push((at.lane, at.first, last));
+                        todo.extend(self.window.handle(Input::Sent { at, last, bytes }, self.now));
                     }
-                    Effect::Receipted { lane, through } => {
+                    Effect::Receipted { epoch: _, lane, through } => {
                         let through_in_store = through_in(&self.stored[index(lane)]);
                         assert!(through.0 <= through_in_store, "{lane} {through} was forgotten and is not stored");
                         self.receipted[index(lane)] = through.0;
@@ -828,6 +983,11 @@ mod tests {
                     Effect::Reconnect => todo.extend(self.window.handle(Input::Connected, self.now)),
                 }
             }
+        }
+
+        fn last(&self) -> [u64; 2] {
+            let held = self.held.flash.unwrap();
+            [held.alarm.last.0, held.reading.last.0]
         }
 
         fn deliver(&mut self, place: usize) {
@@ -839,11 +999,7 @@ mod tests {
         fn step(&mut self, step: &Mischief) {
             match step {
                 Mischief::Take(lane, events) => {
-                    let state = match lane {
-                        Lane::Alarm => &mut self.held.alarm,
-                        Lane::Reading => &mut self.held.reading,
-                    };
-                    state.last = Sequence(state.last.0 + events);
+                    more(&mut self.held, *lane, *events);
                     self.hear(Input::Holds(self.held));
                 }
                 Mischief::LoseEnvelope => drop(self.envelopes.pop()),
@@ -858,7 +1014,7 @@ mod tests {
                 Mischief::DeliverEnvelope(_) | Mischief::DeliverReceipt(_) => {}
                 Mischief::Acknowledge(lane, accepted) => {
                     let answer = if *accepted { Answer::Accepted } else { Answer::Refused };
-                    self.hear(Input::Acknowledged { lane: *lane, answer });
+                    self.hear(Input::Acknowledged { at: place(*lane), answer });
                 }
                 Mischief::Cut => {
                     self.envelopes.clear();
@@ -903,7 +1059,7 @@ mod tests {
                 while let Some((lane, ..)) = world.envelopes.first().copied() {
                     world.deliver(0);
                     world.envelopes.remove(0);
-                    world.hear(Input::Acknowledged { lane, answer: Answer::Accepted });
+                    world.hear(Input::Acknowledged { at: place(lane), answer: Answer::Accepted });
                 }
                 for receipt in std::mem::take(&mut world.receipts) {
                     world.hear(Input::Receipt { receipt, own: None });
@@ -911,11 +1067,11 @@ mod tests {
                 if world.envelopes.is_empty() {
                     world.wait(400);
                 }
-                if world.receipted == [world.held.alarm.last.0, world.held.reading.last.0] {
+                if world.receipted == world.last() {
                     break;
                 }
             }
-            prop_assert_eq!(world.receipted, [world.held.alarm.last.0, world.held.reading.last.0]);
+            prop_assert_eq!(world.receipted, world.last());
         }
     }
 }

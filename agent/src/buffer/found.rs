@@ -1,0 +1,125 @@
+//! What lies in the state folder when the buffer is opened, and what can be saved of it.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use hempuls_protocol::event::Damage;
+use hempuls_protocol::ids::{Epoch, Lane, Sequence};
+use hempuls_protocol::times::Taken;
+
+use super::folders::{self, Former};
+use super::record::Record;
+use super::renewal::{self, Remains};
+use super::shelf::Shelf;
+use super::sled::{Batch, Store, StoreError, Visit};
+use super::{RECEIPTS, index};
+
+/// A buffer that is whole.
+pub(super) struct Found {
+    pub(super) epoch: Epoch,
+    pub(super) store: Store,
+    pub(super) shelves: [Shelf; 2],
+}
+
+/// What is known of a buffer from elsewhere: from memory, or from the files beside it.
+#[derive(Copy, Clone)]
+pub(super) struct Known {
+    /// The epoch of the buffer that should be there; none where there never was one.
+    pub(super) epoch: Option<Epoch>,
+    /// The last number that it gave out in each lane.
+    pub(super) last: [Option<Sequence>; 2],
+}
+
+impl Found {
+    /// Opens the buffer that is there, or what can be saved of it, or a new one.
+    ///
+    /// # Errors
+    /// When the file system refuses. A damaged buffer is no error.
+    pub(super) fn open(state: &Path, known: &Known, now: &Taken) -> Result<Self, StoreError> {
+        folders::tidy(state).map_err(StoreError::Refused)?;
+        let found = match Self::look(state) {
+            Err(StoreError::Damaged(why)) => salvage(state, known, &why, now)?,
+            found => found?,
+        };
+        if folders::read_life(state).map_err(StoreError::Refused)? != Some(found.epoch) {
+            folders::write_life(state, found.epoch).map_err(StoreError::Refused)?;
+        }
+        Ok(found)
+    }
+
+    /// Opens the buffer and reads it through: every number is there, and every record is as it was written.
+    pub(super) fn look(state: &Path) -> Result<Self, StoreError> {
+        let folder = folders::current(state);
+        if !folder.exists() {
+            return Err(StoreError::Damaged("there is none".into()));
+        }
+        let store = Store::open(&folder)?;
+        let epoch = store.epoch()?.ok_or_else(|| StoreError::Damaged("it was never finished".into()))?;
+        let [alarm, reading] = Lane::ALL.map(|lane| Self::shelf(&store, lane));
+        Ok(Self { epoch, shelves: [alarm?, reading?], store })
+    }
+
+    fn shelf(store: &Store, lane: Lane) -> Result<Shelf, StoreError> {
+        let (mut oldest, mut sizes, mut broken) = (Sequence(1), VecDeque::new(), None);
+        store.visit(lane, Sequence::NONE, |number, value| {
+            if sizes.is_empty() {
+                oldest = number;
+            }
+            if number.0 != oldest.0 + sizes.len() as u64 || Record::from_value(value, lane, number).is_err() {
+                broken = Some(number);
+                return Visit::Enough;
+            }
+            sizes.push_back(u32::try_from(value.len()).unwrap_or(u32::MAX));
+            Visit::More
+        })?;
+        if let Some(number) = broken {
+            return Err(StoreError::Damaged(format!("{lane} {number} is missing or changed")));
+        }
+        let receipts = store.fact(RECEIPTS[index(lane)])?;
+        Shelf::found(oldest, sizes, receipts.as_deref()).map_err(|why| StoreError::Damaged(format!("{lane}: {why}")))
+    }
+
+    /// Takes away what was written and never became durable, so that nobody was told of it.
+    pub(super) fn forget_after(&mut self, known: [Sequence; 2]) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        for (lane, known) in Lane::ALL.into_iter().zip(known) {
+            let shelf = &mut self.shelves[index(lane)];
+            while shelf.last() > known {
+                batch.remove(lane, shelf.last());
+                shelf.pop();
+            }
+        }
+        self.store.write(batch)
+    }
+}
+
+/// Begins a new epoch with whatever can still be read, and sets the damaged buffer aside.
+///
+/// Where there is no buffer at all, this is how the first one begins.
+fn salvage(state: &Path, known: &Known, why: &str, now: &Taken) -> Result<Found, StoreError> {
+    let folder = folders::current(state);
+    let damaged = if folder.exists() { Store::open(&folder).ok() } else { None };
+    let epoch = damaged.as_ref().and_then(|store| store.epoch().ok().flatten()).or(known.epoch);
+    let receipted = |lane: Lane| {
+        let receipts = damaged.as_ref().and_then(|store| store.fact(RECEIPTS[index(lane)]).ok().flatten());
+        let number = receipts.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk::<8>()?)));
+        number.map_or(Sequence::NONE, Sequence)
+    };
+    let damage = if folder.exists() { Damage::Unreadable } else { Damage::Gone };
+    let remains = Remains {
+        epoch,
+        last: known.last,
+        from: Lane::ALL.map(|lane| receipted(lane).next()),
+        damage: epoch.map(|_| damage),
+    };
+    let next = renewal::begin(state, damaged.as_ref(), &remains, now)?;
+    drop(damaged);
+    folders::swap(state, next, Former::SetAside).map_err(StoreError::Refused)?;
+    match epoch {
+        Some(former) => {
+            tracing::error!(epoch = %next, %former, why, "the buffer was damaged; what could be read was taken again")
+        }
+        None => tracing::info!(epoch = %next, "a first buffer"),
+    }
+    Found::look(state)
+}
