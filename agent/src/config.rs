@@ -13,7 +13,7 @@ use hempuls_protocol::ids::DeviceId;
 use hempuls_protocol::wire::home_config::Counted;
 use serde::Deserialize;
 
-use crate::{heartbeat, radio};
+use crate::{feedback, heartbeat, radio};
 
 /// Everything the agent is told.
 #[derive(Clone, Debug)]
@@ -26,6 +26,10 @@ pub struct Config {
     pub heartbeat: heartbeat::Config,
     /// How to hear the devices of the home.
     pub radio: radio::Config,
+    /// Where the commands of `hempuls-agent` find the one that runs.
+    pub socket: PathBuf,
+    /// How a person in the home is told what becomes of an alarm.
+    pub feedback: feedback::Config,
     /// The devices of the home that this file names.
     pub devices: Vec<Device>,
 }
@@ -69,7 +73,7 @@ impl Device {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file cannot be read.
-    #[error("{path} cannot be read: {error}. The agent needs it to know which devices are in the home")]
+    #[error("{path} cannot be read: {error}. The agent needs it; `--config` says where it is")]
     Unreadable {
         /// Which.
         path: PathBuf,
@@ -103,6 +107,7 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut addresses = BTreeSet::new();
         let mut devices = Vec::new();
+        let socket = folder.join(raw.socket());
         for raw in raw.device {
             let device = raw.check(folder)?.map_err(wrong)?;
             if !addresses.insert(device.address) {
@@ -112,15 +117,29 @@ impl Config {
         }
         let default = if std::env::var_os("JOURNAL_STREAM").is_some() { Log::Journald } else { Log::Stderr };
         Ok(Self {
-            state: folder.join(raw.state),
+            state: folder.join(&raw.state),
             log: raw.log.unwrap_or(default),
             heartbeat: heartbeat::Config {
                 interval: raw.heartbeat.map_or(heartbeat::Config::default().interval, |Span(interval)| interval),
             },
             radio: radio::Config { adapter: raw.adapter },
+            socket,
+            feedback: raw.feedback.within(folder).map_err(wrong)?,
             devices,
         })
     }
+}
+
+/// Where the configuration says that the running agent listens. Needs no key files, which only the agent may read.
+///
+/// # Errors
+/// [`ConfigError`].
+pub fn socket(path: &Path) -> Result<PathBuf, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
+    let raw: Raw =
+        toml::from_str(&text).map_err(|error| ConfigError::Wrong { path: path.to_owned(), why: error.to_string() })?;
+    Ok(path.parent().unwrap_or(Path::new(".")).join(raw.socket()))
 }
 
 #[derive(Deserialize)]
@@ -130,8 +149,17 @@ struct Raw {
     adapter: Option<String>,
     heartbeat: Option<Span>,
     log: Option<Log>,
+    socket: Option<PathBuf>,
+    #[serde(default)]
+    feedback: feedback::Config,
     #[serde(default)]
     device: Vec<RawDevice>,
+}
+
+impl Raw {
+    fn socket(&self) -> PathBuf {
+        self.socket.clone().unwrap_or_else(|| self.state.join("agent.sock"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -241,6 +269,8 @@ mod tests {
         assert_eq!(config.state, Path::new("/etc/hempuls/state"));
         assert_eq!(config.heartbeat, heartbeat::Config::default());
         assert_eq!((config.radio.adapter, config.devices.len()), (None, 0));
+        assert_eq!(config.socket, Path::new("/etc/hempuls/state/agent.sock"));
+        assert_eq!(config.feedback, feedback::Config::default());
     }
 
     #[test]
@@ -252,6 +282,9 @@ mod tests {
             ("state = 'state'\nheartbeat = '60'".into(), "duration"),
             ("state = 'state'\nheartbeat = '0s'".into(), "above zero"),
             (device("kind = 'toaster'"), "toaster"),
+            ("state = 'state'\n[feedback.hook]\ncommand = []".into(), "feedback.hook.command"),
+            ("state = 'state'\n[feedback.sound]\nplayer = []\nfolder = 'sounds'".into(), "feedback.sound.player"),
+            ("state = 'state'\n[feedback.lamp]".into(), "lamp"),
             (device("kind = 'blood_pressure'\nkey_file = 'x'"), "key_file"),
             (device("kind = 'alarm_button'\nkey_file = 'x'"), "/etc/hempuls/x"),
             (device("kind = 'blood_pressure'\nbeacon = '1h'"), "beacon"),

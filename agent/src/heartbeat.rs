@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hempuls_protocol::ids::{DeviceId, Lane};
-use hempuls_protocol::wire::heartbeat::{DeviceState, Heartbeat, LaneState};
+use hempuls_protocol::wire::heartbeat::{DeviceState, Heartbeat, LaneState, UplinkState};
 
 use crate::buffer::{Buffer, Held, Place, Tally};
 use crate::config::Device;
@@ -27,7 +27,7 @@ impl Default for Config {
     }
 }
 
-/// What the radio knows of the home, for the heartbeat. Clones speak of the same home.
+/// What radio and uplink know of the home, for the heartbeat. Clones speak of the same home.
 #[derive(Clone, Default)]
 pub struct Vitals(Arc<Mutex<Known>>);
 
@@ -35,6 +35,7 @@ pub struct Vitals(Arc<Mutex<Known>>);
 struct Known {
     heard: Option<Instant>,
     devices: BTreeMap<DeviceId, Contact>,
+    uplink: Option<UplinkState>,
 }
 
 #[derive(Copy, Clone, Default)]
@@ -57,6 +58,11 @@ impl Vitals {
     /// A device said how full its battery is, in percent.
     pub fn battery(&self, device: &DeviceId, percent: u8) {
         self.known().devices.entry(device.clone()).or_default().battery = Some(percent);
+    }
+
+    /// The gateway can be reached over this uplink, or not any more.
+    pub fn connected(&self, uplink: Option<UplinkState>) {
+        self.known().uplink = uplink;
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -114,6 +120,7 @@ impl Reporter {
             disk_free: rustix::fs::statvfs(&self.state).ok().map(|fs| fs.f_bavail * fs.f_frsize),
             certificate_expires: Some(certificate_expires),
             config: Some(self.desk.state()),
+            uplink: known.uplink,
             flash: Some(self.buffer.flash()),
             refusals: refused.into_iter().collect(),
             ..Heartbeat::bare(clock, lanes, env!("CARGO_PKG_VERSION"))

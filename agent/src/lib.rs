@@ -2,8 +2,11 @@
 
 pub mod buffer;
 pub mod clock;
+pub mod commands;
 pub mod config;
+pub mod control;
 pub mod enrol;
+pub mod feedback;
 mod files;
 pub mod heartbeat;
 pub mod identity;

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use hempuls_agent::config::{Config, Log};
+use hempuls_agent::config::{self, Config, Log};
 use hempuls_agent::enrol::enrol;
 use hempuls_agent::identity::Folder;
-use hempuls_agent::{panics, run};
+use hempuls_agent::{commands, panics, run};
 use hempuls_protocol::enrolment::EnrolmentCode;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -28,6 +28,23 @@ enum Command {
     Run(ConfigFile),
     /// Says whether the configuration is right.
     CheckConfig(ConfigFile),
+    /// Says how the running agent does: its books, its way to the gateway, its devices.
+    Status {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Prints one JSON object instead of a page.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Raises an alarm, and says how far it comes until it is closed or this command is stopped. Ends with 0 once the
+    /// gateway has received it, with 3 if it was stopped before that, with 1 if the alarm was not taken.
+    Alarm {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Where it comes from: letters, digits, - and _. Not a person's name.
+        #[arg(long, default_value = "alarm")]
+        name: String,
+    },
     /// Gets this agent's identity from its gateway, with a code that the gateway printed.
     Enrol {
         #[command(flatten)]
@@ -51,7 +68,7 @@ struct ConfigFile {
 fn main() -> ExitCode {
     let command = Arguments::parse().command;
     match execute(command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("hempuls-agent: {error:#}");
             ExitCode::FAILURE
@@ -59,7 +76,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> anyhow::Result<()> {
+fn execute(command: Command) -> anyhow::Result<ExitCode> {
     // Another provider can only have been installed by this very line.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
@@ -67,19 +84,21 @@ fn execute(command: Command) -> anyhow::Result<()> {
         Command::CheckConfig(file) => {
             let config = Config::read(&file.config)?;
             println!("{}: right, with {} devices", file.config.display(), config.devices.len());
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
+        Command::Status { file, json } => runtime.block_on(commands::status(&config::socket(&file.config)?, json)),
+        Command::Alarm { file, name } => runtime.block_on(commands::alarm(&config::socket(&file.config)?, name)),
         Command::Enrol { file, gateway, code } => {
             let identity = Folder::in_state(&Config::read(&file.config)?.state);
             let agent = runtime.block_on(enrol(&identity, &gateway, &code))?;
             println!("enrolled as {agent}");
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
         Command::Run(file) => {
             let config = Config::read(&file.config)?;
             log_to(config.log)?;
             panics::watch();
-            runtime.block_on(run::run(config))
+            runtime.block_on(run::run(config)).map(|()| ExitCode::SUCCESS)
         }
     }
 }

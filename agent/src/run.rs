@@ -10,6 +10,8 @@ use tokio::time::timeout;
 
 use crate::buffer::Buffer;
 use crate::config::Config;
+use crate::control::{self, Daemon};
+use crate::feedback::Feedback;
 use crate::heartbeat::{Reporter, Vitals};
 use crate::identity::Folder;
 use crate::settings::Desk;
@@ -38,11 +40,20 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Reporter { vitals: vitals.clone(), buffer: buffer.clone(), desk: desk.clone(), state: config.state.clone() };
     let identity = Folder::in_state(&config.state);
     let (words, heard) = mpsc::unbounded_channel();
-    let mut uplink =
-        tokio::spawn(uplink::run(identity, buffer.clone(), reporter, config.heartbeat, words, stop.clone()));
+    let mut uplink = tokio::spawn(uplink::run(
+        identity.clone(),
+        buffer.clone(),
+        reporter.clone(),
+        config.heartbeat,
+        words,
+        stop.clone(),
+    ));
     tokio::spawn(clock::watch(buffer.clone(), stop.clone()));
-    let mut radio = tokio::spawn(hear(config.radio, desk.home(), buffer.clone(), vitals, stop));
-    let listen = listen(heard, &desk, &buffer);
+    let mut radio = tokio::spawn(hear(config.radio, desk.home(), buffer.clone(), vitals, stop.clone()));
+    let feedback = Feedback::start(config.feedback, buffer.clone(), stop.clone());
+    let daemon = Daemon { buffer: buffer.clone(), reporter, identity, desk: desk.clone(), fates: feedback.fates() };
+    let control = tokio::spawn(async move { control::serve(&config.socket, daemon, stop).await });
+    let listen = listen(heard, &desk, &buffer, &feedback);
 
     tokio::select! {
         _ = terminate.recv() => {}
@@ -66,6 +77,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         }
     })
     .await;
+    // It ends at once; what it answered is on flash.
+    drop(control.await);
     writer.close();
     Ok(())
 }
@@ -95,13 +108,13 @@ async fn hear(config: radio::Config, home: radio::Adopted, buffer: Buffer, vital
 }
 
 /// Acts on what the gateway says besides receipts.
-pub async fn listen(mut heard: mpsc::UnboundedReceiver<Word>, desk: &Desk, buffer: &Buffer) {
+pub async fn listen(mut heard: mpsc::UnboundedReceiver<Word>, desk: &Desk, buffer: &Buffer, feedback: &Feedback) {
     while let Some(word) = heard.recv().await {
         match word {
             Word::Config(home) => desk.told(home).await,
             Word::UnreadableConfig { revision, why } => desk.refuse(revision, why).await,
             Word::Time(now_ms) => clock::gateway_says(now_ms, buffer).await,
-            Word::Feedback(alarms) => tracing::debug!(?alarms, "the gateway says how far alarms have come"),
+            Word::Feedback(alarms) => feedback.told(alarms),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use hempuls_agent::buffer::{Buffer, Held};
 use hempuls_agent::enrol::{EnrolError, enrol};
+use hempuls_agent::feedback::{self, Feedback};
 use hempuls_agent::heartbeat::{Config, Reporter, Vitals};
 use hempuls_agent::identity::Folder;
 use hempuls_agent::run::listen;
@@ -189,10 +190,11 @@ impl Home {
         let reporter = Reporter { vitals: Vitals::default(), buffer: buffer.clone(), desk: desk.clone(), state };
         let (stopper, stop) = Stop::new();
         let (words, heard) = mpsc::unbounded_channel();
+        let feedback = Feedback::start(feedback::Config::default(), buffer.clone(), stop.clone());
         tokio::spawn(uplink::run(self.identity(), buffer.clone(), reporter, Config::default(), words, stop));
         tokio::spawn({
             let (desk, buffer) = (desk.clone(), buffer.clone());
-            async move { listen(heard, &desk, &buffer).await }
+            async move { listen(heard, &desk, &buffer, &feedback).await }
         });
         Agent { buffer, desk, _stopper: stopper }
     }

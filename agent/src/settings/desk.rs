@@ -9,7 +9,7 @@ use hempuls_protocol::wire::heartbeat::ConfigState;
 use hempuls_protocol::wire::home_config as wire;
 use tokio::sync::{Mutex, watch};
 
-use super::{Denied, Home, Kept, Settings, Told};
+use super::{Denied, Home, Kept, Named, Settings, Told};
 use crate::config::Device;
 use crate::files::{self, Readers};
 
@@ -19,6 +19,7 @@ pub struct Desk {
     settings: Arc<Mutex<Settings>>,
     file: PathBuf,
     home: Arc<watch::Sender<Home>>,
+    named: Arc<watch::Sender<Vec<Named>>>,
     state: Arc<watch::Sender<ConfigState>>,
 }
 
@@ -66,6 +67,7 @@ impl Desk {
         Self {
             file,
             home: Arc::new(watch::Sender::new(settings.home())),
+            named: Arc::new(watch::Sender::new(settings.named())),
             state: Arc::new(watch::Sender::new(settings.state())),
             settings: Arc::new(Mutex::new(settings)),
         }
@@ -81,6 +83,12 @@ impl Desk {
     #[must_use]
     pub fn state(&self) -> ConfigState {
         self.state.borrow().clone()
+    }
+
+    /// The devices, and who named each of them first.
+    #[must_use]
+    pub fn named(&self) -> Vec<Named> {
+        self.named.borrow().clone()
     }
 
     /// The gateway sent a configuration.
@@ -141,6 +149,7 @@ impl Desk {
 
     fn publish(&self, settings: &Settings) {
         self.state.send_replace(settings.state());
+        self.named.send_replace(settings.named());
         self.home.send_if_modified(|home| {
             let next = settings.home();
             let is_new = !next.is_served_like(home);

@@ -111,8 +111,18 @@ pub enum Denied {
     Retired,
 }
 
+/// A device, and who says so.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Named {
+    /// In words.
+    pub by: &'static str,
+    /// The device.
+    pub device: Device,
+}
+
 const AGENT_TOML: &str = "agent.toml";
 const GATEWAY: &str = "the gateway's configuration";
+const HERE: &str = "an installer";
 
 impl Settings {
     fn new(own: Vec<Device>, kept: Kept) -> Self {
@@ -125,20 +135,28 @@ impl Settings {
         if self.is_retired() {
             return Home { retired: true, ..Home::default() };
         }
-        let mut devices: BTreeMap<[u8; 6], Device> =
-            self.own.iter().map(|device| (device.address, device.clone())).collect();
-        let theirs = self.kept.home.iter().flat_map(|home| &home.devices);
-        for device in theirs.chain(&self.kept.here).filter_map(read) {
-            match devices.get_mut(&device.address) {
-                None => drop(devices.insert(device.address, device)),
-                // The installer was mistaken in what it is, and with that in everything.
-                Some(known) if known.kind != device.kind => {}
-                Some(known) => known.fill_in(device),
-            }
-        }
+        let devices = self.named().into_iter().map(|named| named.device).collect();
         let zone = self.kept.home.as_ref().and_then(|home| home.time_zone.as_deref());
         let time_zone = zone.and_then(|name| TimeZone::get(name).ok());
-        Home { devices: devices.into_values().collect(), time_zone, retired: false }
+        Home { devices, time_zone, retired: false }
+    }
+
+    /// The devices, and who named each of them first.
+    #[must_use]
+    pub fn named(&self) -> Vec<Named> {
+        let own = self.own.iter().cloned().map(|device| Named { by: AGENT_TOML, device });
+        let theirs = self.kept.home.iter().flat_map(|home| &home.devices).filter_map(read);
+        let here = self.kept.here.iter().filter_map(read).map(|device| Named { by: HERE, device });
+        let mut all: BTreeMap<[u8; 6], Named> = BTreeMap::new();
+        for named in own.chain(theirs.map(|device| Named { by: GATEWAY, device })).chain(here) {
+            match all.get_mut(&named.device.address) {
+                None => drop(all.insert(named.device.address, named)),
+                // The installer was mistaken in what it is, and with that in everything.
+                Some(known) if known.device.kind != named.device.kind => {}
+                Some(known) => known.device.fill_in(named.device),
+            }
+        }
+        all.into_values().collect()
     }
 
     /// For the heartbeat: which configuration of the gateway's is used.

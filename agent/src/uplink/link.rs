@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use futures::stream::{BoxStream, unfold};
 use hempuls_protocol::wire::envelope::Envelope;
 use hempuls_protocol::wire::feedback::Feedback;
-use hempuls_protocol::wire::heartbeat::Status;
+use hempuls_protocol::wire::heartbeat::{Status, UplinkState};
 use hempuls_protocol::wire::home_config::HomeConfig;
 use hempuls_protocol::wire::receipt::Receipts;
 use hempuls_protocol::wire::topic::{Matter, Topic};
@@ -146,6 +146,7 @@ impl Link {
                 tracing::info!(agent = %self.identity.agent, host = self.identity.host, "connected to the gateway");
                 self.is_online = true;
                 self.was_online = true;
+                self.reporter.vitals.connected(Some(UplinkState { place: 0, of: 1 }));
                 self.perform(Input::Holds(self.buffer.state())).await?;
                 self.perform(Input::Connected).await
             }

@@ -65,6 +65,7 @@ pub async fn run(
             reason = link.run(heartbeat.interval) => reason,
             () = stop.asked() => return link.close().await,
         };
+        reporter.vitals.connected(None);
         if link.was_online {
             pause = SHORTEST_PAUSE;
         }

@@ -68,7 +68,12 @@ pub enum What<'a> {
     /// Measured values.
     Reading(&'a [Observation]),
     /// A press.
-    Alarm(alarm_pressed::Press),
+    Alarm {
+        /// Whether the frame proved that it came from this button.
+        authentic: bool,
+        /// The counter was not above the last one.
+        counter_went_back: bool,
+    },
 }
 
 /// A rule.

@@ -1,0 +1,225 @@
+//! The commands of `hempuls-agent` against the one that runs, over its socket. There is no radio and no gateway here.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_hempuls-agent");
+
+#[test]
+fn status_shows_the_books_to_people_and_to_programs() {
+    let house = House::running("");
+    let page = house.command(&["status"]);
+    assert!(page.status.success(), "{page:?}");
+    let page = String::from_utf8(page.stdout).unwrap();
+    assert!(page.contains("not enrolled") && page.contains("alarms") && page.contains("Devices        none"), "{page}");
+
+    let status = house.status();
+    let books = status["books"].as_array().unwrap();
+    assert_eq!(books.len(), 2, "{status}");
+    // What began is the first event of each lane, and nobody has it yet.
+    for line in books {
+        assert_eq!((&line["taken"], &line["receipted"], &line["waiting"]), (&1.into(), &0.into(), &1.into()));
+    }
+    assert_eq!(status["connected"], false);
+}
+
+#[test]
+fn an_alarm_is_on_flash_before_its_number_is_said_and_has_no_contact_after_half_a_minute() {
+    let house = House::running("");
+    let mut alarm = house.spawn(&["alarm", "--name", "kitchen"]);
+    let mut lines = BufReader::new(alarm.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let taken = lines.next().unwrap();
+    assert!(taken.starts_with("alarm 2 of epoch ") && taken.ends_with("on flash"), "{taken}");
+    assert_eq!(house.status()["books"][0]["waiting"], 2);
+    let said = lines.next().unwrap();
+    assert!(said.starts_with("no contact"), "{said}");
+    stop(&alarm, Signal::INT);
+    assert_eq!(alarm.wait().unwrap().code(), Some(3), "taken, and not received");
+}
+
+#[test]
+fn a_script_that_raises_alarms_wildly_is_answered_and_names_are_checked() {
+    let house = House::running("");
+    for name in ["", "a/b", "../x", "kitchen\n", &"x".repeat(33)] {
+        let refused = house.command(&["alarm", "--name", name]);
+        assert_eq!(refused.status.code(), Some(1), "{name:?}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("NOT taken") && said.contains("is no name"), "{said}");
+    }
+    assert_eq!(house.status()["books"][0]["taken"], 1);
+}
+
+#[test]
+fn without_an_agent_a_command_says_so_and_what_to_do() {
+    let house = House::installed("");
+    for arguments in [&["status"][..], &["alarm"][..]] {
+        let refused = house.command(arguments);
+        assert_eq!(refused.status.code(), Some(1));
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains("no agent runs here") && said.contains("systemctl start hempuls-agent"), "{said}");
+    }
+    // A file that an agent left which is no more.
+    std::fs::create_dir(house.folder().join("state")).unwrap();
+    drop(UnixListener::bind(house.socket()).unwrap());
+    let said = String::from_utf8(house.command(&["status"]).stderr).unwrap();
+    assert!(said.contains("no agent runs here"), "{said}");
+}
+
+#[test]
+fn a_socket_left_by_a_killed_agent_is_no_obstacle_and_only_its_owner_and_group_may_speak() {
+    let mut house = House::running("");
+    house.kill();
+    assert!(house.socket().exists(), "a killed agent takes nothing with it");
+    house.start();
+    let file = std::fs::metadata(house.socket()).unwrap();
+    assert!(file.file_type().is_socket());
+    assert_eq!(file.permissions().mode() & 0o777, 0o660);
+    house.stop();
+    assert!(!house.socket().exists(), "one that stops takes its socket away");
+}
+
+#[test]
+fn a_socket_may_be_where_the_configuration_says() {
+    let house = House::running("socket = \"elsewhere.sock\"\n");
+    assert!(house.folder().join("elsewhere.sock").exists());
+    assert!(house.status()["version"].is_string());
+}
+
+#[test]
+fn what_is_no_question_is_answered_in_words_and_harms_nobody() {
+    let house = House::running("");
+    for (said, answered) in [
+        ("{\"version\":99,\"ask\":{\"future\":{}}}\n", "restart it"),
+        ("{\"version\":1,\"ask\":\"toast\"}\n", "no question"),
+        ("GET / HTTP/1.1\n", "no question"),
+        (&"x".repeat(100_000), "no question"),
+        ("", "nothing was asked"),
+    ] {
+        let mut stream = UnixStream::connect(house.socket()).unwrap();
+        // The agent may have heard enough before everything is said.
+        drop(stream.write_all(said.as_bytes()));
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        BufReader::new(stream).read_line(&mut answer).unwrap();
+        assert!(answer.contains("refused") && answer.contains(answered), "{said:.40}: {answer}");
+    }
+    assert!(house.status()["version"].is_string());
+}
+
+#[test]
+fn many_who_say_nothing_do_not_keep_an_alarm_out() {
+    let house = House::running("");
+    let silent: Vec<UnixStream> = (0..200).filter_map(|_| UnixStream::connect(house.socket()).ok()).collect();
+    assert_eq!(silent.len(), 200);
+    let mut followers = Vec::new();
+    // As a script leaves them behind that does not wait for them.
+    for n in 2..80 {
+        let mut alarm = house.spawn(&["alarm"]);
+        let mut line = String::new();
+        BufReader::new(alarm.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.starts_with(&format!("alarm {n} ")), "{line}");
+        followers.push(alarm);
+    }
+    assert!(house.status()["version"].is_string());
+    for mut alarm in followers {
+        alarm.kill().unwrap();
+        alarm.wait().unwrap();
+    }
+}
+
+/// An agent's folder, and the agent if it runs.
+struct House {
+    folder: TempDir,
+    agent: Option<Child>,
+}
+
+impl House {
+    fn installed(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("agent.toml"), format!("state = \"state\"\nlog = \"stderr\"\n{more}"))
+            .unwrap();
+        Self { folder, agent: None }
+    }
+
+    fn running(more: &str) -> Self {
+        let mut house = Self::installed(more);
+        house.start();
+        house
+    }
+
+    fn start(&mut self) {
+        let log = std::fs::File::create(self.folder().join("log")).unwrap();
+        let mut command = self.program(&["run"]);
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent");
+        self.agent = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        for _ in 0..1_000 {
+            if self.command(&["status"]).status.success() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("{}", std::fs::read_to_string(self.folder().join("log")).unwrap());
+    }
+
+    fn stop(&mut self) {
+        let mut agent = self.agent.take().unwrap();
+        stop(&agent, Signal::TERM);
+        assert!(agent.wait().unwrap().success());
+    }
+
+    fn kill(&mut self) {
+        let mut agent = self.agent.take().unwrap();
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder().join("state/agent.sock")
+    }
+
+    fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg(arguments[0]).arg("--config").arg(self.folder().join("agent.toml")).args(&arguments[1..]);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn command(&self, arguments: &[&str]) -> Output {
+        self.program(arguments).output().unwrap()
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Child {
+        self.program(arguments).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn status(&self) -> Value {
+        let said = self.command(&["status", "--json"]);
+        assert!(said.status.success(), "{said:?}");
+        serde_json::from_slice(&said.stdout).unwrap()
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        if let Some(agent) = &mut self.agent {
+            drop(agent.kill());
+            drop(agent.wait());
+        }
+    }
+}
+
+fn stop(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
