@@ -1,10 +1,12 @@
 //! The command line. Its commands work while the gateway runs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
-use hempuls_protocol::devices::DeviceKind;
+use hempuls_protocol::devices::alarm_button::BindKey;
+use hempuls_protocol::devices::{DeviceKind, Dialect};
 use hempuls_protocol::enrolment::EnrolmentCode;
 use hempuls_protocol::ids::{AgentId, DeviceId};
 use jiff::Timestamp;
@@ -17,11 +19,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::alerts::rules::Rules;
 use crate::clock;
-use crate::config::Config;
+use crate::config::{Config, duration};
 use crate::ingest::clocks::date_anew;
 use crate::run;
+use crate::store::access_log::{self, Action, Look, Looker};
 use crate::store::assignments::{self, Assignment};
 use crate::store::clocks::{self, Correction};
+use crate::store::devices::{self, NewDevice};
 use crate::store::{StoreError, enrolment_codes, homes};
 
 /// The gateway of Hempuls.
@@ -122,6 +126,34 @@ enum DeviceCommand {
         /// The id of its home.
         #[arg(long)]
         home: String,
+        /// How its model departs from the standard: standard or beurer. Left out, its box tells by the model it reads.
+        #[arg(long)]
+        dialect: Option<Dialect>,
+        /// A file with a button's key: 32 hexadecimal digits.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
+        /// How often it sends a sign of life, as 15m, where it does: its silence is then noticed.
+        #[arg(long, value_parser = duration::parse)]
+        beacon: Option<Duration>,
+    },
+    /// Lists devices, those that have left their home last.
+    List {
+        /// The id of a home; all homes, if it is left out.
+        #[arg(long)]
+        home: Option<String>,
+    },
+    /// Takes a device out of its home. From now on its readings are nobody's; what was stored stays.
+    Remove {
+        /// Which.
+        device: DeviceId,
+    },
+    /// Says that a button's battery was changed, so that its counter rightly began anew.
+    BatteryChanged {
+        /// Which button.
+        device: DeviceId,
+        /// Who says so: the name of whoever changed it or has it from them.
+        #[arg(long)]
+        by: String,
     },
 }
 
@@ -165,8 +197,20 @@ impl Cli {
             Command::Home(HomeCommand::Add { name }) => add_home(&config, name).await?,
             Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
             Command::Person(PersonCommand::Add { name, home }) => add_person(&config, name, home).await?,
-            Command::Device(DeviceCommand::Add { device, kind, home }) => {
-                add_device(&config, device, *kind, home).await?
+            Command::Device(DeviceCommand::Add { device, kind, home, dialect, key_file, beacon }) => {
+                let device = NewDevice {
+                    id: device.clone(),
+                    kind: *kind,
+                    dialect: *dialect,
+                    key: key_file.as_deref().map(read_key).transpose()?,
+                    beacon_s: beacon.map(|beacon| u32::try_from(beacon.as_secs())).transpose()?,
+                };
+                add_device(&config, &device, home).await?
+            }
+            Command::Device(DeviceCommand::List { home }) => list_devices(&config, home.as_deref()).await?,
+            Command::Device(DeviceCommand::Remove { device }) => remove_device(&config, device).await?,
+            Command::Device(DeviceCommand::BatteryChanged { device, by }) => {
+                change_battery(&config, device, by).await?
             }
             Command::Assign(wish) => assign(&config, wish).await?,
             Command::Clock(ClockCommand::List { agent }) => list_corrections(&config, agent).await?,
@@ -247,14 +291,70 @@ async fn add_person(config: &Config, name: &str, home: &str) -> anyhow::Result<A
     Ok(Answer { said: format!("person  {person}"), json: json!({"person": person}) })
 }
 
-async fn add_device(config: &Config, device: &DeviceId, kind: DeviceKind, home: &str) -> anyhow::Result<Answer> {
-    let kind = kind.as_str();
+async fn add_device(config: &Config, device: &NewDevice, home: &str) -> anyhow::Result<Answer> {
+    device.check()?;
+    let (id, kind) = (device.id.to_string(), device.kind.as_str());
     let mut desk = Desk::open(config).await?;
-    assignments::add_device(&mut desk.work, device, kind, home, clock::now_ms())
+    devices::add(&mut desk.work, home, device, clock::now_ms())
         .await
-        .map_err(|error| refused(error, format!("there is no home {home}, or there is a device {device} already")))?;
+        .map_err(|error| refused(error, format!("there is no home {home}")))?
+        .with_context(|| format!("{id} was not added"))?;
+    desk.note(Action::AdoptedDevice, format!("device {id}, home {home}"), COMMAND_LINE).await?;
     desk.done().await?;
-    Ok(Answer { said: format!("device  {device}  {kind}"), json: json!({"device": device.to_string(), "kind": kind}) })
+    Ok(Answer { said: format!("device  {id}  {kind}"), json: json!({"device": id, "kind": kind}) })
+}
+
+async fn list_devices(config: &Config, home: Option<&str>) -> anyhow::Result<Answer> {
+    run::open_data(config)?;
+    let store = run::open_store(config).await?;
+    let listed = devices::list(store.reader(), home).await?;
+    store.close().await;
+    let said = listed.iter().map(|device| {
+        let yes = |what: &str, is_so: bool| if is_so { format!("  {what}") } else { String::new() };
+        let dialect = device.dialect.as_ref().map(|dialect| format!("  {dialect}")).unwrap_or_default();
+        let beacon = device.beacon_s.map(|seconds| format!("  every {seconds} s")).unwrap_or_default();
+        let (key, ended) = (yes("key", device.has_key), yes("ended", device.ended_ms.is_some()));
+        format!("{}  {}  {} ({}){dialect}{key}{beacon}{ended}", device.id, device.kind, device.home, device.home_name)
+    });
+    Ok(Answer { said: said.collect::<Vec<_>>().join("\n"), json: json!({"devices": listed}) })
+}
+
+async fn remove_device(config: &Config, device: &DeviceId) -> anyhow::Result<Answer> {
+    let mut desk = Desk::open(config).await?;
+    let home = devices::remove(&mut desk.work, device, clock::now_ms())
+        .await?
+        .with_context(|| format!("{device} is in no home; nothing was changed"))?;
+    desk.note(Action::RemovedDevice, format!("device {device}, home {home}"), COMMAND_LINE).await?;
+    desk.done().await?;
+    Ok(Answer {
+        said: format!("{device} has left the home {home}"),
+        json: json!({"device": device.to_string(), "home": home}),
+    })
+}
+
+async fn change_battery(config: &Config, device: &DeviceId, by: &str) -> anyhow::Result<Answer> {
+    if by.trim().is_empty() {
+        bail!("--by must name the person who says so; nothing was changed");
+    }
+    let mut desk = Desk::open(config).await?;
+    let home = devices::change_battery(&mut desk.work, device, clock::now_ms())
+        .await?
+        .with_context(|| format!("there is no alarm_button {device} in any home; nothing was changed"))?;
+    desk.note(Action::ChangedBattery, format!("device {device}, home {home}"), by.trim()).await?;
+    desk.done().await?;
+    Ok(Answer {
+        said: format!("{device} counts anew; its box is told within a minute"),
+        json: json!({"device": device.to_string(), "home": home}),
+    })
+}
+
+/// Who the log says did something that the command line does not ask a name for.
+const COMMAND_LINE: &str = "command line";
+
+/// Reads a button's key from its file.
+fn read_key(file: &Path) -> anyhow::Result<BindKey> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read the key file {}", file.display()))?;
+    text.trim().parse().with_context(|| format!("{} holds no key; nothing was changed", file.display()))
 }
 
 async fn assign(config: &Config, wish: &AssignArgs) -> anyhow::Result<Answer> {
@@ -367,6 +467,14 @@ impl Desk {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Writes who did something, and to what, into the access log.
+    async fn note(&mut self, action: Action, what: String, who: &str) -> anyhow::Result<()> {
+        let looker = Looker { who: who.to_owned(), unit: COMMAND_LINE.to_owned() };
+        let look = Look { action, person: None, what, why: "operation" };
+        let now = Timestamp::from_millisecond(clock::now_ms())?;
+        Ok(access_log::write(&mut self.work, &looker, &[look], now).await?)
     }
 
     async fn done(self) -> anyhow::Result<()> {

@@ -108,8 +108,15 @@ pub mod duration {
     /// # Errors
     /// When it is none.
     pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let wrong = || D::Error::custom(format!("\"{text}\" is no duration such as \"20s\" or \"15m\""));
+        parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+
+    /// As [`read`], from a text.
+    ///
+    /// # Errors
+    /// When it is none, in words.
+    pub fn parse(text: &str) -> Result<Duration, String> {
+        let wrong = || format!("\"{text}\" is no duration such as \"20s\" or \"15m\"");
         let span: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
         Duration::try_from(span).map_err(|_| wrong())
     }

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::enrolment;
 use crate::http::{self, Health};
 use crate::ingest::{Intake, Settings, Writer};
+use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::store::{Store, StoreError, homes};
 
@@ -185,15 +186,10 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let broker_address = broker_listener.local_addr().map_err(|error| setting(error.to_string()))?;
 
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
-    let state = http::State::new(
-        store.clone(),
-        changes.clone(),
-        Arc::clone(&health),
-        api_token,
-        &config.console,
-        &config.rules,
-    )
-    .map_err(|error| setting(error.to_string()))?;
+    let (courier, occasions) = Courier::new();
+    let told = http::Told { changes: changes.clone(), courier: courier.clone() };
+    let state = http::State::new(store.clone(), told, Arc::clone(&health), api_token, &config.console, &config.rules)
+        .map_err(|error| setting(error.to_string()))?;
     let rules = Arc::new(rules);
     let (letters, letters_out) = mpsc::channel(1024);
     let (renewed, files) = watch::channel(files);
@@ -201,7 +197,9 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let (stop_console, console_stops) = oneshot::channel();
     let mut tasks = JoinSet::new();
     let settings = Settings { rules: Arc::clone(&rules), zone };
-    tasks.spawn(Writer::new(store.clone(), intake, settings, letters, changes.clone(), Arc::clone(&health)).run());
+    tasks.spawn(letters::carry(store.clone(), config.console.time_zone.clone(), occasions, letters.clone()));
+    let writer = Writer::new(store.clone(), intake, settings, letters, courier, changes.clone(), Arc::clone(&health));
+    tasks.spawn(writer.run());
     tasks.spawn(timers::run(store.clone(), rules, changes.clone()));
     let desk = enrolment::Desk { store: store.clone(), ca: Arc::clone(&ca), broker: (host.to_owned(), port), changes };
     tasks.spawn(enrolment::serve(enrolment_listener, desk, files.clone()));

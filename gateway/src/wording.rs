@@ -46,3 +46,18 @@ impl FromStr for Lang {
         [Self::Sv, Self::En].into_iter().find(|lang| lang.to_string() == code).ok_or(UnknownLang)
     }
 }
+
+/// A device, by what it is rather than by its address.
+#[must_use]
+pub fn device_kind(kind: Option<&str>, lang: Lang) -> String {
+    match kind {
+        Some("blood_pressure") => lang.pick("Blodtrycksmätare", "Blood pressure cuff").to_owned(),
+        Some("pulse_oximeter") => lang.pick("Pulsoximeter", "Pulse oximeter").to_owned(),
+        Some("heart_rate") => lang.pick("Pulsband", "Pulse strap").to_owned(),
+        Some("thermometer") => lang.pick("Termometer", "Thermometer").to_owned(),
+        Some("weight_scale") => lang.pick("Våg", "Scale").to_owned(),
+        Some("alarm_button") => lang.pick("Larmknapp", "Alarm button").to_owned(),
+        Some(other) => other.replace('_', " "),
+        None => lang.pick("Okänd apparat", "Unknown device").to_owned(),
+    }
+}

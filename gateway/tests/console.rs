@@ -8,6 +8,7 @@ use fixture::{Console, Ward};
 use hempuls_gateway::changes::Change;
 use hempuls_gateway::clock;
 use hempuls_gateway::http;
+use hempuls_gateway::letters::Occasion;
 use hempuls_gateway::store::access_log::{self, Verified};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -16,6 +17,8 @@ use tokio::net::TcpStream;
 
 const PAGES_FOR_PEOPLE: [&str; 4] = ["/", "/persons/{ada}", "/alerts/{press}", "/homes"];
 const STREAMS: [&str; 4] = ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream"];
+const ACTS: [&str; 4] =
+    ["/alerts/{press}/claim", "/alerts/{press}/on-the-way", "/alerts/{press}/battery-changed", "/alerts/{press}/close"];
 const FOR_PROGRAMS: [&str; 3] = ["/api/v1/books", "/api/v1/readings", "/api/v1/alerts"];
 
 #[tokio::test]
@@ -37,7 +40,7 @@ async fn nobody_sees_anything_without_signing_in() {
             .await;
         assert_eq!(guess.status, 401, "{address}");
     }
-    for act in ["/alerts/{press}/claim", "/alerts/{press}/close"] {
+    for act in ACTS {
         let answer = stranger.post(&night.path(act), "note=x").await;
         assert_eq!((answer.status, answer.header("location").starts_with("/login")), (303, true), "{act}");
     }
@@ -197,6 +200,59 @@ async fn a_press_that_rings_again_is_loud_until_its_claimer_has_it_before_her_ey
     tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     anna.get(&night.path("/alerts/{press}")).await.expect(200);
     assert!(!bengt.get("/").await.expect(200).contains(loud));
+}
+
+#[tokio::test]
+async fn who_took_an_alarm_says_that_someone_is_on_the_way_and_the_home_is_told() {
+    let mut night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let bengt = night.sign_in_as("Bengt Ek").await;
+    let (alert, way) = (night.path("/alerts/{press}"), night.path("/alerts/{press}/on-the-way"));
+
+    assert!(anna.post(&way, "").await.header("location").ends_with("said=unclaimed"));
+    anna.post(&format!("{alert}/claim"), "").await.expect(303);
+    assert!(bengt.post(&way, "").await.header("location").ends_with("said=taken"), "it is for Anna to say");
+    assert!(!bengt.get(&alert).await.expect(200).contains("id=\"on-the-way\""));
+    assert!(anna.get(&alert).await.expect(200).contains("id=\"on-the-way\""));
+    for _ in 0..2 {
+        anna.post(&way, "").await.expect(303);
+    }
+
+    let page = bengt.get_with(&alert, &[("accept-language", "sv")]).await.expect(200);
+    assert!(
+        page.contains("Någon är på väg, säger Anna Ström.") && page.contains("<strong>Någon är på väg</strong> sedan")
+    );
+    assert_eq!(night.count("SELECT count(*) FROM alert_line WHERE kind = 'on_the_way' AND alert = '{press}'").await, 1);
+    let listed = night.program().json("/api/v1/alerts").await;
+    let press = listed["alerts"].as_array().expect("a list").iter().find(|alert| alert["id"] == night.ward.press);
+    assert!(press.expect("it is there")["on_the_way_at"].is_string());
+    assert!(night.new_rows().await.contains(&"said_on_the_way by Anna Ström".to_owned()));
+    let told = Occasion::Act { alert: night.ward.press.clone() };
+    assert_eq!([night.occasion(), night.occasion(), night.occasion()], [Some(told.clone()), Some(told), None]);
+}
+
+#[tokio::test]
+async fn a_named_person_says_that_a_buttons_battery_was_changed() {
+    let mut night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let (alert, changed) = (night.path("/alerts/{press}"), night.path("/alerts/{press}/battery-changed"));
+    assert!(!anna.get(&alert).await.expect(200).contains("id=\"battery-changed\""));
+    anna.post(&changed, "").await.expect(303);
+    assert_eq!(night.count("SELECT sum(battery) FROM device").await, 0, "no counter began anew");
+
+    night.press_with_a_counter_that_went_back(17).await;
+    assert!(anna.get(&alert).await.expect(200).contains("id=\"battery-changed\""));
+    for _ in 0..2 {
+        anna.post(&changed, "").await.expect(303);
+    }
+
+    assert_eq!(night.count("SELECT battery * 100 + counter FROM device WHERE kind = 'alarm_button'").await, 117);
+    let page = anna.get(&alert).await.expect(200);
+    assert!(page.contains("är bytt, säger Anna Ström") && !page.contains("id=\"battery-changed\""));
+    let asked = night.log().await.into_iter().find(|row| row.action == "changed_battery").expect("its row");
+    assert_eq!((asked.who.as_str(), asked.person), ("Anna Ström", Some(night.ward.ada.clone())));
+    assert!(matches!(night.occasion(), Some(Occasion::Devices { .. })));
+    assert_eq!(night.occasion(), None);
 }
 
 #[tokio::test]
@@ -548,6 +604,23 @@ impl Night {
     async fn count(&self, sql: &str) -> i64 {
         let sql = sqlx::AssertSqlSafe(self.path(sql));
         sqlx::query_scalar(sql).fetch_one(self.ward.store.reader()).await.expect("it fits the schema")
+    }
+
+    /// The next thing that the homes may have to be told of.
+    fn occasion(&mut self) -> Option<Occasion> {
+        self.console.occasions.try_recv().ok()
+    }
+
+    async fn press_with_a_counter_that_went_back(&self, counter: u32) {
+        let columns =
+            "identity_class, raw, dialect, taken_boot, taken_since_boot_ms, taken_trust, agent, home, stored_ms";
+        self.sql(&format!(
+            "INSERT INTO record (id, kind, identity, device, characteristic, counter, button, authentic, counter_went_back, {columns})
+             SELECT 'anew', 'alarm', 'anew', 'F0:F1:F2:F3:F4:03', 'fcd2', {counter}, 1, 1, 1, {columns}
+             FROM record WHERE device = 'F0:F1:F2:F3:F4:01' LIMIT 1"
+        ))
+        .await;
+        self.sql(&self.path("UPDATE alert_line SET record = 'anew' WHERE alert = '{press}'")).await;
     }
 
     async fn state_of(&self, alert: &str) -> String {

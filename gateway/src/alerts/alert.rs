@@ -5,7 +5,8 @@
 
 use super::{Finding, Line, Severity, Weight};
 
-/// A person who presses again after her claim has lasted longer than this is before the whole team again.
+/// A person who presses again is before the whole team again when whoever claimed her case has said nothing of it for
+/// longer than this.
 pub const CLAIM_HOLDS_MS: i64 = 10 * 60 * 1000;
 
 /// More of the same rings again after this long.
@@ -51,6 +52,15 @@ pub struct Claim {
     pub by: String,
     /// Since when.
     pub at_ms: i64,
+    /// When who claimed it said that somebody is on the way.
+    pub on_the_way_ms: Option<i64>,
+}
+
+impl Claim {
+    /// When who claimed it last said what she does about it.
+    fn last_word_ms(&self) -> i64 {
+        self.on_the_way_ms.map_or(self.at_ms, |on_the_way| on_the_way.max(self.at_ms))
+    }
 }
 
 /// The case's state does not allow that.
@@ -111,14 +121,32 @@ impl Alert {
     /// # Errors
     /// [`NotNow`], where it is closed, or somebody else does.
     pub fn claim(&mut self, by: &str, now_ms: i64) -> Result<Line, NotNow> {
-        match &self.state {
+        let on_the_way_ms = match &self.state {
             State::Claimed(claim) if claim.by != by => return Err(NotNow::Claimed(claim.by.clone())),
             State::Closed { by, .. } => return Err(NotNow::Closed(by.clone())),
-            State::Claimed(_) | State::Open => {}
-        }
-        self.state = State::Claimed(Claim { by: by.to_owned(), at_ms: now_ms });
+            State::Claimed(claim) => claim.on_the_way_ms,
+            State::Open => None,
+        };
+        self.state = State::Claimed(Claim { by: by.to_owned(), at_ms: now_ms, on_the_way_ms });
         self.seen_ms = Some(now_ms);
         Ok(Line::Claimed { by: by.to_owned() })
+    }
+
+    /// Who claimed it says that somebody is on the way to the person.
+    ///
+    /// # Errors
+    /// [`NotNow`], where nobody or somebody else claimed it, or it is closed.
+    pub fn say_on_the_way(&mut self, by: &str, now_ms: i64) -> Result<Line, NotNow> {
+        match &mut self.state {
+            State::Open => Err(NotNow::Unclaimed),
+            State::Closed { by, .. } => Err(NotNow::Closed(by.clone())),
+            State::Claimed(claim) if claim.by != by => Err(NotNow::Claimed(claim.by.clone())),
+            State::Claimed(claim) => {
+                claim.on_the_way_ms = Some(now_ms);
+                self.seen_ms = Some(now_ms);
+                Ok(Line::OnTheWay { by: by.to_owned() })
+            }
+        }
     }
 
     /// Somebody has it before her eyes. It counts when she is the one who claimed it.
@@ -151,7 +179,7 @@ impl Alert {
 
     fn reopen_after_long_claim(&mut self, now_ms: i64) -> Option<Line> {
         let State::Claimed(claim) = &self.state else { return None };
-        if now_ms - claim.at_ms <= CLAIM_HOLDS_MS {
+        if now_ms - claim.last_word_ms() <= CLAIM_HOLDS_MS {
             return None;
         }
         let line = Line::Reopened { claimed_by: claim.by.clone(), claimed_ms: claim.at_ms };
@@ -176,7 +204,7 @@ mod tests {
         assert_eq!(alert.take_up(&press(), 11 * MINUTE), []);
 
         assert!(alert.is_unseen());
-        assert_eq!(alert.state, State::Claimed(Claim { by: "Anna".into(), at_ms: MINUTE }));
+        assert_eq!(alert.state, State::Claimed(Claim { by: "Anna".into(), at_ms: MINUTE, on_the_way_ms: None }));
         alert.see("Bengt", 12 * MINUTE);
         assert!(alert.is_unseen(), "somebody else has seen it");
         alert.see("Anna", 12 * MINUTE);
@@ -230,12 +258,24 @@ mod tests {
         assert_eq!(alert.close("Anna", "", 6), Err(NotNow::Closed("Bengt".into())));
     }
 
+    #[test]
+    fn only_who_took_it_says_that_somebody_is_on_the_way_and_that_holds_her_claim() {
+        let mut alert = Alert::new(&press(), 0);
+        assert_eq!(alert.say_on_the_way("Anna", 1), Err(NotNow::Unclaimed));
+        alert.claim("Anna", 2).unwrap();
+        assert_eq!(alert.say_on_the_way("Bengt", 3), Err(NotNow::Claimed("Anna".into())));
+        alert.say_on_the_way("Anna", CLAIM_HOLDS_MS).unwrap();
+        assert_eq!(alert.take_up(&press(), CLAIM_HOLDS_MS + MINUTE), []);
+        assert!(matches!(&alert.state, State::Claimed(claim) if claim.on_the_way_ms == Some(CLAIM_HOLDS_MS)));
+        assert_eq!(alert.take_up(&press(), 2 * CLAIM_HOLDS_MS + 1).len(), 1);
+        assert_eq!(alert.state, State::Open);
+        alert.claim("Bengt", 3 * CLAIM_HOLDS_MS).unwrap();
+        assert!(matches!(&alert.state, State::Claimed(claim) if claim.on_the_way_ms.is_none()));
+        alert.close("Bengt", "", 3 * CLAIM_HOLDS_MS).unwrap();
+        assert_eq!(alert.say_on_the_way("Bengt", 3 * CLAIM_HOLDS_MS), Err(NotNow::Closed("Bengt".into())));
+    }
+
     fn press() -> Finding {
-        alarm_pressed::finding(&alarm_pressed::Press {
-            pressed_ms: Some(0),
-            stored_ms: 0,
-            authentic: true,
-            counter_went_back: false,
-        })
+        alarm_pressed::finding(alarm_pressed::Press::at(0, 0))
     }
 }

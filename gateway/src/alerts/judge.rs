@@ -8,7 +8,7 @@ use sqlx::SqliteConnection;
 
 use super::line::NOT_JUDGED;
 use super::rules::{self, Doubt, Facts, Rules, Verdict, Waiting, What, alarm_pressed};
-use super::{About, Concern, Finding, Line, Severity, Weight, raise};
+use super::{About, Concern, Finding, Line, Severity, Weight, ease, raise, remind};
 use crate::store::alerts::{self as cases, Waits};
 use crate::store::records::NewRecord;
 use crate::store::{StoreError, timers};
@@ -18,6 +18,12 @@ use crate::store::{StoreError, timers};
 pub enum Consequence {
     /// Someone must act.
     Raise(Concern),
+    /// Someone must act, unless she has closed the very same lately: its box says it again and again.
+    Remind(Concern),
+    /// Something goes on, as each heartbeat says: as [`Consequence::Remind`], and not counted when it is kept quiet.
+    GoesOn(Concern),
+    /// Something that someone had to act on is over by itself.
+    Ease(Concern),
     /// A rule waits, until its timer.
     Wait(Waits),
     /// It waits no longer.
@@ -108,14 +114,8 @@ pub fn consequences(rules: &Rules, record: &NewRecord, patience: &mut Patience, 
             }
         }
     }
-    if let (Some(press), false) = (record.press, is_heard) {
-        let press = alarm_pressed::Press {
-            pressed_ms: record.measured.map(|measured| measured.at_ms),
-            stored_ms: now_ms,
-            authentic: press.authentic,
-            counter_went_back: press.counter_went_back,
-        };
-        follows.push(Consequence::Raise(about(record, alarm_pressed::finding(&press))));
+    if let (Some(press), false) = (alarm_pressed::Press::of(record, now_ms), is_heard) {
+        follows.push(Consequence::Raise(about(record, alarm_pressed::finding(press))));
     }
     follows
 }
@@ -148,6 +148,15 @@ pub async fn carry_out(work: &mut SqliteConnection, follows: &[Consequence], now
     for consequence in follows {
         match consequence {
             Consequence::Raise(concern) => raise(work, concern, now_ms).await?,
+            Consequence::Remind(concern) => {
+                if remind(work, concern, now_ms).await? {
+                    let (case, about) = (concern.finding.case, concern.about.to_string());
+                    let why = "somebody has closed this very trouble within a day";
+                    cases::note_suppression(work, case, &about, concern.record.as_deref(), why, now_ms).await?;
+                }
+            }
+            Consequence::GoesOn(concern) => drop(remind(work, concern, now_ms).await?),
+            Consequence::Ease(concern) => ease(work, concern, now_ms).await?,
             Consequence::Wait(waits) => {
                 cases::wait(work, waits).await?;
                 timers::set(work, &waits.rule, &waits.person, waits.waiting.due_ms).await?;
@@ -175,10 +184,7 @@ pub async fn carry_out(work: &mut SqliteConnection, follows: &[Consequence], now
 
 fn facts<'a>(record: &'a NewRecord, waiting: Option<&'a Waiting>, now_ms: i64) -> Facts<'a> {
     Facts {
-        what: match record.press {
-            Some(press) => What::Alarm { authentic: press.authentic, counter_went_back: press.counter_went_back },
-            None => What::Reading(&record.observations),
-        },
+        what: alarm_pressed::Press::of(record, now_ms).map_or(What::Reading(&record.observations), What::Alarm),
         has_person: record.person.is_some(),
         measured_ms: record.measured.map(|measured| measured.at_ms),
         waiting,
@@ -191,7 +197,10 @@ fn facts<'a>(record: &'a NewRecord, waiting: Option<&'a Waiting>, now_ms: i64) -
 fn about(record: &NewRecord, finding: Finding) -> Concern {
     Concern {
         finding,
-        about: record.person.clone().map_or_else(|| About::Device(record.device.clone()), About::Person),
+        about: match &record.person {
+            Some(person) => About::Person(person.clone()),
+            None => About::Device { home: record.home.clone(), device: record.device.clone() },
+        },
         person: record.person.clone(),
         home: record.home.clone(),
         record: Some(record.id.clone()),

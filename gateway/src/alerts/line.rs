@@ -28,6 +28,18 @@ pub enum Line {
         /// Who.
         by: String,
     },
+    /// Who takes care of it says that somebody is on the way.
+    OnTheWay {
+        /// Who says so.
+        by: String,
+    },
+    /// A button's battery was changed: its counter rightly began anew.
+    BatteryChanged {
+        /// Who says so.
+        by: String,
+        /// Which button.
+        device: String,
+    },
     /// A claim was too old when the person asked again.
     Reopened {
         /// Who had claimed it.
@@ -91,9 +103,28 @@ impl Line {
             Self::Health(_) => "health",
             Self::NotJudged { .. } => "not_judged",
             Self::Claimed { .. } => "claimed",
+            Self::OnTheWay { .. } => "on_the_way",
+            Self::BatteryChanged { .. } => "battery_changed",
             Self::Reopened { .. } => "reopened",
             Self::Closed { .. } => "closed",
         }
+    }
+
+    /// Whether it is about the matter itself, and not about what somebody does about it.
+    #[must_use]
+    pub fn is_about_the_matter(&self) -> bool {
+        match self {
+            Self::AboveLimit(_) | Self::AlarmPressed(_) | Self::Health(_) | Self::NotJudged { .. } => true,
+            Self::Claimed { .. }
+            | Self::OnTheWay { .. }
+            | Self::BatteryChanged { .. }
+            | Self::Reopened { .. }
+            | Self::Closed { .. } => false,
+        }
+    }
+
+    fn is_from_no_button(&self) -> bool {
+        matches!(self, Self::AlarmPressed(found) if found.press.local.is_some())
     }
 
     /// The rule that noticed it, in which version.
@@ -105,6 +136,40 @@ impl Line {
             Self::Health(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
+            | Self::OnTheWay { .. }
+            | Self::BatteryChanged { .. }
+            | Self::Reopened { .. }
+            | Self::Closed { .. } => None,
+        }
+    }
+
+    /// Whether both tell of one thing that goes on, however often.
+    #[must_use]
+    pub fn is_of_one_trouble_with(&self, other: &Self) -> bool {
+        self == other || self.with(other).is_some()
+    }
+
+    /// The two as one line, where an earlier and a later tell of one thing that goes on.
+    #[must_use]
+    pub fn with(&self, earlier: &Self) -> Option<Self> {
+        match (self, earlier) {
+            (Self::AboveLimit(later), Self::AboveLimit(earlier)) => later.with(earlier).map(Self::AboveLimit),
+            (Self::Health(later), Self::Health(earlier)) => later.with(earlier).map(Self::Health),
+            (_, _) => None,
+        }
+    }
+
+    /// What the story says once this is over; none for what does not go on by itself.
+    #[must_use]
+    pub fn over(&self) -> Option<Self> {
+        match self {
+            Self::Health(found) => found.over().map(Self::Health),
+            Self::AboveLimit(_)
+            | Self::AlarmPressed(_)
+            | Self::NotJudged { .. }
+            | Self::Claimed { .. }
+            | Self::OnTheWay { .. }
+            | Self::BatteryChanged { .. }
             | Self::Reopened { .. }
             | Self::Closed { .. } => None,
         }
@@ -123,6 +188,13 @@ impl Line {
                 format!("A record could not be judged: the rule {rule} failed. It is stored. Judge it yourself."),
             ),
             Self::Claimed { by } => lang.pick(format!("{by} tar hand om det."), format!("{by} takes care of it.")),
+            Self::OnTheWay { by } => {
+                lang.pick(format!("Någon är på väg, säger {by}."), format!("Someone is on the way, says {by}."))
+            }
+            Self::BatteryChanged { by, device } => lang.pick(
+                format!("Batteriet i knappen {device} är bytt, säger {by}. Räknaren börjar om därifrån."),
+                format!("The battery of the button {device} was changed, says {by}. It counts anew from there."),
+            ),
             Self::Reopened { claimed_by, claimed_ms } => {
                 let since = reader.moment(*claimed_ms);
                 lang.pick(
@@ -140,10 +212,13 @@ impl Line {
     }
 }
 
-/// What an alert is called: the words for its `rule` and whether it is confirmed.
+/// What an alert is called: the words for its `rule`, whether it is confirmed, and the newest line about its matter.
 #[must_use]
-pub fn title(rule: &str, confirmed: bool, lang: Lang) -> String {
+pub fn title(rule: &str, confirmed: bool, newest: Option<&Line>, lang: Lang) -> String {
     let title = match rule {
+        alarm_pressed::NAME if newest.is_some_and(Line::is_from_no_button) => {
+            lang.pick("Larm i hemmet", "Alarm in the home")
+        }
         alarm_pressed::NAME => lang.pick("Larmknappen trycktes", "The alarm button was pressed"),
         above_limit::NAME if confirmed => lang.pick("Blodtryck över gränsen", "Blood pressure above the limit"),
         above_limit::NAME => {

@@ -59,8 +59,13 @@ impl Severity {
 pub enum About {
     /// A person.
     Person(String),
-    /// A device that nobody is known to use.
-    Device(String),
+    /// A device: what it is called in one home may be another one in another home.
+    Device {
+        /// In which home.
+        home: String,
+        /// Which.
+        device: String,
+    },
     /// A box.
     Agent(String),
 }
@@ -69,7 +74,7 @@ impl fmt::Display for About {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Person(id) => write!(f, "person:{id}"),
-            Self::Device(id) => write!(f, "device:{id}"),
+            Self::Device { home, device } => write!(f, "device:{home}/{device}"),
             Self::Agent(id) => write!(f, "agent:{id}"),
         }
     }
@@ -129,13 +134,15 @@ pub async fn raise(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) 
     let was_rung_ms = alert.rung_ms;
     let lines = alert.take_up(finding, now_ms);
     let is_quiet = alert.rung_ms == was_rung_ms && concern.record.is_none();
-    if is_quiet && cases::has_line(work, &id, &finding.line).await? {
+    if is_quiet && stands(&cases::lines(work, &id).await?, &finding.line) {
         return Ok(());
     }
     cases::save(work, &id, &alert).await?;
     let is_summary = match finding.weight {
-        Weight::Summary => cases::replace_summary(work, &id, &finding.line, concern.record.as_deref(), now_ms).await?,
-        Weight::AskedAgain | Weight::More => false,
+        Weight::Summary | Weight::More => {
+            cases::sum_up(work, &id, &finding.line, concern.record.as_deref(), now_ms).await?
+        }
+        Weight::AskedAgain => false,
     };
     if !is_summary {
         cases::add_line(work, &id, &finding.line, concern.record.as_deref(), now_ms).await?;
@@ -150,11 +157,55 @@ pub async fn raise(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) 
     Ok(())
 }
 
+/// What a person has closed is not opened again by the same trouble for so long, while it goes on.
+const REST_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// As [`raise`], for what is said again and again while it goes on: it opens no case after case. Says whether it was kept
+/// quiet.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn remind(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) -> Result<bool, StoreError> {
+    let Concern { finding, about, .. } = concern;
+    if cases::open_case(work, finding.case, about).await?.is_none() {
+        let closed = cases::lines_closed_since(work, finding.case, about, now_ms - REST_MS).await?;
+        if closed.iter().any(|line| line.is_of_one_trouble_with(&finding.line)) {
+            return Ok(true);
+        }
+    }
+    raise(work, concern, now_ms).await?;
+    Ok(false)
+}
+
+/// Writes into a case that is open, without a ring, that the trouble it tells of is over. Where it does not tell of it,
+/// nothing is written.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn ease(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
+    let Concern { finding, about, .. } = concern;
+    let Some(over) = finding.line.over() else { return Ok(()) };
+    let Some((id, _)) = cases::open_case(work, finding.case, about).await? else { return Ok(()) };
+    if stands(&cases::lines(work, &id).await?, &finding.line) {
+        cases::add_line(work, &id, &over, None, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// Whether a story says this, and not since then that it is over.
+fn stands(story: &[Line], said: &Line) -> bool {
+    let said_last = story.iter().rposition(|line| line == said);
+    let over_last = said.over().and_then(|over| story.iter().rposition(|line| *line == over));
+    said_last > over_last
+}
+
 /// What a named human does about an alert.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Act {
     /// "I take care of it."
     Claim,
+    /// "Somebody is on the way."
+    SayOnTheWay,
     /// It is open before her eyes.
     See,
     /// "It is dealt with."
@@ -173,6 +224,7 @@ pub async fn act(work: &mut SqliteConnection, id: &str, act: &Act, who: &str, no
     let before = alert.clone();
     let line = match act {
         Act::Claim => Some(alert.claim(who, now_ms)?),
+        Act::SayOnTheWay => Some(alert.say_on_the_way(who, now_ms)?),
         Act::See => {
             alert.see(who, now_ms);
             None

@@ -33,6 +33,7 @@ use self::console::person::chart::Limit;
 use crate::alerts::rules;
 use crate::changes::Changes;
 use crate::clock;
+use crate::letters::Courier;
 use crate::store::Store;
 
 pub use console::login::account::{GeneratedLogin, ensure_account};
@@ -75,9 +76,19 @@ impl Config {
 #[derive(Clone)]
 pub struct State(Arc<Shared>);
 
+/// Who is told, after the commit, of what is done here.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Whoever looks at a screen.
+    pub changes: Changes,
+    /// Who writes to the homes.
+    pub courier: Courier,
+}
+
 struct Shared {
     store: Store,
     changes: Changes,
+    courier: Courier,
     health: Arc<Health>,
     api_token: ApiToken,
     zone: TimeZone,
@@ -94,7 +105,7 @@ impl State {
     /// When the configured time zone does not exist.
     pub fn new(
         store: Store,
-        changes: Changes,
+        told: Told,
         health: Arc<Health>,
         api_token: ApiToken,
         config: &Config,
@@ -102,7 +113,8 @@ impl State {
     ) -> Result<Self, jiff::Error> {
         Ok(Self(Arc::new(Shared {
             store,
-            changes,
+            changes: told.changes,
+            courier: told.courier,
             health,
             api_token,
             zone: config.zone()?,

@@ -84,6 +84,8 @@ fn of_alarm(alarm: &Alarm, taken: Taken, measured: Option<Measured>) -> NewRecor
             button: alarm.button,
             authentic: alarm.authentic,
             counter_went_back: alarm.counter_went_back,
+            not_on_flash: alarm.not_on_flash,
+            before_enrolment: alarm.before_enrolment,
         }),
         measured,
         ..empty(taken)

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hempuls_protocol::event::{BufferDamaged, Content, Kind, Refused};
+use hempuls_protocol::devices::Characteristic;
+use hempuls_protocol::event::{BufferDamaged, Content, DeviceTrouble, Kind, Refused};
 use hempuls_protocol::identity::content_digest;
 use hempuls_protocol::ids::{AgentId, Lane, Sequence};
+use hempuls_protocol::wire::heartbeat::Heartbeat;
 use hempuls_protocol::wire::receipt::{Receipt, Receipts, Why};
 use jiff::tz::TimeZone;
 use sqlx::SqliteConnection;
@@ -18,16 +20,17 @@ use super::clocks::{Clocks, Item};
 use super::interpret;
 use super::parcel::{Arrival, Arrived, Parcel};
 use super::queue::Delivery;
+use crate::alerts::health::ailments::{self, Course};
 use crate::alerts::health::{self, Found};
 use crate::alerts::judge::{self, Consequence, Patience};
 use crate::alerts::rules::Rules;
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::http::Health;
-use crate::letters::{Letter, Says};
+use crate::letters::{Courier, Letter, Occasion, Says};
 use crate::store::ledger::{self, Disposition, EventRow, QuarantineRow, Span};
 use crate::store::records::{self, NewRecord};
-use crate::store::{Store, StoreError, alerts as cases, assignments, homes, new_id, savepoint};
+use crate::store::{Store, StoreError, alerts as cases, assignments, devices, heartbeats, homes, new_id, savepoint};
 
 /// How soon a batch is tried again after the store failed; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -50,6 +53,7 @@ pub struct Writer {
     intake: Intake,
     settings: Settings,
     letters: mpsc::Sender<Letter>,
+    courier: Courier,
     changes: Changes,
     health: Arc<Health>,
 }
@@ -58,21 +62,24 @@ pub struct Writer {
 #[derive(Default)]
 struct Done {
     receipts: BTreeMap<LaneKey, Receipt>,
+    occasions: Vec<Occasion>,
     changes: Vec<Change>,
 }
 
 impl Writer {
-    /// Writes what is brought to `intake`, and hands what agents are to be told to `letters`.
+    /// Writes what is brought to `intake`, hands receipts to `letters`, and tells `courier` of all else that agents may
+    /// have to be told of.
     #[must_use]
     pub fn new(
         store: Store,
         intake: Intake,
         settings: Settings,
         letters: mpsc::Sender<Letter>,
+        courier: Courier,
         changes: Changes,
         health: Arc<Health>,
     ) -> Self {
-        Self { store, intake, settings, letters, changes, health }
+        Self { store, intake, settings, letters, courier, changes, health }
     }
 
     /// Writes for ever.
@@ -222,8 +229,13 @@ impl Writer {
         }
         desk.write(work, senders).await?;
         for delivery in batch {
-            if let Delivery::Heartbeat { agent, beat } = delivery {
-                homes::note_heartbeat(work, agent, beat, now_ms).await?;
+            if let (Delivery::Heartbeat { agent, beat }, Some(home)) = (delivery, senders.get(delivery.agent())) {
+                let before = heartbeats::last(work, agent).await?;
+                heartbeats::note(work, agent, beat, now_ms).await?;
+                let (before_ms, before) = before.map_or((None, None), |last| (Some(last.at_ms), last.said));
+                desk.ail(work, agent, home, before.as_ref(), beat).await?;
+                let config = beat.config.clone();
+                desk.done.occasions.push(Occasion::Heartbeat { agent: agent.clone(), config, before_ms });
             }
         }
         self.judge(work, &mut desk).await?;
@@ -273,6 +285,9 @@ impl Writer {
                 tracing::debug!("nobody delivers letters any more: the gateway stops");
             }
         }
+        for occasion in done.occasions {
+            self.courier.tell(occasion);
+        }
         let mut changes = done.changes;
         let mut told = std::collections::HashSet::new();
         changes.retain(|change| told.insert(change.clone()));
@@ -285,6 +300,7 @@ impl Done {
         for (key, receipt) in other.receipts {
             answer_with(&mut self.receipts, &key, receipt);
         }
+        self.occasions.extend(other.occasions);
         self.changes.extend(other.changes);
     }
 }
@@ -302,6 +318,7 @@ struct Desk<'a> {
     events: Vec<EventRow>,
     records: Vec<NewRecord>,
     quarantine: Vec<QuarantineRow>,
+    troubles: Vec<(LaneKey, String, DeviceTrouble)>,
     follows: Vec<Consequence>,
     done: Done,
 }
@@ -369,6 +386,7 @@ impl<'a> Desk<'a> {
             events: Vec::new(),
             records: Vec::new(),
             quarantine: Vec::new(),
+            troubles: Vec::new(),
             follows: Vec::new(),
             done: Done::default(),
         })
@@ -412,6 +430,9 @@ impl<'a> Desk<'a> {
         let receipt = self.ledger.receipt(key, decisions.iter().map(|(sequence, decision)| (*sequence, decision)));
         answer_with(&mut self.done.receipts, key, receipt);
         self.touched.insert(key.clone());
+        if key.lane == Lane::Alarm {
+            self.done.occasions.push(Occasion::Alarms(key.agent.clone()));
+        }
     }
 
     /// Turns a decision into rows.
@@ -451,7 +472,9 @@ impl<'a> Desk<'a> {
                     self.clocks.stored(&key.agent, signal, &content.taken, record.measured);
                 }
                 let at_ms = record.measured.map(|measured| measured.at_ms).or(record.press.map(|_| parcel.received_ms));
-                record.person = at_ms
+                // What a home calls a wire or a program of its own says nothing in another home.
+                let whose_ms = at_ms.filter(|_| record.characteristic != Characteristic::LOCAL.to_string());
+                record.person = whose_ms
                     .and_then(|at_ms| assignments::person_at(&self.assignments, &record.device, record.slot, at_ms))
                     .map(str::to_owned);
                 record.possibly_same_as = possibly_same_as.clone();
@@ -498,10 +521,7 @@ impl<'a> Desk<'a> {
             Kind::Refused(Refused { count, why }) => {
                 self.raise(key, home, Found::Refused { count: *count, why: (*why).into() })
             }
-            Kind::DeviceTrouble(trouble) => {
-                let (device, trouble) = (trouble.device.to_string(), trouble.trouble.into());
-                self.raise(key, home, Found::Device { device, trouble });
-            }
+            Kind::DeviceTrouble(trouble) => self.troubles.push((key.clone(), home.to_owned(), trouble.clone())),
             Kind::BufferDamaged(BufferDamaged { damage, taken_again }) => {
                 self.raise(key, home, Found::Damaged { damage: (*damage).into(), taken_again: *taken_again });
             }
@@ -522,7 +542,30 @@ impl<'a> Desk<'a> {
     }
 
     fn raise(&mut self, key: &LaneKey, home: &str, found: Found) {
-        self.follows.push(Consequence::Raise(health::concern(key.agent.as_str(), home, found)));
+        let is_repeated = found.is_repeated();
+        let concern = health::concern(key.agent.as_str(), home, false, found);
+        self.follows.push(if is_repeated { Consequence::Remind(concern) } else { Consequence::Raise(concern) });
+    }
+
+    /// What a heartbeat says is wrong, or wrong no longer.
+    async fn ail(
+        &mut self,
+        work: &mut SqliteConnection,
+        agent: &AgentId,
+        home: &str,
+        before: Option<&Heartbeat>,
+        beat: &Heartbeat,
+    ) -> Result<(), StoreError> {
+        for (ailment, course) in ailments::course(before, beat) {
+            let has_button = devices::has_button(work, home).await?;
+            let concern = health::concern(agent.as_str(), home, has_button, Found::Ails(ailment));
+            self.follows.push(match course {
+                Course::Begins => Consequence::Raise(concern),
+                Course::GoesOn => Consequence::GoesOn(concern),
+                Course::Over => Consequence::Ease(concern),
+            });
+        }
+        Ok(())
     }
 
     async fn write(
@@ -531,6 +574,12 @@ impl<'a> Desk<'a> {
         senders: &HashMap<AgentId, String>,
     ) -> Result<(), StoreError> {
         records::write(work, &self.records, self.now_ms).await?;
+        devices::note_counters(work, &self.records).await?;
+        for (key, home, trouble) in std::mem::take(&mut self.troubles) {
+            let device = trouble.device.to_string();
+            let kind = devices::kind_of(work, &home, &device).await?;
+            self.raise(&key, &home, Found::Device { device, kind, trouble: trouble.trouble.into() });
+        }
         ledger::write_events(work, &self.events, self.now_ms).await?;
         let mut clocks = std::mem::take(&mut self.clocks);
         for (agent, content) in std::mem::take(&mut self.of_clocks) {
@@ -551,7 +600,7 @@ impl<'a> Desk<'a> {
                 } else {
                     Found::UnreadableMessage
                 };
-                self.follows.push(Consequence::Raise(health::concern(row.agent.as_str(), home, found)));
+                self.follows.push(Consequence::Raise(health::concern(row.agent.as_str(), home, false, found)));
             }
         }
         Ok(())

@@ -2,11 +2,16 @@
 //!
 //! Nothing depends on a single letter: each is sent again when the next heartbeat shows that it is needed still.
 
+pub mod config;
+mod courier;
+
 use hempuls_protocol::ids::AgentId;
 use hempuls_protocol::wire::feedback::Feedback;
 use hempuls_protocol::wire::home_config::HomeConfig;
 use hempuls_protocol::wire::receipt::Receipts;
 use hempuls_protocol::wire::topic::{Matter, Topic};
+
+pub use courier::{Courier, Occasion, carry};
 
 /// One message to one agent.
 #[derive(Clone, PartialEq, Eq, Debug)]

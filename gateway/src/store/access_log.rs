@@ -30,8 +30,16 @@ pub enum Action {
     OpenedAlert,
     /// Takes an alert upon her.
     ClaimedAlert,
+    /// Says that somebody is on the way to the person.
+    SaidOnTheWay,
     /// Closes an alert.
     ClosedAlert,
+    /// Says that a button's battery was changed.
+    ChangedBattery,
+    /// Gives a home a device.
+    AdoptedDevice,
+    /// Takes a device out of a home.
+    RemovedDevice,
     /// Fetches readings through the interface for programs.
     FetchedReadings,
     /// Fetches alerts through the interface for programs.
@@ -40,12 +48,16 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::SawOnWorkList,
         Self::OpenedPerson,
         Self::OpenedAlert,
         Self::ClaimedAlert,
+        Self::SaidOnTheWay,
         Self::ClosedAlert,
+        Self::ChangedBattery,
+        Self::AdoptedDevice,
+        Self::RemovedDevice,
         Self::FetchedReadings,
         Self::FetchedAlerts,
     ];
@@ -58,7 +70,11 @@ impl Action {
             Self::OpenedPerson => "opened_person",
             Self::OpenedAlert => "opened_alert",
             Self::ClaimedAlert => "claimed_alert",
+            Self::SaidOnTheWay => "said_on_the_way",
             Self::ClosedAlert => "closed_alert",
+            Self::ChangedBattery => "changed_battery",
+            Self::AdoptedDevice => "adopted_device",
+            Self::RemovedDevice => "removed_device",
             Self::FetchedReadings => "fetched_readings",
             Self::FetchedAlerts => "fetched_alerts",
         }

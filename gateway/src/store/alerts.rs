@@ -112,7 +112,7 @@ pub async fn headlines(reader: &SqlitePool, ids: &[&str]) -> Result<Vec<(String,
     let rows = sqlx::query(
         "SELECT alert, at_ms, line, record FROM json_each($1) CROSS JOIN alert_line ON alert = value
          WHERE place = (SELECT max(place) FROM alert_line AS latest WHERE latest.alert = value
-                          AND latest.kind NOT IN ('claimed', 'reopened', 'closed'))",
+                          AND latest.kind NOT IN ('claimed', 'on_the_way', 'battery_changed', 'reopened', 'closed'))",
     )
     .bind(json!(ids).to_string())
     .fetch_all(reader)
@@ -192,7 +192,8 @@ pub async fn save(work: &mut SqliteConnection, id: &str, alert: &Alert) -> Resul
     sqlx::query(
         "UPDATE alert SET severity = $2, confirmed = $3, state = $4, rung_ms = $5, seen_ms = $6,
              claimed_by = CASE $4 WHEN 'closed' THEN claimed_by ELSE $7 END,
-             claimed_ms = CASE $4 WHEN 'closed' THEN claimed_ms ELSE $8 END, closed_by = $9, closed_ms = $10
+             claimed_ms = CASE $4 WHEN 'closed' THEN claimed_ms ELSE $8 END, closed_by = $9, closed_ms = $10,
+             on_the_way_ms = CASE $4 WHEN 'closed' THEN on_the_way_ms ELSE $11 END
          WHERE id = $1",
     )
     .bind(id)
@@ -205,6 +206,7 @@ pub async fn save(work: &mut SqliteConnection, id: &str, alert: &Alert) -> Resul
     .bind(claim.map(|claim| claim.at_ms))
     .bind(closed.map(|(by, _)| by.as_str()))
     .bind(closed.map(|(_, at_ms)| *at_ms))
+    .bind(claim.and_then(|claim| claim.on_the_way_ms))
     .execute(work)
     .await?;
     Ok(())
@@ -235,23 +237,45 @@ pub async fn add_line(
     Ok(())
 }
 
-/// Whether a story has this very line.
+/// What a story says so far.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn has_line(work: &mut SqliteConnection, id: &str, line: &Line) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM alert_line WHERE alert = $1 AND line = $2)")
+pub async fn lines(work: &mut SqliteConnection, id: &str) -> Result<Vec<Line>, StoreError> {
+    let lines: Vec<String> = sqlx::query_scalar("SELECT line FROM alert_line WHERE alert = $1 ORDER BY place")
         .bind(id)
-        .bind(json!(line).to_string())
-        .fetch_one(work)
-        .await?)
+        .fetch_all(work)
+        .await?;
+    lines.iter().map(|line| line_of(line)).collect()
 }
 
-/// Sums a line up with the story's latest, if that is a summary of the same kind. Says whether it did.
+/// What the stories say of the cases of this kind about this that were closed since a moment.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn replace_summary(
+pub async fn lines_closed_since(
+    work: &mut SqliteConnection,
+    rule: &str,
+    about: &About,
+    since_ms: i64,
+) -> Result<Vec<Line>, StoreError> {
+    let lines: Vec<String> = sqlx::query_scalar(
+        "SELECT line FROM alert CROSS JOIN alert_line ON alert_line.alert = alert.id
+         WHERE about = $1 AND closed_ms > $2 AND rule = $3",
+    )
+    .bind(about.to_string())
+    .bind(since_ms)
+    .bind(rule)
+    .fetch_all(work)
+    .await?;
+    lines.iter().map(|line| line_of(line)).collect()
+}
+
+/// Sums a line up with the story's latest, if the two are one thing that goes on. Says whether it did.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn sum_up(
     work: &mut SqliteConnection,
     id: &str,
     line: &Line,
@@ -264,8 +288,7 @@ pub async fn replace_summary(
             .fetch_optional(&mut *work)
             .await?;
     let Some(latest) = latest else { return Ok(false) };
-    let (Line::AboveLimit(earlier), Line::AboveLimit(later)) = (told_of(&latest)?.line, line) else { return Ok(false) };
-    let summary = Line::AboveLimit(later.clone().with(&earlier));
+    let Some(summary) = line.with(&told_of(&latest)?.line) else { return Ok(false) };
     sqlx::query("UPDATE alert_line SET at_ms = $3, line = $4, record = $5 WHERE alert = $1 AND place = $2")
         .bind(id)
         .bind(latest.try_get::<i64, _>("place")?)
@@ -348,7 +371,11 @@ pub async fn stop_waiting(work: &mut SqliteConnection, rule: &str, person: &str)
 
 fn case_of(row: &sqlx::sqlite::SqliteRow) -> Result<Case, StoreError> {
     let claim = || -> Result<Claim, StoreError> {
-        Ok(Claim { by: row.try_get("claimed_by")?, at_ms: row.try_get("claimed_ms")? })
+        Ok(Claim {
+            by: row.try_get("claimed_by")?,
+            at_ms: row.try_get("claimed_ms")?,
+            on_the_way_ms: row.try_get("on_the_way_ms")?,
+        })
     };
     Ok(Case {
         id: row.try_get("id")?,
@@ -375,11 +402,11 @@ fn case_of(row: &sqlx::sqlite::SqliteRow) -> Result<Case, StoreError> {
 }
 
 fn told_of(row: &sqlx::sqlite::SqliteRow) -> Result<Told, StoreError> {
-    Ok(Told {
-        at_ms: row.try_get("at_ms")?,
-        line: serde_json::from_str(row.try_get("line")?).map_err(|_| unexpected("line"))?,
-        record: row.try_get("record")?,
-    })
+    Ok(Told { at_ms: row.try_get("at_ms")?, line: line_of(row.try_get("line")?)?, record: row.try_get("record")? })
+}
+
+fn line_of(text: &str) -> Result<Line, StoreError> {
+    serde_json::from_str(text).map_err(|_| unexpected("line"))
 }
 
 fn waits_of(row: &sqlx::sqlite::SqliteRow) -> Result<Waits, StoreError> {

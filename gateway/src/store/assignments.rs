@@ -1,6 +1,5 @@
-//! People, devices, and whose a device's readings are, from when until when.
+//! People, and whose a device's readings are, from when until when.
 
-use hempuls_protocol::ids::DeviceId;
 use serde_json::json;
 use sqlx::{Row as _, SqliteConnection};
 
@@ -81,27 +80,6 @@ pub async fn add_person(
         .execute(work)
         .await?;
     Ok(id)
-}
-
-/// Adds a device.
-///
-/// # Errors
-/// [`StoreError::Refused`], where there is no such home, or there is such a device already.
-pub async fn add_device(
-    work: &mut SqliteConnection,
-    device: &DeviceId,
-    kind: &str,
-    home: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO device (id, kind, home, created_ms) VALUES ($1, $2, $3, $4)")
-        .bind(device.to_string())
-        .bind(kind)
-        .bind(home)
-        .bind(now_ms)
-        .execute(work)
-        .await?;
-    Ok(())
 }
 
 /// Assigns a device to a person.

@@ -1,13 +1,11 @@
 //! Homes and the boxes in them: who is enrolled, who is cut off, who was heard when.
 
 use hempuls_protocol::ids::AgentId;
-use hempuls_protocol::wire::heartbeat::Heartbeat;
 use rand::Rng as _;
 use serde_json::json;
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
 use super::StoreError;
-use super::ledger::{signed, trust_word};
 
 /// What the gateway has to know of a box to take something from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -157,60 +155,5 @@ pub async fn note_heard(work: &mut SqliteConnection, agents: &[&AgentId], now_ms
         .bind(now_ms)
         .execute(work)
         .await?;
-    Ok(())
-}
-
-/// Writes down what a heartbeat says, but for its books.
-///
-/// # Errors
-/// [`StoreError`], where the store fails.
-pub async fn note_heartbeat(
-    work: &mut SqliteConnection,
-    agent: &AgentId,
-    beat: &Heartbeat,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let ago = |seconds: Option<u64>| seconds.map(|seconds| now_ms.saturating_sub(signed(seconds).saturating_mul(1000)));
-    sqlx::query(
-        "INSERT OR REPLACE INTO heartbeat (agent, at_ms, clock_trust, clock_wall_ms, heard_ms, heard, refused, panics,
-             disk_free, certificate_expires_ms, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-    )
-    .bind(agent.as_str())
-    .bind(now_ms)
-    .bind(trust_word(beat.clock.trust))
-    .bind(beat.clock.wall_ms)
-    .bind(ago(beat.heard_s))
-    .bind(signed(beat.heard))
-    .bind(signed(beat.refused))
-    .bind(beat.panics)
-    .bind(beat.disk_free.map(signed))
-    .bind(beat.certificate_expires.map(|seconds| seconds.saturating_mul(1000)))
-    .bind(&beat.version)
-    .execute(&mut *work)
-    .await?;
-    for lane in &beat.lanes {
-        sqlx::query("UPDATE cursor SET oldest_waiting_ms = $4 WHERE agent = $1 AND lane = $2 AND epoch = $3")
-            .bind(agent.as_str())
-            .bind(lane.lane.as_str())
-            .bind(lane.epoch.to_string())
-            .bind(ago(lane.oldest_waiting_s))
-            .execute(&mut *work)
-            .await?;
-    }
-    for device in &beat.devices {
-        sqlx::query(
-            "INSERT INTO device_state (agent, device, at_ms, battery, heard_ms) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, battery = COALESCE(excluded.battery, battery),
-                 heard_ms = COALESCE(excluded.heard_ms, heard_ms)",
-        )
-        .bind(agent.as_str())
-        .bind(device.device.to_string())
-        .bind(now_ms)
-        .bind(device.battery)
-        .bind(ago(device.heard_s))
-        .execute(&mut *work)
-        .await?;
-    }
     Ok(())
 }

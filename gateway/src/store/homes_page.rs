@@ -78,7 +78,7 @@ pub async fn homes(reader: &SqlitePool) -> Result<Vec<Home>, StoreError> {
     .fetch_all(reader)
     .await?;
     let devices: Vec<Device> = sqlx::query_as(
-        "SELECT device AS id, agent, kind, battery, heard_ms
+        "SELECT device AS id, agent, kind, device_state.battery, heard_ms
          FROM device_state LEFT JOIN device ON device.id = device_state.device ORDER BY kind, device",
     )
     .fetch_all(reader)

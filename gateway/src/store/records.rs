@@ -66,6 +66,10 @@ pub struct Press {
     pub authentic: bool,
     /// The counter was not above the last one.
     pub counter_went_back: bool,
+    /// The box's flash took nothing; it was sent from memory.
+    pub not_on_flash: bool,
+    /// It was pressed while the box was being installed.
+    pub before_enrolment: bool,
 }
 
 /// A moment, and by whose clock.
@@ -113,7 +117,7 @@ pub async fn write(work: &mut SqliteConnection, records: &[NewRecord], now_ms: i
             "INSERT INTO record (id, kind, identity, identity_class, device, slot, characteristic, raw, dialect, marks,
                 unreadable, device_time, counter, span_ms, session, button, authentic, counter_went_back, measured_ms, measured_by, is_ambiguous,
                 taken_boot, taken_since_boot_ms, taken_wall_ms, taken_trust, agent, home, stored_ms, person,
-                possibly_same_as, taken_again) ",
+                possibly_same_as, taken_again, not_on_flash, before_enrolment) ",
         );
         query.push_values(records, |mut values, record| {
             values
@@ -147,7 +151,9 @@ pub async fn write(work: &mut SqliteConnection, records: &[NewRecord], now_ms: i
                 .push_bind(now_ms)
                 .push_bind(record.person.as_deref())
                 .push_bind(record.possibly_same_as.as_deref())
-                .push_bind(record.taken_again);
+                .push_bind(record.taken_again)
+                .push_bind(record.press.map(|press| press.not_on_flash))
+                .push_bind(record.press.map(|press| press.before_enrolment));
         });
         query.build().execute(&mut *work).await?;
     }

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hempuls_gateway::alerts::rules::{self, Rules, above_limit, alarm_pressed};
+use hempuls_gateway::alerts::{self, Act};
 use hempuls_gateway::config::Config;
 use hempuls_gateway::run::{self, Running};
 use hempuls_gateway::store::assignments::{self, Assignment};
+use hempuls_gateway::store::devices::{self, NewDevice};
 use hempuls_gateway::store::{Work, enrolment_codes, homes};
 use hempuls_gateway::{clock, pki};
-use hempuls_protocol::devices::Characteristic;
+use hempuls_protocol::devices::{Characteristic, DeviceKind};
 use hempuls_protocol::enrolment::{EnrolmentCode, Granted, Request};
 use hempuls_protocol::event::{Alarm, Began, Content, Event, Kind, Origin, Signal};
 use hempuls_protocol::ids::{DeviceId, Epoch, Lane, Sequence};
 use hempuls_protocol::times::{BootId, DeviceTime, Taken, Trust};
 use hempuls_protocol::wire::envelope::Envelope;
-use hempuls_protocol::wire::feedback::{AlarmState, Feedback};
+use hempuls_protocol::wire::feedback::{AlarmState, Feedback, Stage};
 use hempuls_protocol::wire::heartbeat::{Heartbeat, LaneState, Status};
 use hempuls_protocol::wire::home_config::{Home, HomeConfig};
 use hempuls_protocol::wire::receipt::{Receipt, Receipts};
@@ -32,7 +34,7 @@ use sqlx::SqlitePool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 pub(crate) const CUFF: DeviceId = DeviceId::Address([0xC0, 0, 0, 0, 0, 1]);
-const BUTTON: DeviceId = DeviceId::Address([0xB0, 0, 0, 0, 0, 1]);
+pub(crate) const BUTTON: DeviceId = DeviceId::Address([0xB0, 0, 0, 0, 0, 1]);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A gateway that runs, and the folder it keeps everything in.
@@ -138,9 +140,28 @@ impl Ward {
     pub(crate) async fn assign_cuff(&self, papers: &Papers) {
         let mut work = self.work().await;
         let person = assignments::add_person(&mut work, "Ada", &papers.home, 0).await.unwrap();
-        assignments::add_device(&mut work, &CUFF, "blood_pressure", &papers.home, 0).await.unwrap();
+        let cuff = NewDevice::plain(CUFF, DeviceKind::BloodPressure);
+        devices::add(&mut work, &papers.home, &cuff, 0).await.unwrap().unwrap();
         let assignment = Assignment { device: CUFF.to_string(), slot: None, person, from_ms: 0, until_ms: None };
         assignments::assign(&mut work, &assignment, 0).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    pub(crate) async fn add_device(&self, papers: &Papers, device: &NewDevice) {
+        let mut work = self.running.store.work().await.unwrap();
+        devices::add(&mut work, &papers.home, device, 0).await.unwrap().unwrap();
+        work.commit().await.unwrap();
+    }
+
+    /// Somebody does something about the case of the press.
+    pub(crate) async fn act(&self, act: &Act, who: &str) {
+        let mut work = self.running.store.work().await.unwrap();
+        let alert: String =
+            sqlx::query_scalar("SELECT id FROM alert WHERE rule = 'alarm_pressed' ORDER BY id DESC LIMIT 1")
+                .fetch_one(&mut *work)
+                .await
+                .unwrap();
+        alerts::act(&mut work, &alert, act, who, clock::now_ms()).await.unwrap();
         work.commit().await.unwrap();
     }
 
@@ -299,10 +320,13 @@ impl Client {
             oldest_waiting_s: None,
         };
         let beat = Heartbeat { heard_s: Some(1), heard: last, ..Heartbeat::bare(taken(60_000), vec![state], "test") };
-        let answer = self
-            .publish(&format!("hempuls/v1/{}/up/status", self.agent), Status::Heartbeat(Box::new(beat)).to_bytes())
-            .await;
-        assert_eq!(answer, Answer::Taken);
+        self.say(beat).await;
+    }
+
+    /// Sends a heartbeat.
+    pub(crate) async fn say(&mut self, beat: Heartbeat) {
+        let topic = format!("hempuls/v1/{}/up/status", self.agent);
+        assert_eq!(self.publish(&topic, Status::Heartbeat(Box::new(beat)).to_bytes()).await, Answer::Taken);
     }
 
     /// The next receipt.
@@ -311,6 +335,37 @@ impl Client {
             self.next(|packet| matches!(packet, Packet::Publish(_))).await.unwrap();
         }
         self.receipts.pop_front().unwrap()
+    }
+
+    /// The next configuration.
+    pub(crate) async fn config(&mut self) -> Home {
+        while self.configs.is_empty() {
+            self.next(|packet| matches!(packet, Packet::Publish(_))).await.unwrap();
+        }
+        self.configs.pop_front().unwrap()
+    }
+
+    /// What is said next of one alarm.
+    pub(crate) async fn feedback(&mut self, epoch: Epoch, n: u64) -> Stage {
+        let is_it = |state: &AlarmState| state.epoch == epoch && state.sequence == Sequence(n);
+        loop {
+            while let Some(state) = self.feedback.pop_front() {
+                if is_it(&state) {
+                    return state.stage;
+                }
+            }
+            self.next(|packet| matches!(packet, Packet::Publish(_))).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn no_config_within(&mut self, pause: Duration) {
+        let heard = tokio::time::timeout(pause, self.config()).await;
+        assert!(heard.is_err(), "a configuration came: {heard:?}");
+    }
+
+    pub(crate) async fn no_feedback_within(&mut self, pause: Duration, epoch: Epoch, n: u64) {
+        let heard = tokio::time::timeout(pause, self.feedback(epoch, n)).await;
+        assert!(heard.is_err(), "something was said of the alarm: {heard:?}");
     }
 
     pub(crate) async fn no_receipt_within(&mut self, pause: Duration) {

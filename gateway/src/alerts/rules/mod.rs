@@ -68,12 +68,7 @@ pub enum What<'a> {
     /// Measured values.
     Reading(&'a [Observation]),
     /// A press.
-    Alarm {
-        /// Whether the frame proved that it came from this button.
-        authentic: bool,
-        /// The counter was not above the last one.
-        counter_went_back: bool,
-    },
+    Alarm(alarm_pressed::Press),
 }
 
 /// A rule.

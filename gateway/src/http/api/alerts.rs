@@ -36,6 +36,8 @@ struct Alert {
     confirmed: bool,
     opened_at: String,
     claimed_by: Option<String>,
+    /// When who claimed it said that somebody is on the way.
+    on_the_way_at: Option<String>,
     closed_by: Option<String>,
     seen: bool,
     title: String,
@@ -81,11 +83,14 @@ pub(crate) async fn list(Shared(state): Shared<State>, reader: Reader, lang: Lan
 }
 
 fn alert(case: Case, story: &[Told], speaker: &Speaker) -> Alert {
-    let (state, claimed_by, closed_by) = match &case.alert.state {
+    let (state, claim, closed_by) = match &case.alert.state {
         Stands::Open => ("open", None, None),
-        Stands::Claimed(claim) => ("claimed", Some(claim.by.clone()), None),
+        Stands::Claimed(claim) => ("claimed", Some(claim), None),
         Stands::Closed { by, .. } => ("closed", None, Some(by.clone())),
     };
+    let claimed_by = claim.map(|claim| claim.by.clone());
+    let on_the_way_at = claim.and_then(|claim| claim.on_the_way_ms).map(time);
+    let newest = story.iter().rev().map(|told| &told.line).find(|line| line.is_about_the_matter());
     let line = |told: &Told| Line {
         at: time(told.at_ms),
         kind: told.line.kind(),
@@ -93,7 +98,7 @@ fn alert(case: Case, story: &[Told], speaker: &Speaker) -> Alert {
         record: told.record.clone(),
     };
     Alert {
-        title: line::title(&case.rule, case.alert.confirmed, speaker.lang),
+        title: line::title(&case.rule, case.alert.confirmed, newest, speaker.lang),
         seen: !case.alert.is_unseen(),
         severity: case.alert.severity,
         confirmed: case.alert.confirmed,
@@ -104,6 +109,7 @@ fn alert(case: Case, story: &[Told], speaker: &Speaker) -> Alert {
         home: case.home,
         state,
         claimed_by,
+        on_the_way_at,
         closed_by,
         lines: story.iter().map(line).collect(),
     }

@@ -28,6 +28,8 @@ pub(crate) fn routes() -> Router<State> {
         .route("/alerts/{alert}", get(alert::page))
         .route("/alerts/{alert}/stream", get(alert::stream))
         .route("/alerts/{alert}/claim", post(alert::claim))
+        .route("/alerts/{alert}/on-the-way", post(alert::on_the_way))
+        .route("/alerts/{alert}/battery-changed", post(alert::battery_changed))
         .route("/alerts/{alert}/close", post(alert::close))
         .route("/homes", get(homes::page))
         .route("/homes/stream", get(homes::stream))

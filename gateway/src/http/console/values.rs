@@ -74,20 +74,6 @@ pub(crate) fn summary(reading: &Record, lang: Lang) -> String {
     parts.join(" · ")
 }
 
-/// A device, by what it is rather than by its address.
-pub(crate) fn device_kind(kind: Option<&str>, lang: Lang) -> String {
-    match kind {
-        Some("blood_pressure") => lang.pick("Blodtrycksmätare", "Blood pressure cuff").to_owned(),
-        Some("pulse_oximeter") => lang.pick("Pulsoximeter", "Pulse oximeter").to_owned(),
-        Some("heart_rate") => lang.pick("Pulsband", "Pulse strap").to_owned(),
-        Some("thermometer") => lang.pick("Termometer", "Thermometer").to_owned(),
-        Some("weight_scale") => lang.pick("Våg", "Scale").to_owned(),
-        Some("alarm_button") => lang.pick("Larmknapp", "Alarm button").to_owned(),
-        Some(other) => other.replace('_', " "),
-        None => lang.pick("Okänd apparat", "Unknown device").to_owned(),
-    }
-}
-
 /// What a device says about its measurement.
 pub(crate) fn mark(mark: &str, lang: Lang) -> String {
     let known = MARKS.iter().find(|(word, _, _)| *word == mark);

@@ -275,6 +275,12 @@ impl BindKey {
         Self(bytes)
     }
 
+    /// Its bytes, for whoever keeps it or hands it on.
+    #[must_use]
+    pub const fn to_bytes(&self) -> [u8; 16] {
+        self.0
+    }
+
     fn cipher(&self) -> Cipher {
         Cipher::new(&self.0.into())
     }

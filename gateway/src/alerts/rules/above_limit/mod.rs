@@ -225,19 +225,17 @@ impl Rule for AboveLimit {
 }
 
 impl Found {
-    /// Sums up with an earlier summary.
+    /// Sums up with an earlier one, where both are summaries.
     #[must_use]
-    pub fn with(mut self, earlier: &Self) -> Self {
+    pub fn with(&self, earlier: &Self) -> Option<Self> {
         let worth = |reading: &Measured| (reading.pressure.systolic, reading.pressure.diastolic);
-        if let (Exceeded::Late { count, highest }, Exceeded::Late { count: more, highest: other }) =
-            (&mut self.what, &earlier.what)
-        {
-            *count = count.saturating_add(*more);
-            if worth(other) >= worth(highest) {
-                *highest = *other;
+        match (&self.what, &earlier.what) {
+            (Exceeded::Late { count, highest }, Exceeded::Late { count: more, highest: other }) => {
+                let highest = if worth(other) >= worth(highest) { *other } else { *highest };
+                Some(Self { what: Exceeded::Late { count: count.saturating_add(*more), highest }, ..self.clone() })
             }
+            (_, _) => None,
         }
-        self
     }
 }
 
@@ -367,8 +365,8 @@ mod tests {
             let highest = Measured { at_ms: 0, pressure: Pressure { systolic: Some(systolic), diastolic: None } };
             Found { version: 1, limit: (180, 110), what: Exceeded::Late { count, highest } }
         };
-        assert_eq!(late(1900, 1).with(&late(2000, 3)), late(2000, 4));
-        assert_eq!(late(2100, 1).with(&late(2000, 3)), late(2100, 4));
+        assert_eq!(late(1900, 1).with(&late(2000, 3)), Some(late(2000, 4)));
+        assert_eq!(late(2100, 1).with(&late(2000, 3)), Some(late(2100, 4)));
     }
 
     /// Readings of one person, minute by minute.

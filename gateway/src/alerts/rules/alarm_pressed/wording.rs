@@ -11,23 +11,28 @@ const LATE_MS: i64 = 60_000;
 pub fn say(found: &Found, reader: &Reader) -> String {
     let lang = reader.lang;
     let press = &found.press;
+    let pressed = match &press.local {
+        Some(name) => lang.pick(format!("Larm från {name}"), format!("Alarm from {name}")),
+        None => lang.pick("Tryckt", "Pressed").to_owned(),
+    };
     let mut said = match press.pressed_ms {
         Some(at) if press.stored_ms - at > LATE_MS => {
             let (at, later) = (reader.moment(at), reader.span(press.stored_ms - at));
             lang.pick(
-                format!("Tryckt {at}; nådde oss {later} senare."),
-                format!("Pressed at {at}; reached us {later} later."),
+                format!("{pressed} {at}; nådde oss {later} senare."),
+                format!("{pressed} at {at}; reached us {later} later."),
             )
         }
         Some(at) => {
             let at = reader.time(at);
-            lang.pick(format!("Tryckt {at}."), format!("Pressed at {at}."))
+            lang.pick(format!("{pressed} {at}."), format!("{pressed} at {at}."))
         }
         None => {
             let at = reader.time(press.stored_ms);
+            let from = press.local.as_ref().map(|_| format!("{pressed}. ")).unwrap_or_default();
             lang.pick(
-                format!("Nådde oss {at}; boxens klocka var inte ställd, så trycket kan vara äldre."),
-                format!("Reached us at {at}; the box's clock was not set, so the press may be older."),
+                format!("{from}Nådde oss {at}; boxens klocka var inte ställd, så larmet kan vara äldre."),
+                format!("{from}Reached us at {at}; the box's clock was not set, so the alarm may be older."),
             )
         }
     };
@@ -37,7 +42,19 @@ pub fn say(found: &Found, reader: &Reader) -> String {
             " The button's counter started anew: a new battery, or somebody replays an old press.",
         ));
     }
-    if !press.authentic {
+    if press.not_on_flash {
+        said.push_str(lang.pick(
+            " Det kom ur boxens arbetsminne: dess lagring tog inte emot det.",
+            " It came from the box's working memory: its storage did not take it.",
+        ));
+    }
+    if press.before_enrolment {
+        said.push_str(lang.pick(
+            " Det kom medan boxen installerades, och är ett riktigt larm ändå.",
+            " It came while the box was being installed, and is a real alarm all the same.",
+        ));
+    }
+    if !press.authentic && press.local.is_none() {
         said.push_str(lang.pick(
             " Knappen är okrypterad: det går inte att bevisa att det var den.",
             " The button is not encrypted: that it was this one cannot be proved.",

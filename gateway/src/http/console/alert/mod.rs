@@ -19,8 +19,10 @@ use crate::http::console::work_list::case::{self, Case};
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, live, looks};
+use crate::letters::Occasion;
 use crate::store::access_log::{self, Action, Look};
 use crate::store::alerts::Told;
+use crate::store::devices;
 use crate::wording::Lang;
 
 /// What just happened to the alert, told once above it.
@@ -104,6 +106,43 @@ pub(crate) async fn claim(
     act(&state, &reader, &alert, &Act::Claim, Action::ClaimedAlert).await
 }
 
+/// `POST /alerts/{alert}/on-the-way`
+pub(crate) async fn on_the_way(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    Path(alert): Path<String>,
+) -> Result<Response, Refusal> {
+    act(&state, &reader, &alert, &Act::SayOnTheWay, Action::SaidOnTheWay).await
+}
+
+/// `POST /alerts/{alert}/battery-changed`: of the button whose counter began anew in this story. Doing it again changes
+/// nothing.
+pub(crate) async fn battery_changed(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    Path(alert): Path<String>,
+) -> Result<Response, Refusal> {
+    let case = case::one(state.store().reader(), &alert).await?.ok_or(Refusal::NotFound)?;
+    let now_ms = clock::now_ms();
+    let mut work = state.store().work().await?;
+    let Some(device) = devices::began_anew(&mut work, &alert).await? else { return Ok(back(&alert, None)) };
+    let id = device.parse().map_err(|_| Refusal::NotFound)?;
+    let Some(home) = devices::change_battery(&mut work, &id, now_ms).await? else { return Ok(back(&alert, None)) };
+    let look = Look {
+        action: Action::ChangedBattery,
+        person: case.alert.person.as_deref(),
+        what: format!("device {device}, alert {alert}"),
+        why: reader.why(),
+    };
+    access_log::write(&mut work, &reader.looker, &[look], crate::http::now()).await?;
+    let line = Line::BatteryChanged { by: reader.looker.who.clone(), device };
+    crate::store::alerts::add_line(&mut work, &alert, &line, None, now_ms).await?;
+    work.commit().await?;
+    tell(&state, &case);
+    state.0.courier.tell(Occasion::Devices { home });
+    Ok(back(&alert, None))
+}
+
 /// What was done about it.
 #[derive(Deserialize)]
 pub(crate) struct Outcome {
@@ -148,14 +187,16 @@ async fn act(state: &State, reader: &Reader, id: &str, act: &Act, action: Action
     access_log::write(&mut work, &reader.looker, &[look], crate::http::now()).await?;
     work.commit().await?;
     tell(state, &case);
+    state.0.courier.tell(Occasion::Act { alert: id.to_owned() });
     Ok(back(id, None))
 }
 
 fn is_done(act: &Act, stands: &Stands, who: &str) -> bool {
     match (act, stands) {
         (Act::Claim, Stands::Claimed(claim)) => claim.by == who,
+        (Act::SayOnTheWay, Stands::Claimed(claim)) => claim.by == who && claim.on_the_way_ms.is_some(),
         (Act::Close { .. }, Stands::Closed { by, .. }) => by == who,
-        (Act::Claim | Act::Close { .. } | Act::See, _) => false,
+        (Act::Claim | Act::SayOnTheWay | Act::Close { .. } | Act::See, _) => false,
     }
 }
 
@@ -198,6 +239,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
     let store = state.store().reader();
     let case = case::one(store, id).await?.ok_or(Refusal::NotFound)?;
     let story = crate::store::alerts::story(store, id).await?;
+    let began_anew = devices::began_anew(&mut *store.acquire().await?, id).await?;
     let lang = moment.lang;
     let quiet = !case.rings();
     Ok(html! {
@@ -227,6 +269,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
             }
         }
         (acts(&case, reader, lang))
+        @if began_anew.is_some() { (ask_for_battery(id, lang)) }
         section.card aria-labelledby="story" {
             h2 #story { (lang.pick("Vad som har hänt", "What has happened")) }
             ol.story { @for told in &story { (line(told, moment)) } }
@@ -246,7 +289,9 @@ fn acts(case: &Case, reader: &Reader, lang: Lang) -> Markup {
                     "When you take it, everybody else sees that it is you. It ends only when somebody writes what was done.",
                 ))
             },
-            Stands::Claimed(claim) => section.card aria-labelledby="act" {
+            Stands::Claimed(claim) => {
+              @if case.is_alarm() && claim.by == reader.looker.who && claim.on_the_way_ms.is_none() { (ask_for_help(id, lang)) }
+              section.card aria-labelledby="act" {
                 h2 #act { (lang.pick("Avsluta", "Close it")) }
                 @if claim.by != reader.looker.who {
                     p.muted {
@@ -270,8 +315,51 @@ fn acts(case: &Case, reader: &Reader, lang: Lang) -> Markup {
                     }
                     div.actions { button #close type="submit" { (lang.pick("Avsluta", "Close")) } }
                 }
+              }
             },
             Stands::Closed { .. } => {}
+        }
+    }
+}
+
+/// Lets who takes care of an alarm tell the person that help is coming.
+fn ask_for_help(id: &str, lang: Lang) -> Markup {
+    html! {
+        section.card aria-labelledby="help" {
+            h2 #help { (lang.pick("Är någon på väg?", "Is someone on the way?")) }
+            p #help-hint .hint {
+                (lang.pick(
+                    "Säg det när någon har gett sig av. Den som larmade får höra det i hemmet, om boxen där kan säga det.",
+                    "Say so when someone has left. Whoever pressed hears it at home, where the box there can tell.",
+                ))
+            }
+            form.actions method="post" action={ "/alerts/" (id) "/on-the-way" } {
+                button #on-the-way type="submit" aria-describedby="help-hint" {
+                    (lang.pick("Någon är på väg", "Someone is on the way"))
+                }
+            }
+        }
+    }
+}
+
+/// Asks what only a person can tell: a new battery, or a press that is played again.
+fn ask_for_battery(id: &str, lang: Lang) -> Markup {
+    html! {
+        section.card aria-labelledby="battery" {
+            h2 #battery { (lang.pick("Har knappens batteri bytts?", "Was the button's battery changed?")) }
+            p #battery-hint .hint {
+                (lang.pick(
+                    "Knappens räknare har börjat om. Det gör den när batteriet byts, men det kan också vara någon som spelar upp \
+                     ett gammalt tryck. Bekräfta bara om du vet att batteriet är bytt.",
+                    "The button's counter began anew. It does so when the battery is changed, but somebody may also be playing \
+                     an old press again. Confirm only if you know that the battery was changed.",
+                ))
+            }
+            form.actions method="post" action={ "/alerts/" (id) "/battery-changed" } {
+                button #battery-changed .plain type="submit" aria-describedby="battery-hint" {
+                    (lang.pick("Ja, batteriet är bytt", "Yes, the battery was changed"))
+                }
+            }
         }
     }
 }

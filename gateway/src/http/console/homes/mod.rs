@@ -14,14 +14,13 @@ use crate::changes::Change;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
-use crate::http::console::values;
 use crate::http::console::work_list::{case, is_silent};
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, live};
 use crate::store::books::{self, Page as BookPage};
 use crate::store::homes_page::{self, Agent, Device, Home};
-use crate::wording::Lang;
+use crate::wording::{Lang, device_kind};
 
 /// A battery at or below this is to be changed.
 const LOW_BATTERY: u8 = 15;
@@ -222,7 +221,7 @@ fn device_row(device: &Device, moment: &Moment) -> Markup {
     let lang = moment.lang;
     html! {
         tr {
-            th scope="row" { (values::device_kind(device.kind.as_deref(), lang)) }
+            th scope="row" { (device_kind(device.kind.as_deref(), lang)) }
             td { code { (device.id) } }
             td.n {
                 @match device.battery {

@@ -268,7 +268,13 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         Some(Action::OpenedPerson) => lang.pick("öppnade den här sidan", "opened this page"),
         Some(Action::OpenedAlert) => lang.pick("öppnade ett larm", "opened an alert"),
         Some(Action::ClaimedAlert) => lang.pick("tog hand om ett larm", "took an alert upon them"),
+        Some(Action::SaidOnTheWay) => lang.pick("sa att någon är på väg", "said that someone is on the way"),
         Some(Action::ClosedAlert) => lang.pick("avslutade ett larm", "closed an alert"),
+        Some(Action::ChangedBattery) => {
+            lang.pick("sa att batteriet i larmknappen är bytt", "said that the alarm button's battery was changed")
+        }
+        Some(Action::AdoptedDevice) => lang.pick("lade till en apparat", "added a device"),
+        Some(Action::RemovedDevice) => lang.pick("tog bort en apparat", "removed a device"),
         Some(Action::FetchedReadings) => lang.pick("hämtade mätvärden", "fetched readings"),
         Some(Action::FetchedAlerts) => lang.pick("hämtade larm", "fetched alerts"),
         None => lang.pick("läste uppgifter", "read data"),

@@ -11,6 +11,7 @@ use crate::http::console::moments::Moment;
 use crate::http::console::values;
 use crate::store::person_page::Person;
 use crate::store::records::{Clock, Record};
+use crate::wording::device_kind;
 
 /// So many rows stand on one page.
 const ROWS: usize = 100;
@@ -79,7 +80,7 @@ fn row(reading: &Record, kinds: &HashMap<String, String>, moment: &Moment) -> Ma
             }
             td { (values::summary(reading, lang)) }
             td {
-                (values::device_kind(kinds.get(&reading.device).map(String::as_str), lang))
+                (device_kind(kinds.get(&reading.device).map(String::as_str), lang))
                 @if let Some(slot) = reading.slot { (lang.pick(", användare ", ", user ")) (slot) }
             }
             td { (remarks(reading, usable, moment)) }

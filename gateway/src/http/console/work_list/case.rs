@@ -128,7 +128,8 @@ impl Case {
 
     /// What it is called.
     pub(crate) fn title(&self, lang: Lang) -> String {
-        line::title(&self.alert.rule, self.alert.alert.confirmed, lang)
+        let newest = self.newest.as_ref().map(|told| &told.line);
+        line::title(&self.alert.rule, self.alert.alert.confirmed, newest, lang)
     }
 
     /// The person it is about, or the home where no person is known.
@@ -144,7 +145,7 @@ impl Case {
     }
 
     fn is_about_a_box(&self) -> bool {
-        [health::BUFFER, health::UNREADABLE, health::REFUSED, health::DEVICE].contains(&self.alert.rule.as_str())
+        health::ABOUT_EQUIPMENT.contains(&self.alert.rule.as_str())
     }
 
     /// The row on the work list.
@@ -291,6 +292,10 @@ pub(crate) fn owner(alert: &Alert, moment: &Moment) -> Markup {
             State::Claimed(claim) => {
                 strong { (claim.by) } " " (lang.pick("tar hand om det sedan ", "has taken it since "))
                 @if let Ok(at) = Timestamp::from_millisecond(claim.at_ms) { (moment.time(at)) "." }
+                @if let Some(at) = claim.on_the_way_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()) {
+                    " " strong { (lang.pick("Någon är på väg", "Someone is on the way")) }
+                    (lang.pick(" sedan ", " since ")) (moment.time(at)) "."
+                }
             }
             State::Closed { by, at_ms } => {
                 (lang.pick("Avslutat av ", "Closed by ")) strong { (by) } " "

@@ -17,13 +17,12 @@ use crate::changes::Change;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
-use crate::http::console::values;
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, live, looks};
 use crate::store::access_log::Action;
 use crate::store::work_list::{self, Heard, Unassigned};
-use crate::wording::Lang;
+use crate::wording::{Lang, device_kind};
 
 /// A home that has said nothing for so long is silent. Boxes say something each minute.
 pub(crate) const SILENT_AFTER: Duration = Duration::from_secs(3 * 60);
@@ -138,7 +137,7 @@ fn without_person(unassigned: &[Unassigned], moment: &Moment) -> Markup {
                             div {
                                 h3 {
                                     span.badge.low { (Icon::Question) (lang.pick("Utan person", "Unassigned")) }
-                                    (values::device_kind(queue.kind.as_deref(), lang)) ", " (queue.home_name)
+                                    (device_kind(queue.kind.as_deref(), lang)) ", " (queue.home_name)
                                 }
                                 p.what { (how_many(queue.count, lang)) }
                                 p.when {
