@@ -15,6 +15,21 @@ pub trait Peripheral: Send + 'static {
     /// Its attributes, in the order of their handles; empty for a device that only broadcasts.
     fn services(&self) -> Vec<Service>;
 
+    /// Whether the address is a random one, rather than one that was bought for it.
+    fn has_random_address(&self) -> bool {
+        self.address().is_static_random()
+    }
+
+    /// Whether it will never be heard again.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
+    /// How strongly it is heard, in dBm.
+    fn signal_dbm(&self) -> i16 {
+        -58
+    }
+
     /// Whether it asks for an encrypted link by itself, as soon as there is a link.
     fn asks_for_security(&self) -> bool {
         false
@@ -85,6 +100,8 @@ pub enum Output {
     },
     /// Ends the link.
     HangUp,
+    /// Calls itself by another address from here on, as phones do so that nobody can follow them.
+    ChangeAddress,
 }
 
 /// Who could hear something at the moment it was sent.
@@ -151,34 +168,50 @@ impl Characteristic {
     }
 }
 
-/// A 16-bit UUID of the Bluetooth SIG; prints in the long form.
+/// What a service or a characteristic is; prints in the long form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Uuid(pub u16);
+pub struct Uuid(u128);
+
+impl Uuid {
+    /// One that the Bluetooth SIG assigned.
+    #[must_use]
+    pub const fn assigned(number: u16) -> Self {
+        Self(0x0000_0000_0000_1000_8000_0080_5f9b_34fb | (number as u128) << 96)
+    }
+
+    /// One of a vendor's own.
+    #[must_use]
+    pub const fn vendor(uuid: u128) -> Self {
+        Self(uuid)
+    }
+}
 
 /// The UUIDs that the simulated devices use.
 #[allow(missing_docs)]
 impl Uuid {
-    pub const BLOOD_PRESSURE: Self = Self(0x1810);
-    pub const BLOOD_PRESSURE_MEASUREMENT: Self = Self(0x2a35);
-    pub const BLOOD_PRESSURE_FEATURE: Self = Self(0x2a49);
-    pub const PULSE_OXIMETER: Self = Self(0x1822);
-    pub const PULSE_OXIMETER_SPOT_CHECK: Self = Self(0x2a5e);
-    pub const PULSE_OXIMETER_FEATURES: Self = Self(0x2a60);
-    pub const DEVICE_INFORMATION: Self = Self(0x180a);
-    pub const MANUFACTURER_NAME: Self = Self(0x2a29);
-    pub const MODEL_NUMBER: Self = Self(0x2a24);
-    pub const SERIAL_NUMBER: Self = Self(0x2a25);
-    pub const BATTERY: Self = Self(0x180f);
-    pub const BATTERY_LEVEL: Self = Self(0x2a19);
-    pub const CURRENT_TIME_SERVICE: Self = Self(0x1805);
-    pub const CURRENT_TIME: Self = Self(0x2a2b);
-    pub const CLIENT_CONFIGURATION: Self = Self(0x2902);
-    pub const BTHOME: Self = Self(0xfcd2);
+    pub const BLOOD_PRESSURE: Self = Self::assigned(0x1810);
+    pub const BLOOD_PRESSURE_MEASUREMENT: Self = Self::assigned(0x2a35);
+    pub const BLOOD_PRESSURE_FEATURE: Self = Self::assigned(0x2a49);
+    pub const PULSE_OXIMETER: Self = Self::assigned(0x1822);
+    pub const PULSE_OXIMETER_SPOT_CHECK: Self = Self::assigned(0x2a5e);
+    pub const PULSE_OXIMETER_FEATURES: Self = Self::assigned(0x2a60);
+    pub const DEVICE_INFORMATION: Self = Self::assigned(0x180a);
+    pub const MANUFACTURER_NAME: Self = Self::assigned(0x2a29);
+    pub const MODEL_NUMBER: Self = Self::assigned(0x2a24);
+    pub const SERIAL_NUMBER: Self = Self::assigned(0x2a25);
+    pub const BATTERY: Self = Self::assigned(0x180f);
+    pub const BATTERY_LEVEL: Self = Self::assigned(0x2a19);
+    pub const CURRENT_TIME_SERVICE: Self = Self::assigned(0x1805);
+    pub const CURRENT_TIME: Self = Self::assigned(0x2a2b);
+    pub const CLIENT_CONFIGURATION: Self = Self::assigned(0x2902);
+    pub const BTHOME: Self = Self::assigned(0xfcd2);
 }
 
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0000{:04x}-0000-1000-8000-00805f9b34fb", self.0)
+        let digits = format!("{:032x}", self.0);
+        let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &digits[part]);
+        f.write_str(&parts.join("-"))
     }
 }
 
@@ -187,10 +220,11 @@ impl fmt::Display for Uuid {
 pub struct Address(pub [u8; 6]);
 
 impl Address {
-    /// `random` for a static random address (its two highest bits are set), else `public`.
+    /// Whether its two highest bits are those of a random address that never changes. Of other addresses the bits do not
+    /// tell whether they are random.
     #[must_use]
-    pub fn kind(self) -> &'static str {
-        if self.0[0] >> 6 == 0b11 { "random" } else { "public" }
+    pub fn is_static_random(self) -> bool {
+        self.0[0] >> 6 == 0b11
     }
 
     /// As in an object path (`F0_F1_…`) or in the name BlueZ makes up (`F0-F1-…`).

@@ -9,7 +9,7 @@ use crate::{
     bluez::{Bluez, Device, Options},
     bus::Bus,
     clock::Moment,
-    devices::{Button, Cuff, Oximeter},
+    devices::{Button, Crowd, Cuff, Oximeter},
     person::Person,
 };
 
@@ -25,6 +25,9 @@ pub struct Args {
     /// The cuff sends its whole memory each time.
     #[arg(long)]
     keeps_memory: bool,
+    /// So many strangers are on the air around the home.
+    #[arg(long, default_value_t = 0)]
+    strangers: usize,
     /// Whose body it is.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -66,6 +69,7 @@ struct Home {
     oximeter: Device<Oximeter>,
     button: Device<Button>,
     person: Person,
+    _strangers: Crowd,
 }
 
 impl Home {
@@ -84,6 +88,7 @@ impl Home {
             oximeter: bluez.add(Oximeter::new("F0:F1:F2:F3:F4:F6")),
             button: bluez.add(button),
             person: Person::seeded(args.seed),
+            _strangers: Crowd::gather(&bluez, args.strangers, args.seed),
             bluez,
         }
     }

@@ -8,7 +8,10 @@ use client::{Client, Watcher};
 use hempuls_simulators::{
     bluez::{Bluez, Device, Options},
     bus::Bus,
-    devices::{BloodPressure, Bonding, Button, Cuff, Habits},
+    devices::{
+        BloodPressure, Bonding, Button, Crowd, Cuff, Habits,
+        stranger::{self, What},
+    },
     mischief::{Call, HangUpAt, Mischief},
 };
 
@@ -425,6 +428,53 @@ async fn a_written_time_is_what_the_cuff_shows() {
     assert!(answer.contains("not permitted"), "{answer}");
 }
 
+#[tokio::test]
+async fn eighty_strangers_are_heard_once_a_second_each() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    let crowd = Crowd::gather(&home.bluez, 80, 1);
+    client.does(&["scan"]).await;
+    let (before, sent_before) = (client.number("heard").await, crowd.sent());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (heard, sent) = (client.number("heard").await - before, crowd.sent() - sent_before);
+
+    assert_eq!(client.number("known").await, 80);
+    assert!((360..=440).contains(&sent), "{sent} advertisements in 5 s");
+    assert!(heard >= 4 * 80, "{heard} signals in 5 s");
+    assert_eq!((crowd.count(What::Cuff), crowd.count(What::Button), crowd.count(What::Phone)), (4, 4, 32));
+    assert_eq!(crowd.connected(), 0);
+}
+
+#[tokio::test]
+async fn a_phone_that_calls_itself_otherwise_is_another_device_and_the_old_one_is_forgotten() {
+    let options = Options { remembers_for: Duration::from_millis(600), ..Options::default() };
+    let (home, mut client) = Home::with_options(Cuff::new(CUFF), options).await;
+    client.does(&["scan"]).await;
+    let restless = stranger::Habits {
+        advertises_every: Duration::from_millis(50),
+        keeps_its_address_for: Duration::from_millis(200),
+    };
+    let _phone = Crowd::gather_with(&home.bluez, 1, 1, &restless);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let known = client.number("known").await;
+    assert!((2..=6).contains(&known), "{known} devices are known, of about 15 that it was");
+}
+
+#[tokio::test]
+async fn only_a_device_that_somebody_connected_to_is_remembered() {
+    let options = Options { remembers_for: Duration::from_millis(300), ..Options::default() };
+    let (home, mut client) = Home::with_options(short_window(Cuff::new(CUFF)), options).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID]).await;
+    home.cuff_falls_silent().await;
+    until_number(&mut client, "known", 0).await;
+
+    home.measures(121);
+    client.does(&[CUFF_ID, "connect", "discover", "disconnect"]).await;
+    home.cuff_falls_silent().await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(client.number("known").await, 1);
+}
+
 /// One home with one cuff.
 struct Home {
     bus: Bus,
@@ -434,8 +484,12 @@ struct Home {
 
 impl Home {
     async fn with(cuff: Cuff) -> (Self, Client) {
+        Self::with_options(cuff, Options::default()).await
+    }
+
+    async fn with_options(cuff: Cuff, options: Options) -> (Self, Client) {
         let bus = Bus::start().await.expect("a bus");
-        let bluez = Bluez::start(&bus, Options::default()).await.expect("a bluetoothd");
+        let bluez = Bluez::start(&bus, options).await.expect("a bluetoothd");
         let cuff = bluez.add(brisk(cuff));
         let client = Client::start(&bus).await;
         (Self { bus, bluez, cuff }, client)
@@ -492,4 +546,14 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
     };
     let done = tokio::time::timeout(Duration::from_secs(15), wait).await;
     assert!(done.is_ok(), "waited in vain until {what}");
+}
+
+async fn until_number(client: &mut Client, order: &str, wanted: u64) {
+    for _ in 0..100 {
+        if client.number(order).await == wanted {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{order} was never {wanted}");
 }

@@ -59,6 +59,10 @@ pub struct Options {
     pub pairing_takes: Duration,
     /// How long a restart leaves the bus without `org.bluez`.
     pub restarting_takes: Duration,
+    /// How long a device is remembered that was heard, and that nobody has asked to connect to.
+    ///
+    /// Source: BlueZ's main.conf, TemporaryTimeout.
+    pub remembers_for: Duration,
 }
 
 impl Default for Options {
@@ -71,6 +75,7 @@ impl Default for Options {
             resolving_takes: Duration::from_millis(200),
             pairing_takes: Duration::from_millis(100),
             restarting_takes: Duration::from_millis(200),
+            remembers_for: Duration::from_secs(30),
         }
     }
 }

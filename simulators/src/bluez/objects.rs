@@ -152,7 +152,7 @@ impl Adapter {
 
     #[zbus(property, name = "UUIDs")]
     fn uuids(&self) -> Vec<String> {
-        vec![Uuid(0x1800).to_string(), Uuid(0x1801).to_string()]
+        vec![Uuid::assigned(0x1800).to_string(), Uuid::assigned(0x1801).to_string()]
     }
 
     #[zbus(property)]
@@ -235,8 +235,8 @@ impl Device1 {
     }
 
     #[zbus(property)]
-    fn address_type(&self) -> &str {
-        self.address.kind()
+    fn address_type(&self) -> fdo::Result<&'static str> {
+        self.shown(|known| if known.has_random_address { "random" } else { "public" })
     }
 
     #[zbus(property)]

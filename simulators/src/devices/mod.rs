@@ -10,10 +10,12 @@ pub mod cuff;
 pub mod oximeter;
 mod payload;
 pub mod recorder;
+pub mod stranger;
 
 pub use self::{
     button::{Button, ButtonEvent},
     cuff::{BloodPressure, Cuff},
     oximeter::{Oximeter, SpotCheck},
     recorder::{Bonding, Habits},
+    stranger::Crowd,
 };

@@ -432,7 +432,7 @@ mod tests {
             self.later(Duration::from_millis(100));
             let value = |output| match output {
                 Output::Indicate { value, .. } => Some(value),
-                Output::Advertise(_) | Output::HangUp => None,
+                Output::Advertise(_) | Output::HangUp | Output::ChangeAddress => None,
             };
             self.tick().into_iter().filter_map(value).collect()
         }

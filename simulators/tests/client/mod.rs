@@ -87,6 +87,11 @@ impl Client {
         }
     }
 
+    /// Gives an order whose answer is a number.
+    pub(crate) async fn number(&mut self, order: &str) -> u64 {
+        self.told(order).await.parse().expect("a number")
+    }
+
     /// Leaves the bus without a word.
     pub(crate) async fn dies(mut self) {
         self.process.kill().await.expect("the client lives");
@@ -141,6 +146,8 @@ impl Hands {
             "scan" => self.scan(word).await?,
             "stop-scan" => self.adapter.stop_scan().await?,
             "hear" => return self.hear(word).await,
+            "heard" => return Ok(self.heard.lock().expect("no panics here").len().to_string()),
+            "known" => return Ok(self.adapter.peripherals().await?.len().to_string()),
             "connect" => {
                 let answer = self.within(word, self.peripheral()?.connect()).await;
                 self.heard.lock().expect("no panics here").clear();

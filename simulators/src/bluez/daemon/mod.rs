@@ -8,6 +8,7 @@ mod links;
 mod pairing;
 mod scan;
 mod station;
+mod vacant;
 mod values;
 
 use std::{
@@ -19,7 +20,7 @@ use std::{
 use zbus::Variant;
 
 pub(crate) use self::station::Known;
-use self::{station::Station, values::What};
+use self::{station::Station, vacant::Vacant, values::What};
 use super::{
     Attribute, Client, Options, Refusal, Request, Ticket,
     agents::{Agent, Agents},
@@ -33,9 +34,6 @@ use crate::{
     lock,
     mischief::{Call, Mischief, Temper},
 };
-
-/// What every device is heard at.
-const RSSI: i16 = -58;
 
 /// The state of bluetoothd, the radio, and the devices around it.
 #[derive(Debug)]
@@ -128,8 +126,16 @@ impl Daemon {
         for address in addresses {
             self.drop_link(address, now);
             let station = self.station(address);
-            let name = station.known.take().and_then(|known| known.name);
-            station.known = station.bond.ours.then(|| Known { name, paired: true, ..Known::default() });
+            let before = station.known.take().filter(|_| station.bond.ours);
+            station.known = before.map(|Known { has_random_address, name, .. }| Known {
+                has_random_address,
+                name,
+                paired: true,
+                ..Known::default()
+            });
+        }
+        for address in self.stations.keys().copied().collect::<Vec<_>>() {
+            self.abandon(address);
         }
         self.discovery = Discovery::default();
         self.sessions = NotifyBook::default();
@@ -192,11 +198,11 @@ impl Daemon {
     }
 
     fn asked(&mut self, by: Client, ticket: Ticket, request: Request, now: Moment) {
-        if let Some((address, call)) = request.call() {
-            let Some(station) = self.stations.get_mut(&address) else {
+        if let Some(address) = request.device() {
+            let Some(station) = self.stations.get_mut(&address).filter(|station| station.known.is_some()) else {
                 return self.refuse(ticket, Refusal::DoesNotExist("Does Not Exist".into()));
             };
-            if station.temper.take(Mischief::Wedge(call)) {
+            if request.call().is_some_and(|call| station.temper.take(Mischief::Wedge(call))) {
                 return;
             }
         }
@@ -217,7 +223,11 @@ impl Daemon {
                 self.trust(address, trusted);
                 self.grant(ticket);
             }
-            Request::RemoveDevice(address) => self.remove_device(address, ticket, now),
+            Request::RemoveDevice(address) => {
+                self.forget(address, now);
+                self.grant(ticket);
+                self.abandon(address);
+            }
             Request::RegisterAgent { path } => self.register_agent(by, path, ticket),
             Request::UnregisterAgent => {
                 let left = self.agents.leave(&by);
@@ -228,12 +238,18 @@ impl Daemon {
                 let is_known = self.agents.make_default(&by);
                 self.grant_if(is_known, ticket, || Refusal::DoesNotExist("Does Not Exist".into()));
             }
-            Request::Connect(address) => self.connect(address, ticket),
+            Request::Connect(address) => {
+                self.remember(address);
+                self.connect(address, ticket);
+            }
             Request::Disconnect(address) => {
                 self.drop_link(address, now);
                 self.grant(ticket);
             }
-            Request::Pair(address) => self.pair(address, by, ticket, now),
+            Request::Pair(address) => {
+                self.remember(address);
+                self.pair(address, by, ticket, now);
+            }
             Request::CancelPairing(address) => self.cancel_pairing(address, ticket),
             Request::Read(attribute) => self.access(attribute, What::Read(ticket), now),
             Request::Write(attribute, value) => {
@@ -244,22 +260,41 @@ impl Daemon {
         }
     }
 
-    fn remove_device(&mut self, address: Address, ticket: Ticket, now: Moment) {
-        let Some(known) = self.known(address).cloned() else {
-            return self.refuse(ticket, Refusal::DoesNotExist("Does Not Exist".into()));
-        };
+    /// Somebody wants to connect to it: it is kept, whether or not it is heard again.
+    fn remember(&mut self, address: Address) {
+        if let Some(known) = &mut self.station(address).known {
+            known.forgotten_at = None;
+        }
+    }
+
+    fn forget(&mut self, address: Address, now: Moment) {
         self.drop_link(address, now);
         self.sessions.forget(address);
         let station = self.station(address);
         station.bond.ours = false;
-        station.known = None;
+        let Some(known) = station.known.take() else { return };
         for handle in known.layout.handles().rev() {
             let object = Object::of(address, &known.layout, handle);
             self.effects.push(Effect::Withdraw(object));
         }
         let device = Object::Device(address);
         self.effects.push(Effect::Withdraw(device));
-        self.grant(ticket);
+    }
+
+    /// A device calls itself otherwise. BlueZ does not know that it is the same, and the address it had is nobody's.
+    fn moved(&mut self, from: Address) {
+        let vacant = Arc::new(Mutex::new(Vacant::at(from)));
+        let old = std::mem::replace(&mut self.station(from).peripheral, vacant);
+        self.place(old);
+        self.abandon(from);
+    }
+
+    /// Takes an address off the radio once BlueZ has forgotten it and it is nobody's.
+    fn abandon(&mut self, address: Address) {
+        let is_nobodys = |station: &Station| station.known.is_none() && lock(&station.peripheral).is_gone();
+        if self.stations.get(&address).is_some_and(is_nobodys) {
+            self.stations.remove(&address);
+        }
     }
 
     fn left(&mut self, client: &Client, now: Moment) {
@@ -279,7 +314,12 @@ impl Daemon {
     /// Does one thing whose time has come; `false` when there is none.
     fn does_what_is_due(&mut self, address: Address, now: Moment) -> bool {
         let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now.instant);
-        let station = self.station(address);
+        let Some(station) = self.stations.get_mut(&address) else { return false };
+        if is_due(station.forgotten_at()) {
+            self.forget(address, now);
+            self.abandon(address);
+            return true;
+        }
         if is_due(station.pairing.as_ref().and_then(|it| it.done_at)) {
             self.finish_pairing(address, now);
             return true;
@@ -290,7 +330,8 @@ impl Daemon {
         }
         if is_due(station.next_chatter) {
             station.next_chatter = None;
-            self.device_changed(address, vec![("RSSI", RSSI.into())]);
+            let signal = lock(&station.peripheral).signal_dbm();
+            self.device_changed(address, vec![("RSSI", signal.into())]);
             return true;
         }
         if let (None, Some(every)) = (station.next_chatter, station.temper.chatter()) {
@@ -313,6 +354,7 @@ impl Daemon {
                 Output::Advertise(advertisement) => self.advertised(address, advertisement, now),
                 Output::Indicate { characteristic, value } => self.indicated(address, characteristic, value, now),
                 Output::HangUp => self.drop_link(address, now),
+                Output::ChangeAddress => self.moved(address),
             }
         }
     }
@@ -368,21 +410,45 @@ impl Daemon {
     }
 
     fn station(&mut self, address: Address) -> &mut Station {
-        self.stations.get_mut(&address).expect("devices are never taken away from the radio")
+        self.stations.get_mut(&address).expect("only addresses that are nobody's are taken off the radio")
     }
 }
 
 impl Request {
-    /// The device it is for and the name that mischief knows it by.
-    fn call(&self) -> Option<(Address, Call)> {
+    /// The device it is for.
+    fn device(&self) -> Option<Address> {
         match self {
-            Self::Connect(address) => Some((*address, Call::Connect)),
-            Self::Disconnect(address) => Some((*address, Call::Disconnect)),
-            Self::Pair(address) => Some((*address, Call::Pair)),
-            Self::Read(attribute) => Some((attribute.device, Call::ReadValue)),
-            Self::Write(attribute, _) => Some((attribute.device, Call::WriteValue)),
-            Self::StartNotify(attribute) => Some((attribute.device, Call::StartNotify)),
-            Self::StopNotify(attribute) => Some((attribute.device, Call::StopNotify)),
+            Self::Connect(address)
+            | Self::Disconnect(address)
+            | Self::Pair(address)
+            | Self::CancelPairing(address)
+            | Self::RemoveDevice(address)
+            | Self::SetTrusted(address, _) => Some(*address),
+            Self::Read(attribute)
+            | Self::Write(attribute, _)
+            | Self::StartNotify(attribute)
+            | Self::StopNotify(attribute) => Some(attribute.device),
+            Self::SetDiscoveryFilter(_)
+            | Self::StartDiscovery
+            | Self::StopDiscovery
+            | Self::SetPowered(_)
+            | Self::SetPairable(_)
+            | Self::RegisterAgent { .. }
+            | Self::UnregisterAgent
+            | Self::MakeDefaultAgent => None,
+        }
+    }
+
+    /// The name that mischief knows it by.
+    fn call(&self) -> Option<Call> {
+        match self {
+            Self::Connect(_) => Some(Call::Connect),
+            Self::Disconnect(_) => Some(Call::Disconnect),
+            Self::Pair(_) => Some(Call::Pair),
+            Self::Read(_) => Some(Call::ReadValue),
+            Self::Write(..) => Some(Call::WriteValue),
+            Self::StartNotify(_) => Some(Call::StartNotify),
+            Self::StopNotify(_) => Some(Call::StopNotify),
             Self::SetDiscoveryFilter(_)
             | Self::StartDiscovery
             | Self::StopDiscovery

@@ -1,7 +1,7 @@
 //! Scanning: who starts and stops it, and what BlueZ shows of an advertisement.
 
 use super::{
-    Daemon, Effect, RSSI,
+    Daemon, Effect,
     station::{Known, Link},
 };
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         paths::{self, Object},
     },
     clock::Moment,
+    lock,
     mischief::Mischief,
 };
 
@@ -84,31 +85,41 @@ impl Daemon {
             wanted.opens_at.get_or_insert(opens_at);
         }
         if is_heard {
-            self.show_advertisement(address, advertisement);
+            self.show_advertisement(address, advertisement, now);
         }
         self.tell(address, air::Input::Aired(reception), now);
     }
 
-    fn show_advertisement(&mut self, address: Address, heard: Advertisement) {
+    fn show_advertisement(&mut self, address: Address, heard: Advertisement, now: Moment) {
         let repeats_rssi = self.discovery.repeats_rssi();
         let repeats_data = self.discovery.repeats_data();
+        let forgotten_at = now.instant + self.options.remembers_for;
         let station = self.station(address);
+        let (signal, has_random_address) = {
+            let peripheral = lock(&station.peripheral);
+            (peripheral.signal_dbm(), peripheral.has_random_address())
+        };
         let Some(known) = &mut station.known else {
             station.known = Some(Known {
+                has_random_address,
                 name: heard.name,
                 services: heard.services,
-                rssi: Some(RSSI),
+                rssi: Some(signal),
                 manufacturer_data: heard.manufacturer_data,
                 service_data: heard.service_data,
+                forgotten_at: Some(forgotten_at),
                 ..Known::default()
             });
             let device = Object::Device(address);
             self.effects.push(Effect::Serve(device));
             return;
         };
+        if let Some(at) = &mut known.forgotten_at {
+            *at = forgotten_at;
+        }
         let mut changed = Vec::new();
-        if known.rssi.replace(RSSI).is_none() || repeats_rssi {
-            changed.push(("RSSI", RSSI.into()));
+        if known.rssi.replace(signal) != Some(signal) || repeats_rssi {
+            changed.push(("RSSI", signal.into()));
         }
         if let Some(name) = heard.name.filter(|name| known.name.as_ref() != Some(name)) {
             changed.push(("Name", name.clone().into()));

@@ -29,6 +29,7 @@ pub(super) struct Station {
 /// What BlueZ shows of a device.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
+    pub(crate) has_random_address: bool,
     pub(crate) name: Option<String>,
     pub(crate) services: Vec<Uuid>,
     pub(crate) rssi: Option<i16>,
@@ -42,6 +43,8 @@ pub(crate) struct Known {
     pub(crate) layout: Layout,
     /// The last value of each attribute that BlueZ has seen.
     pub(crate) values: BTreeMap<u16, Vec<u8>>,
+    /// When BlueZ forgets a device that nobody ever asked to connect to, if it is not heard before.
+    pub(crate) forgotten_at: Option<Instant>,
 }
 
 /// Which side keeps the keys.
@@ -105,10 +108,14 @@ impl Station {
         }
     }
 
+    pub(super) fn forgotten_at(&self) -> Option<Instant> {
+        self.known.as_ref().and_then(|known| known.forgotten_at)
+    }
+
     pub(super) fn next_wake(&self) -> Option<Instant> {
         let pairing = self.pairing.as_ref().and_then(|pairing| pairing.done_at);
         let device = lock(&self.peripheral).next_wake();
-        [pairing, self.link.next_wake(), self.next_chatter, device].into_iter().flatten().min()
+        [pairing, self.link.next_wake(), self.next_chatter, self.forgotten_at(), device].into_iter().flatten().min()
     }
 }
 

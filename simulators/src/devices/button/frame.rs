@@ -10,11 +10,13 @@ use ccm::{
 };
 
 use super::ButtonEvent;
-use crate::air::{Address, Uuid};
+use crate::air::Address;
 
 const TRIGGER_BASED: u8 = 1 << 2;
 const ENCRYPTED: u8 = 1;
 const VERSION_2: u8 = 2 << 5;
+/// The service that the data is for.
+const BTHOME: u16 = 0xfcd2;
 
 /// What a frame says.
 pub(super) struct Frame {
@@ -37,7 +39,7 @@ impl Frame {
         let counter = counter.to_le_bytes();
         let mut nonce = [0; 13];
         nonce[..6].copy_from_slice(&address.0);
-        nonce[6..8].copy_from_slice(&Uuid::BTHOME.0.to_le_bytes());
+        nonce[6..8].copy_from_slice(&BTHOME.to_le_bytes());
         nonce[8] = information;
         nonce[9..].copy_from_slice(&counter);
 
