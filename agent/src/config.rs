@@ -185,8 +185,8 @@ impl RawDevice {
         if beacon.is_some() && !is_button {
             return Ok(Err(format!("{address} has a beacon, which only an alarm_button can have")));
         }
-        if dialect.is_some() && is_button {
-            return Ok(Err(format!("{address} has a dialect, which an alarm_button cannot have")));
+        if let Some(dialect) = dialect.filter(|dialect| !dialect.suits(kind)) {
+            return Ok(Err(format!("{address} has the dialect {dialect}, which no {} speaks", kind.as_str())));
         }
         let key = key_file.map(|path| read_key(&folder.join(path))).transpose()?;
         let beacon = beacon.map(|Span(beacon)| beacon);
@@ -288,7 +288,8 @@ mod tests {
             (device("kind = 'blood_pressure'\nkey_file = 'x'"), "key_file"),
             (device("kind = 'alarm_button'\nkey_file = 'x'"), "/etc/hempuls/x"),
             (device("kind = 'blood_pressure'\nbeacon = '1h'"), "beacon"),
-            (device("kind = 'alarm_button'\ndialect = 'beurer'"), "dialect"),
+            (device("kind = 'alarm_button'\ndialect = 'standard'"), "dialect"),
+            (device("kind = 'thermometer'\ndialect = 'nonin'"), "which no thermometer speaks"),
             (
                 device("kind = 'blood_pressure'\n[[device]]\naddress = 'f0:f1:f2:f3:f4:f5'\nkind = 'thermometer'"),
                 "twice",

@@ -126,7 +126,8 @@ enum DeviceCommand {
         /// The id of its home.
         #[arg(long)]
         home: String,
-        /// How its model departs from the standard: standard or beurer. Left out, its box tells by the model it reads.
+        /// How its model departs from the standard: standard, beurer, nonin, yonker, microlife or berrymed. Left out, its
+        /// box tells by the model it reads.
         #[arg(long)]
         dialect: Option<Dialect>,
         /// A file with a button's key: 32 hexadecimal digits.
@@ -198,6 +199,9 @@ impl Cli {
             Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
             Command::Person(PersonCommand::Add { name, home }) => add_person(&config, name, home).await?,
             Command::Device(DeviceCommand::Add { device, kind, home, dialect, key_file, beacon }) => {
+                if let Some(dialect) = dialect.filter(|dialect| !dialect.suits(*kind)) {
+                    anyhow::bail!("no {} speaks the dialect {dialect}", kind.as_str());
+                }
                 let device = NewDevice {
                     id: device.clone(),
                     kind: *kind,

@@ -1,6 +1,6 @@
 //! Golden samples: one message of each kind and version, never edited. What was once sent can be read for ever.
 
-use hempuls_protocol::devices::{Characteristic, DeviceKind, Dialect};
+use hempuls_protocol::devices::{Characteristic, DeviceKind, Dialect, nonin};
 use hempuls_protocol::event::{
     Alarm, Began, BufferDamaged, Content, Damage, DeviceClock, DeviceTrouble, Event, Kind, Origin, Previous, Refusal,
     Refused, Signal, TimeCorrection, TimeSource, Trouble,
@@ -196,6 +196,19 @@ fn a_vendors_signal_and_an_alarm_from_memory_of_version_1_are_read_as_they_were_
         ..Alarm::pressed("hempuls-agent/kitchen".parse().unwrap(), vec![])
     };
     agree(include_str!("../src/wire/samples/v1-envelope-local-alarm.hex"), &envelope(None, Kind::Alarm(alarm)));
+}
+
+#[test]
+fn a_minute_in_a_vendors_dialect_of_version_1_is_read_as_it_was_sent() {
+    let payload = hex::decode("0a151d01f4003c610048").unwrap();
+    let minute = Signal {
+        dialect: Dialect::Nonin,
+        span_ms: Some(60_000),
+        ..Signal::heard(cuff(), nonin::MEASUREMENT, [&[10][..], &payload].concat())
+    };
+    agree(include_str!("../src/wire/samples/v1-envelope-dialect.hex"), &envelope(None, Kind::Signal(minute)));
+    let numbers = Dialect::ALL.map(|dialect| minicbor::to_vec(dialect).unwrap());
+    assert_eq!(numbers, [[0], [1], [2], [3], [4], [5]]);
 }
 
 #[test]

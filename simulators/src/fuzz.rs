@@ -16,7 +16,8 @@ use hempuls_protocol::devices::clock::{CurrentTime, LocalTime, WallClock};
 use hempuls_protocol::devices::pulse_oximeter::{Continuous, SpotCheck};
 use hempuls_protocol::devices::record_access::Indication;
 use hempuls_protocol::devices::{
-    Characteristic, Dialect, battery, blood_pressure, heart_rate, interpret, thermometer, weight_scale,
+    Assembler, Dialect, MEASUREMENTS, battery, berrymed, blood_pressure, heart_rate, interpret, microlife, nonin,
+    thermometer, weight_scale, yonker,
 };
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Value};
 use rand::rngs::SmallRng;
@@ -84,20 +85,25 @@ impl fmt::Display for Figure {
 /// The payloads that every input is made of. They are part of the program, so that it needs no files.
 struct Seeds(Vec<Vec<u8>>);
 
-const VECTORS: [&str; 13] = [
+const VECTORS: [&str; 18] = [
     include_str!("../../protocol/src/codec/payloads/numbers.json"),
     include_str!("../../protocol/src/devices/alarm_button/payloads/frames.json"),
     include_str!("../../protocol/src/devices/alarm_button/payloads/sequences.json"),
     include_str!("../../protocol/src/devices/battery/payloads/levels.json"),
+    include_str!("../../protocol/src/devices/berrymed/payloads/packets.json"),
     include_str!("../../protocol/src/devices/blood_pressure/payloads/cuff_pressure_and_feature.json"),
     include_str!("../../protocol/src/devices/blood_pressure/payloads/enhanced.json"),
     include_str!("../../protocol/src/devices/blood_pressure/payloads/measurements.json"),
     include_str!("../../protocol/src/devices/clock/payloads/clocks.json"),
     include_str!("../../protocol/src/devices/heart_rate/payloads/straps.json"),
+    include_str!("../../protocol/src/devices/microlife/payloads/frames.json"),
+    include_str!("../../protocol/src/devices/microlife/payloads/records.json"),
+    include_str!("../../protocol/src/devices/nonin/payloads/measurements.json"),
     include_str!("../../protocol/src/devices/pulse_oximeter/payloads/oximeters.json"),
     include_str!("../../protocol/src/devices/record_access/payloads/indications.json"),
     include_str!("../../protocol/src/devices/thermometer/payloads/thermometers.json"),
     include_str!("../../protocol/src/devices/weight_scale/payloads/scales.json"),
+    include_str!("../../protocol/src/devices/yonker/payloads/results.json"),
 ];
 
 #[derive(Deserialize)]
@@ -218,8 +224,37 @@ fn check(payload: &[u8]) -> anyhow::Result<()> {
     if let Ok(indication) = Indication::decode(payload) {
         same("record access", payload, &indication.encode(), &Warnings::new())?;
     }
+    check_vendors(payload)?;
     check_meanings(payload)?;
     check_button(payload)
+}
+
+fn check_vendors(payload: &[u8]) -> anyhow::Result<()> {
+    if let Ok(measurement) = nonin::Measurement::decode(payload) {
+        same("Nonin", payload, &measurement.encode(), &measurement.warnings())?;
+    }
+    if let Ok(packet) = berrymed::Packet::decode(payload) {
+        same("BerryMed", payload, &packet.encode(), &Warnings::new())?;
+    }
+    if let Ok(result) = yonker::Measurement::decode(payload) {
+        same("Yonker", payload, &result.encode(), &Warnings::new())?;
+    }
+    if let Ok(record) = microlife::Record::decode(payload) {
+        same("a record of Microlife", payload, &record.encode(), &Warnings::new())?;
+    }
+    if let Ok(frame) = microlife::Frame::decode(payload) {
+        same("Microlife", payload, &frame.encode(), &Warnings::new())?;
+    }
+    for dialect in Dialect::ALL {
+        // As notifications cut it, and once more, with what the first time left unfinished.
+        let mut assembler = Assembler::of(dialect);
+        for notification in payload.chunks(20).chain([payload]) {
+            for whole in assembler.hear(notification).payloads {
+                ensure!(whole.len() <= 2 * payload.len(), "{dialect} makes {} out of less", hex::encode(&whole));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What could be read is written the same again, and its warnings stand in order.
@@ -254,19 +289,9 @@ fn check_numbers(payload: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-const MEASUREMENTS: [Characteristic; 7] = [
-    Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-    Characteristic::HEART_RATE_MEASUREMENT,
-    Characteristic::SPOT_CHECK_MEASUREMENT,
-    Characteristic::CONTINUOUS_MEASUREMENT,
-    Characteristic::TEMPERATURE_MEASUREMENT,
-    Characteristic::WEIGHT_MEASUREMENT,
-    Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT,
-];
-
 fn check_meanings(payload: &[u8]) -> anyhow::Result<()> {
     for characteristic in MEASUREMENTS {
-        for dialect in [Dialect::Standard, Dialect::Beurer] {
+        for dialect in Dialect::ALL {
             let Ok(meaning) = interpret(characteristic, dialect, payload) else { continue };
             ensure!(!meaning.observations.is_empty(), "{characteristic} means nothing");
             for observation in meaning.observations.iter().filter(|observation| observation.usable) {

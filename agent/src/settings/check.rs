@@ -63,8 +63,8 @@ pub(super) fn device(named: &wire::Device) -> Result<Device, String> {
     if !is_button && (key.is_some() || beacon_s.is_some() || counted.is_some()) {
         return Err(format!("{is_a}, and only an alarm_button has a key, a sign of life and a counter"));
     }
-    if is_button && dialect.is_some() {
-        return Err(format!("{is_a}, which cannot have a dialect"));
+    if let Some(dialect) = dialect.filter(|dialect| !dialect.suits(*kind)) {
+        return Err(format!("{is_a}, and none of these speaks the dialect {dialect}"));
     }
     let key = match key.as_ref().map(|key| <[u8; 16]>::try_from(key.as_slice())) {
         Some(Ok(key)) => Some(BindKey::new(key)),

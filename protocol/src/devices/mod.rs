@@ -7,14 +7,23 @@
 
 pub mod alarm_button;
 pub mod battery;
+pub mod berrymed;
 pub mod blood_pressure;
 pub mod clock;
+mod dialect;
 pub mod heart_rate;
+mod listening;
+pub mod microlife;
+pub mod nonin;
 pub mod plausible;
 pub mod pulse_oximeter;
 pub mod record_access;
 pub mod thermometer;
 pub mod weight_scale;
+pub mod yonker;
+
+pub use dialect::{Dialect, UnknownDialect};
+pub use listening::{Answer, Assembler, Heard, Request, Stream, is_stream, measurements, requests, service, stream};
 
 use std::fmt;
 use std::str::FromStr;
@@ -217,48 +226,6 @@ impl FromStr for DeviceKind {
     }
 }
 
-/// How a model departs from the standard. It is configured with the device, never guessed from what a payload says.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Encode, Decode, Serialize, Deserialize)]
-#[cbor(index_only)]
-#[serde(rename_all = "snake_case")]
-pub enum Dialect {
-    /// As the Bluetooth SIG wrote it.
-    #[default]
-    #[n(0)]
-    Standard,
-    /// Beurer cuffs such as the BM 85, and their relatives: in a blood pressure, the user id is always there and pulse
-    /// and status are big-endian.
-    #[n(1)]
-    Beurer,
-}
-
-/// `standard` or `beurer`.
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Standard => "standard",
-            Self::Beurer => "beurer",
-        })
-    }
-}
-
-/// There is no dialect of that name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no dialect {0:?}, only \"standard\" and \"beurer\"")]
-pub struct UnknownDialect(String);
-
-impl FromStr for Dialect {
-    type Err = UnknownDialect;
-
-    fn from_str(name: &str) -> Result<Self, UnknownDialect> {
-        match name {
-            "standard" => Ok(Self::Standard),
-            "beurer" => Ok(Self::Beurer),
-            unknown => Err(UnknownDialect(unknown.to_owned())),
-        }
-    }
-}
-
 /// What one payload means to those who look after the person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Meaning {
@@ -346,38 +313,58 @@ pub enum Mark {
     ClockNotSet,
 }
 
-/// Whether a characteristic is sent over and over while a device is worn, so that a minute of it makes a signal.
-pub fn is_stream(characteristic: Characteristic) -> bool {
-    matches!(characteristic, Characteristic::HEART_RATE_MEASUREMENT | Characteristic::CONTINUOUS_MEASUREMENT)
-}
+/// Every characteristic that holds a measurement.
+pub const MEASUREMENTS: [Characteristic; 11] = [
+    Characteristic::BLOOD_PRESSURE_MEASUREMENT,
+    Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT,
+    Characteristic::HEART_RATE_MEASUREMENT,
+    Characteristic::SPOT_CHECK_MEASUREMENT,
+    Characteristic::CONTINUOUS_MEASUREMENT,
+    Characteristic::TEMPERATURE_MEASUREMENT,
+    Characteristic::WEIGHT_MEASUREMENT,
+    nonin::MEASUREMENT,
+    berrymed::MEASUREMENT,
+    yonker::MEASUREMENT,
+    microlife::MEASUREMENT,
+];
 
-/// What a measurement's payload means.
+/// What a measurement's payload means. A vendor's own characteristic means something in that vendor's dialect only.
 ///
 /// # Errors
 /// [`DecodeError::NotAMeasurement`] for a characteristic that holds none, [`DecodeError::Truncated`] for a payload that
 /// is cut. Nothing else about a measurement is an error: what cannot be used is marked so.
 pub fn interpret(characteristic: Characteristic, dialect: Dialect, payload: &[u8]) -> Result<Meaning, DecodeError> {
-    match characteristic {
-        Characteristic::BLOOD_PRESSURE_MEASUREMENT => {
+    match (characteristic, dialect) {
+        (Characteristic::BLOOD_PRESSURE_MEASUREMENT, _) => {
             blood_pressure::Measurement::decode(payload, dialect).map(|measurement| measurement.meaning())
         }
-        Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT => {
+        (Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT, _) => {
             blood_pressure::Enhanced::decode(payload).map(|measurement| measurement.meaning())
         }
-        Characteristic::HEART_RATE_MEASUREMENT => {
+        (Characteristic::HEART_RATE_MEASUREMENT, _) => {
             heart_rate::Measurement::decode(payload).map(|measurement| measurement.meaning())
         }
-        Characteristic::SPOT_CHECK_MEASUREMENT => {
+        (Characteristic::SPOT_CHECK_MEASUREMENT, _) => {
             pulse_oximeter::SpotCheck::decode(payload).map(|measurement| measurement.meaning())
         }
-        Characteristic::CONTINUOUS_MEASUREMENT => {
+        (Characteristic::CONTINUOUS_MEASUREMENT, _) => {
             pulse_oximeter::Continuous::decode(payload).map(|measurement| measurement.meaning())
         }
-        Characteristic::TEMPERATURE_MEASUREMENT => {
+        (Characteristic::TEMPERATURE_MEASUREMENT, _) => {
             thermometer::Measurement::decode(payload).map(|measurement| measurement.meaning())
         }
-        Characteristic::WEIGHT_MEASUREMENT => {
+        (Characteristic::WEIGHT_MEASUREMENT, _) => {
             weight_scale::Measurement::decode(payload).map(|measurement| measurement.meaning())
+        }
+        (nonin::MEASUREMENT, Dialect::Nonin) => {
+            nonin::Measurement::decode(payload).map(|measurement| measurement.meaning())
+        }
+        (berrymed::MEASUREMENT, Dialect::Berrymed) => berrymed::Packet::decode(payload).map(|packet| packet.meaning()),
+        (yonker::MEASUREMENT, Dialect::Yonker) => {
+            yonker::Measurement::decode(payload).map(|measurement| measurement.meaning())
+        }
+        (microlife::MEASUREMENT, Dialect::Microlife) => {
+            microlife::Record::decode(payload).map(|record| record.meaning())
         }
         _ => Err(DecodeError::NotAMeasurement(characteristic)),
     }
@@ -404,12 +391,12 @@ mod tests {
     }
 
     #[test]
-    fn a_dialect_is_read_as_it_is_written() {
-        for dialect in [Dialect::Standard, Dialect::Beurer] {
-            assert_eq!(dialect.to_string().parse(), Ok(dialect));
-            assert_eq!(serde_json::to_string(&dialect).expect("a word"), format!("\"{dialect}\""));
+    fn a_vendors_characteristic_means_something_in_its_own_dialect_only() {
+        for vendors in [nonin::MEASUREMENT, berrymed::MEASUREMENT, yonker::MEASUREMENT, microlife::MEASUREMENT] {
+            let understands =
+                |dialect| interpret(vendors, dialect, &[0; 15]) != Err(DecodeError::NotAMeasurement(vendors));
+            assert_eq!(Dialect::ALL.into_iter().filter(|dialect| understands(*dialect)).count(), 1, "{vendors}");
         }
-        assert!("omron".parse::<Dialect>().is_err());
     }
 
     #[test]
@@ -445,11 +432,11 @@ mod tests {
     proptest! {
         #[test]
         fn no_payload_makes_a_usable_value_out_of_an_unusable_measurement(
-            characteristic in prop::sample::select(vec![0x2A35, 0x2A37, 0x2A5E, 0x2A5F, 0x2A1C, 0x2A9D, 0x2B34]),
+            characteristic in prop::sample::select(MEASUREMENTS.to_vec()),
             payload in proptest::collection::vec(any::<u8>(), 0..28),
         ) {
-            for dialect in [Dialect::Standard, Dialect::Beurer] {
-                if let Ok(meaning) = interpret(Characteristic::assigned(characteristic), dialect, &payload) {
+            for dialect in Dialect::ALL {
+                if let Ok(meaning) = interpret(characteristic, dialect, &payload) {
                     prop_assert!(!meaning.observations.is_empty());
                     prop_assert!(meaning.usable || meaning.observations.iter().all(|observation| !observation.usable));
                 }

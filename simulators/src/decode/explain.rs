@@ -2,8 +2,10 @@
 
 use std::fmt::Write;
 
-use hempuls_protocol::devices::{Characteristic, Dialect, Mark, interpret};
+use hempuls_protocol::devices::{Characteristic, Dialect, Mark, interpret, nonin};
 use serde_json::Value as Json;
+
+use super::shape::last_packet;
 
 /// What a kind of payload is called.
 pub(super) fn name(uuid: &str) -> &str {
@@ -25,6 +27,11 @@ pub(super) fn name(uuid: &str) -> &str {
         "2a0f" => "time zone (2a0f)",
         "2a52" => "answer about stored records (2a52)",
         "fcd2" => "BTHome advertisement (fcd2)",
+        "nonin" => "oximeter stream (Nonin 3230)",
+        "berrymed" => "oximeter stream (BerryMed)",
+        "yonker" => "blood pressure (Yonker)",
+        "microlife" => "answer of a cuff (Microlife)",
+        "microlife:record" => "stored blood pressure (Microlife)",
         unknown => unknown,
     }
 }
@@ -143,7 +150,8 @@ fn with_unit(value: &Json, unit: Unit, result: &Json) -> String {
             Some("C") => format!("{value} °C"),
             Some("F") => format!("{value} °F"),
             Some(unit) => format!("{value} {unit}"),
-            None => value,
+            // Cuffs that know one unit only.
+            None => format!("{value} mmHg"),
         },
         Unit::Length => format!("{value} {}", if result["unit"] == "lb" { "in" } else { "m" }),
         Unit::None => value,
@@ -171,24 +179,27 @@ fn time(parts: &Json) -> String {
         Json::Number(number) => format!("{:0>width$}", number.to_string()),
         _ => "?".repeat(width),
     };
-    format!(
-        "{}-{}-{} {}:{}:{}",
+    let minute = format!(
+        "{}-{}-{} {}:{}",
         part("year", 4),
         part("month", 2),
         part("day", 2),
         part("hour", 2),
-        part("minute", 2),
-        part("second", 2)
-    )
+        part("minute", 2)
+    );
+    if parts.get("second").is_some() { format!("{minute}:{}", part("second", 2)) } else { minute }
 }
 
 fn marks(uuid: &str, payload: &[u8]) -> Vec<Mark> {
-    let (number, dialect) = match uuid.split_once(':') {
-        Some((number, "beurer")) => (number, Dialect::Beurer),
-        _ => (uuid, Dialect::Standard),
+    let meaning = match uuid {
+        "nonin" => interpret(nonin::MEASUREMENT, Dialect::Nonin, payload).ok(),
+        "berrymed" => last_packet(payload).ok().map(|packet| packet.meaning()),
+        "2a35:beurer" => interpret(Characteristic::BLOOD_PRESSURE_MEASUREMENT, Dialect::Beurer, payload).ok(),
+        number => {
+            let characteristic: Result<Characteristic, _> = number.parse();
+            characteristic.ok().and_then(|characteristic| interpret(characteristic, Dialect::Standard, payload).ok())
+        }
     };
-    let characteristic: Result<Characteristic, _> = number.parse();
-    let meaning = characteristic.ok().and_then(|characteristic| interpret(characteristic, dialect, payload).ok());
     meaning.map(|meaning| meaning.marks).unwrap_or_default()
 }
 

@@ -20,7 +20,8 @@ use capture::{Capture, Circumstances};
 /// Without arguments, JSON lines {"id":…,"uuid":…,"hex":…,"ctx":…} are read from standard input.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What kind of payload it is: a characteristic such as 2a35 or 2a35:beurer, or fcd2 for a BTHome button
+    /// What kind of payload it is: a characteristic such as 2a35 or 2a35:beurer, fcd2 for a BTHome button, or a vendor's
+    /// own: nonin, berrymed, yonker, microlife, microlife:record
     #[arg(requires = "hex")]
     uuid: Option<String>,
     /// The payload in hexadecimal digits, first byte on the wire first; spaces, colons and dashes are skipped

@@ -3,7 +3,7 @@
 //! A key is there only when its field is in the payload. Numbers have the payload's decimals, special numbers are
 //! strings, and warnings are sorted.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use hempuls_protocol::codec::date_time::State;
 use hempuls_protocol::codec::{DateTime, Float, Sfloat, Warnings};
 use hempuls_protocol::devices::alarm_button::{Frame, ObjectValue};
@@ -11,7 +11,10 @@ use hempuls_protocol::devices::heart_rate::Contact;
 use hempuls_protocol::devices::pulse_oximeter::{Continuous, MeasurementStatus, Pair, SensorStatus, SpotCheck};
 use hempuls_protocol::devices::record_access::Indication;
 use hempuls_protocol::devices::thermometer::Scale;
-use hempuls_protocol::devices::{Dialect, battery, blood_pressure, clock, heart_rate, thermometer, weight_scale};
+use hempuls_protocol::devices::{
+    Dialect, battery, berrymed, blood_pressure, clock, heart_rate, microlife, nonin, thermometer, weight_scale, yonker,
+};
+use jiff::civil;
 use serde_json::{Map, Value as Json, json};
 
 use super::capture::Circumstances;
@@ -38,6 +41,11 @@ pub(super) fn decode(uuid: &str, payload: &[u8], circumstances: &Circumstances) 
         "2a2b" => current_time(&clock::CurrentTime::decode(payload)?),
         "2a0f" => local_time(&clock::LocalTime::decode(payload)?),
         "2a52" => record_access(&Indication::decode(payload)?),
+        "nonin" => nonin(&nonin::Measurement::decode(payload)?),
+        "berrymed" => berrymed(&last_packet(payload)?),
+        "yonker" => yonker(&yonker::Measurement::decode(payload)?),
+        "microlife" => json!({"payload": hex::encode(microlife::Frame::decode(payload)?.payload)}),
+        "microlife:record" => microlife_record(&microlife::Record::decode(payload)?),
         "sfloat" => json!({"value": Sfloat::decode(payload)?.value()}),
         "float" => json!({"value": Float::decode(payload)?.value()}),
         "fcd2" => button(payload, circumstances)?,
@@ -46,7 +54,7 @@ pub(super) fn decode(uuid: &str, payload: &[u8], circumstances: &Circumstances) 
 }
 
 const KINDS: &str = "2a35, 2a35:beurer, 2a36, 2a49, 2b34, 2b36, 2a37, 2a5e, 2a5f, 2a1c, 2a9d, 2a19, 2a08, 2a2b, 2a0f, \
-    2a52, fcd2, sfloat and float";
+    2a52, fcd2, nonin, berrymed, yonker, microlife, microlife:record, sfloat and float";
 
 /// An object that grows by the fields a payload has.
 #[derive(Default)]
@@ -272,6 +280,57 @@ fn weight(measurement: &weight_scale::Measurement) -> Json {
         .with_some("height", measurement.height().map(|height| json!(height)))
         .with_clinical(measurement.is_usable())
         .with_warnings(&measurement.warnings())
+}
+
+fn nonin(measurement: &nonin::Measurement) -> Json {
+    Shape::default()
+        .with("spo2", json!(measurement.oxygen()))
+        .with("pulse", json!(measurement.pulse()))
+        .with("pai", json!(measurement.amplitude()))
+        .with("counter", measurement.counter)
+        .with_clinical(measurement.is_usable())
+        .with_warnings(&measurement.warnings())
+}
+
+/// The last of the packets that a notification holds.
+pub(super) fn last_packet(notification: &[u8]) -> anyhow::Result<berrymed::Packet> {
+    let packets = berrymed::Packets::default().hear(notification);
+    let last = packets.last().context("there is no whole packet of five bytes in it")?;
+    Ok(berrymed::Packet::decode(last)?)
+}
+
+fn berrymed(packet: &berrymed::Packet) -> Json {
+    Shape::default()
+        .with("spo2", json!(packet.oxygen()))
+        .with("pulse", json!(packet.pulse()))
+        .with_clinical(packet.is_usable())
+        .with_warnings(&Warnings::new())
+}
+
+fn yonker(result: &yonker::Measurement) -> Json {
+    json!({
+        "systolic": result.systolic,
+        "diastolic": result.diastolic,
+        "pulse": result.pulse,
+        "timestamp": result.taken().map(minute),
+    })
+}
+
+fn microlife_record(record: &microlife::Record) -> Json {
+    json!({
+        "systolic": record.systolic,
+        "diastolic": record.diastolic,
+        "pulse": record.pulse,
+        "timestamp": record.taken().map(minute),
+        "clinical": if record.meaning().usable { "usable" } else { "not_usable" },
+    })
+}
+
+/// A time that is known to the minute.
+fn minute(time: civil::DateTime) -> Json {
+    json!({
+        "year": time.year(), "month": time.month(), "day": time.day(), "hour": time.hour(), "minute": time.minute(),
+    })
 }
 
 fn battery_level(level: &battery::Level) -> Json {

@@ -16,7 +16,8 @@ use super::{PressureUnit, Pressures, Status, is_pulse, pulse_observation};
 /// | 5     | 1     | user                      | flag bit 3 | u8, 255 unknown                          |
 /// | 6     | 2     | status                    | flag bit 4 | [`Status`]                               |
 ///
-/// In the Beurer dialect the user is always there, whatever bit 3 says, and pulse and status are big-endian.
+/// In the Beurer dialect the user is always there, whatever bit 3 says, and pulse and status are big-endian. Every other
+/// dialect is the standard here.
 ///
 /// A cuff that failed to measure sends NaN. That is a value, not an error.
 ///
@@ -76,20 +77,15 @@ impl Measurement {
 
     /// The bytes on the wire.
     pub fn encode(&self) -> Vec<u8> {
-        let user = match self.dialect {
-            Dialect::Standard => self.user,
-            Dialect::Beurer => Some(self.user.unwrap_or(u8::MAX)),
-        };
+        let is_beurer = self.dialect == Dialect::Beurer;
+        let user = if is_beurer { Some(self.user.unwrap_or(u8::MAX)) } else { self.user };
         let flags = self.pressures.unit.flag()
             | if self.taken.is_some() { TIME } else { 0 }
             | if self.pulse.is_some() { PULSE } else { 0 }
-            | if user.is_some() && self.dialect == Dialect::Standard { USER } else { 0 }
+            | if user.is_some() && !is_beurer { USER } else { 0 }
             | if self.status.is_some() { STATUS } else { 0 }
             | self.reserved_flags & meaningless(self.dialect);
-        let word = |word: u16| match self.dialect {
-            Dialect::Standard => word.to_le_bytes(),
-            Dialect::Beurer => word.to_be_bytes(),
-        };
+        let word = |word: u16| if is_beurer { word.to_be_bytes() } else { word.to_le_bytes() };
         let mut bytes = vec![flags];
         bytes.extend(self.pressures.encode());
         bytes.extend(self.taken.into_iter().flat_map(DateTime::to_bytes));
@@ -137,17 +133,11 @@ impl Measurement {
 
 /// Flag bits that are kept only to write the same bytes again.
 fn meaningless(dialect: Dialect) -> u8 {
-    match dialect {
-        Dialect::Standard => RESERVED,
-        Dialect::Beurer => RESERVED | USER,
-    }
+    if dialect == Dialect::Beurer { RESERVED | USER } else { RESERVED }
 }
 
 fn word(bytes: &mut Reader<'_>, dialect: Dialect, field: &'static str) -> Result<u16, DecodeError> {
-    match dialect {
-        Dialect::Standard => bytes.u16(field),
-        Dialect::Beurer => bytes.u16_big_endian(field),
-    }
+    if dialect == Dialect::Beurer { bytes.u16_big_endian(field) } else { bytes.u16(field) }
 }
 
 #[cfg(test)]

@@ -33,6 +33,19 @@ fn is_pulse(pulse: Sfloat) -> bool {
     pulse.value().number().is_some_and(|rate| plausible::RATE.contains(&rate))
 }
 
+/// What cuffs measure that say whole mmHg and no more: systolic, diastolic and pulse, each marked whether it is usable.
+pub(super) fn whole_millimetres(systolic: u8, diastolic: u8, pulse: u8) -> Vec<Observation> {
+    let whole = |number: u8| Sfloat::new(number.into(), 0).expect("an SFLOAT holds every byte");
+    let pressures = Pressures {
+        unit: PressureUnit::MillimetreOfMercury,
+        systolic: whole(systolic),
+        diastolic: whole(diastolic),
+        mean: Sfloat::NAN,
+    };
+    let [systolic, diastolic, _] = pressures.observations();
+    vec![systolic, diastolic, pulse_observation(whole(pulse), pressures.are_usable())]
+}
+
 /// The pulse that came with a blood pressure. It is dropped alone if it is none, and with the pressures if they are
 /// none.
 fn pulse_observation(pulse: Sfloat, pressures_usable: bool) -> Observation {
