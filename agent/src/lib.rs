@@ -16,5 +16,7 @@ pub mod run;
 pub mod sessions;
 pub mod settings;
 pub mod stop;
+pub mod systemd;
 pub mod uplink;
 pub mod wall;
+pub mod watchdog;

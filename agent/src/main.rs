@@ -10,6 +10,7 @@ use hempuls_agent::enrol::enrol;
 use hempuls_agent::identity::Folder;
 use hempuls_agent::{commands, panics, run};
 use hempuls_protocol::enrolment::EnrolmentCode;
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -80,6 +81,13 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
     // Another provider can only have been installed by this very line.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let done = do_it(command, &runtime);
+    // What a disk keeps waiting is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+fn do_it(command: Command, runtime: &Runtime) -> anyhow::Result<ExitCode> {
     match command {
         Command::CheckConfig(file) => {
             let config = Config::read(&file.config)?;

@@ -1,11 +1,11 @@
 //! The running program: its parts, and how they end.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::buffer::Buffer;
@@ -17,11 +17,13 @@ use crate::identity::Folder;
 use crate::settings::Desk;
 use crate::stop::Stop;
 use crate::uplink::{self, Word};
-use crate::{clock, radio};
+use crate::watchdog::{Part, Pulse, Questions};
+use crate::{clock, radio, systemd};
 
 /// For the radio to put its last words on flash, and for the uplink to say goodbye.
-const RADIO_FAREWELL: Duration = Duration::from_millis(1_200);
-const UPLINK_FAREWELL: Duration = Duration::from_millis(600);
+const FAREWELL: Duration = Duration::from_millis(1_200);
+/// For the buffer to write down what is in memory. All together the program stops within two seconds.
+const LAST_WRITES: Duration = Duration::from_millis(400);
 
 /// Listens, keeps and sends, until it is told to stop.
 ///
@@ -34,6 +36,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), epoch = ?buffer.state().flash.map(|held| held.epoch), "the agent runs");
 
     let (stopper, stop) = Stop::new();
+    let (questions, answers) = Questions::new();
     let desk = Desk::open(&config.state, config.devices);
     let vitals = Vitals::default();
     let reporter =
@@ -46,13 +49,22 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         reporter.clone(),
         config.heartbeat,
         words,
+        questions.pulse(Part::Uplink),
         stop.clone(),
     ));
     tokio::spawn(clock::watch(buffer.clone(), stop.clone()));
     let mut radio = tokio::spawn(hear(config.radio, desk.home(), buffer.clone(), vitals, stop.clone()));
-    let feedback = Feedback::start(config.feedback, buffer.clone(), stop.clone());
-    let daemon = Daemon { buffer: buffer.clone(), reporter, identity, desk: desk.clone(), fates: feedback.fates() };
-    let control = tokio::spawn(async move { control::serve(&config.socket, daemon, stop).await });
+    let feedback = Feedback::start(config.feedback, buffer.clone(), questions.pulse(Part::Feedback), stop.clone());
+    let daemon = Daemon {
+        buffer: buffer.clone(),
+        reporter: reporter.clone(),
+        identity,
+        desk: desk.clone(),
+        fates: feedback.fates(),
+    };
+    let control = tokio::spawn(control::serve(config.socket, daemon, questions.pulse(Part::Control), stop.clone()));
+    tokio::spawn(come_round(buffer.clone(), questions.pulse(Part::Buffer)));
+    let report = tokio::spawn(systemd::report(questions, answers, reporter, stop));
     let listen = listen(heard, &desk, &buffer, &feedback);
 
     tokio::select! {
@@ -64,30 +76,39 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     tracing::info!("stopping");
     stopper.stop();
-    // Both may have ended already, and then have nothing left to do.
-    let _ = timeout(RADIO_FAREWELL, async {
-        if !radio.is_finished() {
-            drop(radio.await)
-        }
-    })
-    .await;
-    let _ = timeout(UPLINK_FAREWELL, async {
-        if !uplink.is_finished() {
-            drop(uplink.await)
-        }
-    })
-    .await;
-    // It ends at once; what it answered is on flash.
-    drop(control.await);
-    writer.close();
+    let farewell = async { tokio::join!(ended(radio), ended(uplink), ended(control), ended(report)) };
+    if timeout(FAREWELL, farewell).await.is_err() {
+        tracing::warn!("a part of the program does not stop in time, and is left behind");
+    }
+    let written = tokio::task::spawn_blocking(|| writer.close());
+    if timeout(LAST_WRITES, written).await.is_err() {
+        tracing::warn!("the flash takes too long for the last receipts; some events will be sent once more");
+    }
     Ok(())
+}
+
+/// Waits until a part has ended, if it has not already.
+async fn ended(part: JoinHandle<()>) {
+    if !part.is_finished() {
+        drop(part.await);
+    }
+}
+
+/// Answers for the thread that writes, whenever it has come round.
+async fn come_round(buffer: Buffer, mut pulse: Pulse) {
+    loop {
+        pulse.question().await;
+        buffer.comes_round().await;
+        pulse.answer();
+    }
 }
 
 /// Listens to the home, except while the agent is retired.
 async fn hear(config: radio::Config, home: radio::Adopted, buffer: Buffer, vitals: Vitals, mut stop: Stop) {
     loop {
         let (hush, hushed) = Stop::new();
-        let mut listening = pin!(radio::run(config.clone(), home.clone(), buffer.clone(), vitals.clone(), hushed));
+        let (config, adopted, buffer, vitals) = (config.clone(), home.clone(), buffer.clone(), vitals.clone());
+        let mut listening = Box::pin(radio::run(config, adopted, buffer, vitals, hushed));
         let (mut until_retired, mut until_taken_back) = (home.clone(), home.clone());
         tokio::select! {
             () = &mut listening => return,
@@ -95,7 +116,8 @@ async fn hear(config: radio::Config, home: radio::Adopted, buffer: Buffer, vital
             () = stop.asked() => {}
         }
         hush.stop();
-        listening.await;
+        listening.as_mut().await;
+        drop(listening);
         if !home.borrow().retired {
             return;
         }

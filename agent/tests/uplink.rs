@@ -15,6 +15,7 @@ use hempuls_agent::run::listen;
 use hempuls_agent::settings::{Desk, wish};
 use hempuls_agent::stop::Stop;
 use hempuls_agent::uplink;
+use hempuls_agent::watchdog::{Part, Questions};
 use hempuls_protocol::devices::DeviceKind;
 use hempuls_protocol::enrolment::{EnrolmentCode, Granted};
 use hempuls_protocol::event::{DeviceTrouble, Kind, Trouble};
@@ -190,8 +191,18 @@ impl Home {
         let reporter = Reporter { vitals: Vitals::default(), buffer: buffer.clone(), desk: desk.clone(), state };
         let (stopper, stop) = Stop::new();
         let (words, heard) = mpsc::unbounded_channel();
-        let feedback = Feedback::start(feedback::Config::default(), buffer.clone(), stop.clone());
-        tokio::spawn(uplink::run(self.identity(), buffer.clone(), reporter, Config::default(), words, stop));
+        let (questions, _) = Questions::new();
+        let feedback =
+            Feedback::start(feedback::Config::default(), buffer.clone(), questions.pulse(Part::Feedback), stop.clone());
+        tokio::spawn(uplink::run(
+            self.identity(),
+            buffer.clone(),
+            reporter,
+            Config::default(),
+            words,
+            questions.pulse(Part::Uplink),
+            stop,
+        ));
         tokio::spawn({
             let (desk, buffer) = (desk.clone(), buffer.clone());
             async move { listen(heard, &desk, &buffer, &feedback).await }

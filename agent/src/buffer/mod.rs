@@ -293,6 +293,16 @@ impl Buffer {
         renewed.await.unwrap_or_else(|_| self.state())
     }
 
+    /// Waits until the thread that writes comes round: it has done everything that it was told before.
+    pub async fn comes_round(&self) {
+        let (done, came_round) = oneshot::channel();
+        self.tell(Command::ComeRound { done });
+        if came_round.await.is_err() {
+            // It is gone, and will never come round.
+            std::future::pending().await
+        }
+    }
+
     /// The bytes of consecutive events, as they travel: at least one, and no more than `events` or `bytes`.
     ///
     /// # Errors

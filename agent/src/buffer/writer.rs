@@ -32,6 +32,7 @@ pub(super) enum Command {
     Rewind { lane: Lane, from: Sequence, done: oneshot::Sender<State> },
     Fork { lane: Lane, from: Sequence, done: oneshot::Sender<State> },
     Inspect { epoch: Epoch },
+    ComeRound { done: oneshot::Sender<()> },
     Close,
 }
 
@@ -124,6 +125,7 @@ fn obey(
                 }
                 let _ = done.send(keeper.state());
             }
+            Command::ComeRound { done } => drop(done.send(())),
             Command::Inspect { epoch } => keeper.inspect(epoch, &clock::taken()),
             Command::Close => return ControlFlow::Break(()),
         }

@@ -12,7 +12,7 @@ pub mod words;
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -32,6 +32,7 @@ use crate::heartbeat::Reporter;
 use crate::identity::Folder;
 use crate::settings::Desk;
 use crate::stop::Stop;
+use crate::watchdog::Pulse;
 
 /// The parts of the running agent that commands ask about.
 #[derive(Clone)]
@@ -58,14 +59,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Answers commands until the program stops.
-pub async fn serve(socket: &Path, daemon: Daemon, mut stop: Stop) {
+pub async fn serve(socket: PathBuf, daemon: Daemon, mut pulse: Pulse, mut stop: Stop) {
     let mut said = String::new();
     loop {
-        let problem = match listen(socket) {
+        let problem = match listen(&socket) {
             Ok(listener) => {
-                answer_all(&listener, &daemon, stop.clone()).await;
+                answer_all(&listener, &daemon, &mut pulse, stop.clone()).await;
                 // Who looks for it now finds that no agent runs.
-                drop(fs::remove_file(socket));
+                drop(fs::remove_file(&socket));
                 return;
             }
             Err(error) => error.to_string(),
@@ -76,7 +77,7 @@ pub async fn serve(socket: &Path, daemon: Daemon, mut stop: Stop) {
             said = problem;
         }
         tokio::select! {
-            () = sleep(AGAIN) => {}
+            () = pulse.beside(sleep(AGAIN)) => {}
             () = stop.asked() => return,
         }
     }
@@ -94,7 +95,7 @@ fn listen(socket: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-async fn answer_all(listener: &UnixListener, daemon: &Daemon, mut stop: Stop) {
+async fn answer_all(listener: &UnixListener, daemon: &Daemon, pulse: &mut Pulse, mut stop: Stop) {
     let mut calls = Calls::default();
     loop {
         tokio::select! {
@@ -106,6 +107,7 @@ async fn answer_all(listener: &UnixListener, daemon: &Daemon, mut stop: Stop) {
                     sleep(Duration::from_secs(1)).await;
                 }
             },
+            () = pulse.asked() => {}
             () = stop.asked() => return,
         }
     }

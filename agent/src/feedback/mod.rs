@@ -22,6 +22,7 @@ use self::fates::{Fates, Input};
 use crate::buffer::{Buffer, LaneState, Place, Room};
 use crate::clock;
 use crate::stop::Stop;
+use crate::watchdog::Pulse;
 
 /// `[feedback]` in `agent.toml`: how a person in the home is told. Without any table nobody is.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -62,7 +63,7 @@ pub struct Feedback {
 impl Feedback {
     /// Begins to follow the alarms in the buffer, also those that an earlier run left there, until the program stops.
     #[must_use]
-    pub fn start(config: Config, buffer: Buffer, stop: Stop) -> Self {
+    pub fn start(config: Config, buffer: Buffer, pulse: Pulse, stop: Stop) -> Self {
         let (told, states) = mpsc::unbounded_channel();
         let fates = Arc::new(watch::Sender::new(Fates::default()));
         let mut outputs = Vec::new();
@@ -77,7 +78,7 @@ impl Feedback {
             tokio::spawn(sound::run(sound, words));
         }
         let home = Home { buffer, fates: fates.clone(), outputs, seen: BTreeMap::new() };
-        tokio::spawn(home.follow(states, stop));
+        tokio::spawn(home.follow(states, pulse, stop));
         Self { told, fates }
     }
 
@@ -103,7 +104,7 @@ struct Home {
 }
 
 impl Home {
-    async fn follow(mut self, mut states: mpsc::UnboundedReceiver<Vec<AlarmState>>, mut stop: Stop) {
+    async fn follow(mut self, mut states: mpsc::UnboundedReceiver<Vec<AlarmState>>, mut pulse: Pulse, mut stop: Stop) {
         let mut held = self.buffer.changes();
         held.mark_changed();
         loop {
@@ -126,6 +127,7 @@ impl Home {
                     self.say(Input::Told { state, age });
                 },
                 () = sleep_until(wake.unwrap_or_else(clock::now).into()), if wake.is_some() => self.say(Input::Tick),
+                () = pulse.asked() => {}
                 () = stop.asked() => return,
             }
         }
@@ -174,6 +176,7 @@ mod tests {
     use hempuls_protocol::wire::feedback::Stage;
 
     use super::*;
+    use crate::watchdog::{Part, Questions};
 
     /// A home whose hook writes down what it is told.
     struct House {
@@ -192,7 +195,12 @@ mod tests {
             let (buffer, writer) = Buffer::open(&folder.join("state")).unwrap();
             std::mem::forget(writer);
             let (stopper, stop) = Stop::new();
-            Self { feedback: Feedback::start(config, buffer.clone(), stop), buffer, said, _stopper: stopper }
+            Self {
+                feedback: Feedback::start(config, buffer.clone(), Questions::new().0.pulse(Part::Feedback), stop),
+                buffer,
+                said,
+                _stopper: stopper,
+            }
         }
 
         async fn press(&self) -> Origin {

@@ -27,6 +27,7 @@ use crate::buffer::{Buffer, Place};
 use crate::clock;
 use crate::heartbeat::Reporter;
 use crate::identity::Identity;
+use crate::watchdog::Pulse;
 
 /// The broker is asked for a sign of life this often.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -91,7 +92,7 @@ impl Link {
     }
 
     /// Runs until the connection is lost, and says why.
-    pub(super) async fn run(&mut self, interval: Duration) -> String {
+    pub(super) async fn run(&mut self, interval: Duration, pulse: &mut Pulse) -> String {
         let mut held = self.buffer.changes();
         let mut beat = tokio::time::interval(interval);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -111,6 +112,7 @@ impl Link {
                 () = sleep_until(wake.unwrap_or_else(clock::now).into()), if wake.is_some() => {
                     self.perform(Input::Tick { jitter: rand::random() }).await
                 }
+                () = pulse.asked() => Ok(()),
                 _ = beat.tick(), if self.is_online => { self.beat(); Ok(()) }
             };
             if let Err(reason) = outcome {

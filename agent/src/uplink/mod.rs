@@ -20,6 +20,7 @@ use crate::buffer::Buffer;
 use crate::heartbeat::{self, Reporter};
 use crate::identity::{Folder, Identity};
 use crate::stop::Stop;
+use crate::watchdog::Pulse;
 
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -51,18 +52,19 @@ pub async fn run(
     reporter: Reporter,
     heartbeat: heartbeat::Config,
     words: mpsc::UnboundedSender<Word>,
+    mut pulse: Pulse,
     mut stop: Stop,
 ) {
     let mut pause = SHORTEST_PAUSE;
     let mut last_reason = String::new();
     loop {
         let identity = tokio::select! {
-            identity = enrolled(&identity) => identity,
+            identity = pulse.beside(enrolled(&identity)) => identity,
             () = stop.asked() => return,
         };
         let mut link = Link::new(identity, buffer.clone(), reporter.clone(), words.clone());
         let reason = tokio::select! {
-            reason = link.run(heartbeat.interval) => reason,
+            reason = link.run(heartbeat.interval, &mut pulse) => reason,
             () = stop.asked() => return link.close().await,
         };
         reporter.vitals.connected(None);
@@ -78,7 +80,7 @@ pub async fn run(
         drop(link);
         let jittered = pause.mul_f64(rand::random_range(0.5..1.0));
         tokio::select! {
-            () = sleep(jittered) => {}
+            () = pulse.beside(sleep(jittered)) => {}
             () = stop.asked() => return,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);

@@ -1,17 +1,12 @@
-//! The commands of `hempuls-agent` against the one that runs, over its socket. There is no radio and no gateway here.
+//! The commands of `hempuls-agent` against the one that runs, over its socket.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-use tempfile::TempDir;
+use rustix::process::Signal;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_hempuls-agent");
+use crate::house::{House, stop};
 
 #[test]
 fn status_shows_the_books_to_people_and_to_programs() {
@@ -46,7 +41,7 @@ fn an_alarm_is_on_flash_before_its_number_is_said_and_has_no_contact_after_half_
 }
 
 #[test]
-fn a_script_that_raises_alarms_wildly_is_answered_and_names_are_checked() {
+fn an_alarm_says_where_it_comes_from_and_not_whose_it_is() {
     let house = House::running("");
     for name in ["", "a/b", "../x", "kitchen\n", &"x".repeat(33)] {
         let refused = house.command(&["alarm", "--name", name]);
@@ -133,93 +128,4 @@ fn many_who_say_nothing_do_not_keep_an_alarm_out() {
         alarm.kill().unwrap();
         alarm.wait().unwrap();
     }
-}
-
-/// An agent's folder, and the agent if it runs.
-struct House {
-    folder: TempDir,
-    agent: Option<Child>,
-}
-
-impl House {
-    fn installed(more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("agent.toml"), format!("state = \"state\"\nlog = \"stderr\"\n{more}"))
-            .unwrap();
-        Self { folder, agent: None }
-    }
-
-    fn running(more: &str) -> Self {
-        let mut house = Self::installed(more);
-        house.start();
-        house
-    }
-
-    fn start(&mut self) {
-        let log = std::fs::File::create(self.folder().join("log")).unwrap();
-        let mut command = self.program(&["run"]);
-        command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent");
-        self.agent = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
-        for _ in 0..1_000 {
-            if self.command(&["status"]).status.success() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("{}", std::fs::read_to_string(self.folder().join("log")).unwrap());
-    }
-
-    fn stop(&mut self) {
-        let mut agent = self.agent.take().unwrap();
-        stop(&agent, Signal::TERM);
-        assert!(agent.wait().unwrap().success());
-    }
-
-    fn kill(&mut self) {
-        let mut agent = self.agent.take().unwrap();
-        agent.kill().unwrap();
-        agent.wait().unwrap();
-    }
-
-    fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder().join("state/agent.sock")
-    }
-
-    fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        command.arg(arguments[0]).arg("--config").arg(self.folder().join("agent.toml")).args(&arguments[1..]);
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn command(&self, arguments: &[&str]) -> Output {
-        self.program(arguments).output().unwrap()
-    }
-
-    fn spawn(&self, arguments: &[&str]) -> Child {
-        self.program(arguments).stdout(Stdio::piped()).spawn().unwrap()
-    }
-
-    fn status(&self) -> Value {
-        let said = self.command(&["status", "--json"]);
-        assert!(said.status.success(), "{said:?}");
-        serde_json::from_slice(&said.stdout).unwrap()
-    }
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        if let Some(agent) = &mut self.agent {
-            drop(agent.kill());
-            drop(agent.wait());
-        }
-    }
-}
-
-fn stop(child: &Child, signal: Signal) {
-    kill_process(Pid::from_child(child), signal).unwrap();
 }
