@@ -255,6 +255,19 @@ pub async fn find(reader: &SqlitePool, device: &DeviceId) -> Result<Option<Liste
     .await?)
 }
 
+/// Those of these devices that are in some home.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn in_homes(reader: &SqlitePool, devices: &[&str]) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT device.id FROM json_each($1) CROSS JOIN device ON device.id = value WHERE ended_ms IS NULL",
+    )
+    .bind(serde_json::json!(devices).to_string())
+    .fetch_all(reader)
+    .await?)
+}
+
 /// What a device is, where it is this home's.
 ///
 /// # Errors
