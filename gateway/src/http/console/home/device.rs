@@ -24,7 +24,7 @@ use crate::http::{State, looks};
 use crate::letters::Occasion;
 use crate::store::access_log::{self, Action, Look};
 use crate::store::assignments::{self, Assignment};
-use crate::store::devices::{self, Listed, NewDevice};
+use crate::store::devices::{self, Impossible, Listed, NewDevice};
 use crate::store::homes_page::{self, Home};
 use crate::wording::{Lang, device_kind};
 
@@ -65,6 +65,8 @@ enum Wrong {
     Key,
     /// Only a button has a key.
     KeyOfNoButton,
+    /// No device of this kind speaks so.
+    Dialect,
     /// It is some home's already.
     Taken,
 }
@@ -162,16 +164,12 @@ impl Desk {
     /// What was wished for, as far as there can be such a device.
     fn wished(&self, wish: &Wish) -> Result<Result<NewDevice, Wrong>, Refusal> {
         let key: String = wish.key.chars().filter(|sign| !sign.is_whitespace() && !":-".contains(*sign)).collect();
-        let is_button = wish.kind == DeviceKind::AlarmButton;
         let key = match (key.is_empty(), key.parse()) {
             (true, _) => None,
             (false, Ok(key)) => Some(key),
             (false, Err(_)) => return Ok(Err(Wrong::Key)),
         };
-        if key.is_some() && !is_button {
-            return Ok(Err(Wrong::KeyOfNoButton));
-        }
-        let dialect = Some(wish.dialect.as_str()).filter(|dialect| !dialect.is_empty() && !is_button);
+        let dialect = Some(wish.dialect.as_str()).filter(|dialect| !dialect.is_empty());
         let beacon = Some(wish.beacon.as_str()).filter(|beacon| !beacon.is_empty());
         let new = NewDevice {
             id: self.id.clone(),
@@ -180,8 +178,12 @@ impl Desk {
             key,
             beacon_s: beacon.map(str::parse).transpose().map_err(|_| Refusal::Malformed)?,
         };
-        new.check().map_err(|_| Refusal::Malformed)?;
-        Ok(Ok(new))
+        match new.check() {
+            Ok(()) => Ok(Ok(new)),
+            Err(Impossible::Key) => Ok(Err(Wrong::KeyOfNoButton)),
+            Err(Impossible::Dialect) => Ok(Err(Wrong::Dialect)),
+            Err(Impossible::Local | Impossible::Beacon) => Err(Refusal::Malformed),
+        }
     }
 
     async fn add(
@@ -402,7 +404,7 @@ impl Desk {
                             label for="dialect" { (lang.pick("Hur apparaten talar", "How the device speaks")) }
                             select #dialect name="dialect" {
                                 option value="" { (lang.pick("Boxen avgör efter modellen", "The box tells by the model")) }
-                                @for dialect in [Dialect::Standard, Dialect::Beurer] { option value=(dialect) { (dialect) } }
+                                @for dialect in Dialect::ALL { option value=(dialect) { (dialect) } }
                             }
                         }
                     }
@@ -425,6 +427,10 @@ fn wrong_words(wrong: Wrong, lang: Lang) -> &'static str {
         Wrong::KeyOfNoButton => lang.pick(
             "Bara en larmknapp har en nyckel. Inget är tillagt.",
             "Only an alarm button has a key. Nothing was added.",
+        ),
+        Wrong::Dialect => lang.pick(
+            "Ingen sådan apparat talar så. Inget är tillagt; låt boxen avgöra, om du inte vet.",
+            "No such device speaks so. Nothing was added; let the box tell, unless you know.",
         ),
         Wrong::Taken => lang.pick(
             "Apparaten tillhör redan ett hem. Ta bort den där först.",
