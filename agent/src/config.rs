@@ -13,7 +13,7 @@ use hempuls_protocol::ids::DeviceId;
 use hempuls_protocol::wire::home_config::Counted;
 use serde::Deserialize;
 
-use crate::{feedback, heartbeat, radio};
+use crate::{buffer, feedback, heartbeat, radio};
 
 /// Everything the agent is told.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Where the log goes.
     pub log: Log,
+    /// How what was heard is kept.
+    pub buffer: buffer::Config,
     /// How often the agent says that it is alive.
     pub heartbeat: heartbeat::Config,
     /// How to hear the devices of the home.
@@ -119,6 +121,10 @@ impl Config {
         Ok(Self {
             state: folder.join(&raw.state),
             log: raw.log.unwrap_or(default),
+            buffer: buffer::Config {
+                key_file: raw.buffer.key_file.map(|path| folder.join(path)),
+                ..buffer::Config::default()
+            },
             heartbeat: heartbeat::Config {
                 interval: raw.heartbeat.map_or(heartbeat::Config::default().interval, |Span(interval)| interval),
             },
@@ -153,6 +159,8 @@ struct Raw {
     #[serde(default)]
     feedback: feedback::Config,
     #[serde(default)]
+    buffer: RawBuffer,
+    #[serde(default)]
     device: Vec<RawDevice>,
 }
 
@@ -160,6 +168,12 @@ impl Raw {
     fn socket(&self) -> PathBuf {
         self.socket.clone().unwrap_or_else(|| self.state.join("agent.sock"))
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBuffer {
+    key_file: Option<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -267,6 +281,7 @@ mod tests {
     fn what_is_not_said_has_a_default() {
         let config = parse("state = 'state'").unwrap();
         assert_eq!(config.state, Path::new("/etc/hempuls/state"));
+        assert_eq!(config.buffer.key_file, None);
         assert_eq!(config.heartbeat, heartbeat::Config::default());
         assert_eq!((config.radio.adapter, config.devices.len()), (None, 0));
         assert_eq!(config.socket, Path::new("/etc/hempuls/state/agent.sock"));
@@ -281,6 +296,7 @@ mod tests {
             ("".into(), "state"),
             ("state = 'state'\nheartbeat = '60'".into(), "duration"),
             ("state = 'state'\nheartbeat = '0s'".into(), "above zero"),
+            ("state = 'state'\n[buffer]\nkey = 'x'".into(), "key"),
             (device("kind = 'toaster'"), "toaster"),
             ("state = 'state'\n[feedback.hook]\ncommand = []".into(), "feedback.hook.command"),
             ("state = 'state'\n[feedback.sound]\nplayer = []\nfolder = 'sounds'".into(), "feedback.sound.player"),

@@ -32,7 +32,7 @@ const LAST_WRITES: Duration = Duration::from_millis(400);
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let (buffer, writer) = Buffer::open(&config.state)?;
+    let (buffer, writer) = Buffer::open(&config.state, &config.buffer)?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), epoch = ?buffer.state().flash.map(|held| held.epoch), "the agent runs");
 
     let (stopper, stop) = Stop::new();

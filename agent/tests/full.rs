@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use hempuls_agent::buffer::{Buffer, Held, Place, Room, State};
+use hempuls_agent::buffer::{Buffer, Config, Held, Place, Room, State};
 use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Alarm, Content, Event, Kind, Origin, Refusal, Refused, Signal};
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 #[tokio::test]
 async fn a_full_disk_refuses_readings_then_keeps_alarms_in_its_reserve_and_then_in_memory() {
     let Some(disk) = Disk::new(32) else { return };
-    let (buffer, writer) = Buffer::open(&disk.state()).unwrap();
-    std::fs::write(disk.filler(), vec![0x5A; 25 << 20]).unwrap();
+    let (buffer, writer) = Buffer::open(&disk.state(), &Config::default()).unwrap();
+    std::fs::write(disk.filler(), vec![0x5A; 53 << 19]).unwrap();
     let mut taken = 0;
     while buffer.take(reading()).await.is_ok() {
         taken += 1;
@@ -62,7 +62,7 @@ async fn a_full_disk_refuses_readings_then_keeps_alarms_in_its_reserve_and_then_
     writer.close();
 
     // Nothing that was acknowledged is gone, and what was refused is in the books.
-    let (buffer, writer) = Buffer::open(&disk.state()).unwrap();
+    let (buffer, writer) = Buffer::open(&disk.state(), &Config::default()).unwrap();
     assert_eq!(count(&buffer, Lane::Reading, epoch), taken + 1);
     assert_eq!(count(&buffer, Lane::Alarm, epoch), last as usize);
     assert_eq!(refused(&buffer), 2);
@@ -72,7 +72,7 @@ async fn a_full_disk_refuses_readings_then_keeps_alarms_in_its_reserve_and_then_
 #[tokio::test]
 async fn a_disk_that_turns_read_only_costs_no_alarm_and_nothing_that_is_on_it() {
     let Some(disk) = Disk::that_can_fail() else { return };
-    let (buffer, writer) = Buffer::open(&disk.state()).unwrap();
+    let (buffer, writer) = Buffer::open(&disk.state(), &Config::default()).unwrap();
     let epoch = held(&buffer).epoch;
     buffer.take(reading()).await.unwrap();
     buffer.take(press(1)).await.unwrap();
@@ -90,7 +90,7 @@ async fn a_disk_that_turns_read_only_costs_no_alarm_and_nothing_that_is_on_it() 
 
     // A disk that failed stays read-only until the next start of the box.
     let disk = disk.after_a_restart();
-    let (buffer, writer) = Buffer::open(&disk.state()).unwrap();
+    let (buffer, writer) = Buffer::open(&disk.state(), &Config::default()).unwrap();
     assert_eq!((held(&buffer).epoch, buffer.flash().takes), (epoch, Takes::All));
     assert_eq!((count(&buffer, Lane::Alarm, epoch), count(&buffer, Lane::Reading, epoch)), (1, 1));
     drop(buffer);
@@ -100,13 +100,13 @@ async fn a_disk_that_turns_read_only_costs_no_alarm_and_nothing_that_is_on_it() 
 #[tokio::test]
 async fn an_agent_that_starts_on_a_read_only_disk_takes_alarms_and_goes_on_with_its_buffer_later() {
     let Some(disk) = Disk::new(32) else { return };
-    let (buffer, writer) = Buffer::open(&disk.state()).unwrap();
+    let (buffer, writer) = Buffer::open(&disk.state(), &Config::default()).unwrap();
     let Origin { epoch, .. } = buffer.take(reading()).await.unwrap();
     drop(buffer);
     writer.close();
 
     disk.remount("ro");
-    let (buffer, writer) = Buffer::open(&disk.state()).unwrap();
+    let (buffer, writer) = Buffer::open(&disk.state(), &Config::default()).unwrap();
     assert_eq!(buffer.take(reading()).await, Err(Refusal::Flash));
     let in_memory = buffer.take(press(1)).await.unwrap();
     assert_eq!((buffer.flash().takes, buffer.flash().in_memory), (Takes::Nothing, 1));
@@ -125,7 +125,7 @@ async fn an_agent_that_starts_on_a_read_only_disk_takes_alarms_and_goes_on_with_
 async fn an_agent_that_starts_for_the_first_time_on_a_full_disk_takes_alarms() {
     let Some(disk) = Disk::new(16) else { return };
     disk.fill();
-    let (buffer, writer) = Buffer::open(&disk.state()).unwrap();
+    let (buffer, writer) = Buffer::open(&disk.state(), &Config::default()).unwrap();
     assert_eq!((buffer.state().flash, buffer.flash().takes), (None, Takes::Nothing));
     buffer.take(press(1)).await.unwrap();
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use hempuls_agent::buffer::{Buffer, Place, Room};
+use hempuls_agent::buffer::{Buffer, Config, Place, Room};
 use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Content, Event, Kind, Origin, Signal};
 use hempuls_protocol::ids::{Lane, Sequence};
@@ -50,7 +50,7 @@ fn child() {
     let Some(state) = std::env::var_os(STATE) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        let (buffer, _writer) = Buffer::open(Path::new(&state)).unwrap();
+        let (buffer, _writer) = Buffer::open(Path::new(&state), &Config::default()).unwrap();
         loop {
             let takes = (0..7).map(|_| async {
                 let mark: u64 = rand::random();
@@ -84,7 +84,7 @@ fn marked(mark: u64) -> Kind {
 
 /// Number and mark of every signal on flash.
 fn marks(state: &Path) -> Vec<(u64, u64)> {
-    let (buffer, writer) = Buffer::open(state).unwrap();
+    let (buffer, writer) = Buffer::open(state, &Config::default()).unwrap();
     let held = buffer.state().flash.unwrap();
     let mut marks = Vec::new();
     let mut first = held.reading.oldest_kept;

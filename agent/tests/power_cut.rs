@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
-use hempuls_agent::buffer::{Buffer, Place, Room};
+use hempuls_agent::buffer::{Buffer, Config, Place, Room};
 use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Alarm, Content, Event, Kind, Origin, Signal};
 use hempuls_protocol::identity::Said;
@@ -69,7 +69,7 @@ fn writer() {
     let Some(state) = std::env::var_os(STATE) else { return };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
-        let (buffer, _writer) = Buffer::open(Path::new(&state)).unwrap();
+        let (buffer, _writer) = Buffer::open(Path::new(&state), &Config::default()).unwrap();
         loop {
             let takes = (0..7).map(|nth| {
                 let (buffer, lane) = (&buffer, if nth == 0 { Lane::Alarm } else { Lane::Reading });
@@ -107,7 +107,7 @@ impl Promises {
 
     /// Opens the buffer and compares.
     fn check(&self, state: &Path) -> anyhow::Result<()> {
-        let (buffer, writer) = Buffer::open(state).context("the buffer does not open")?;
+        let (buffer, writer) = Buffer::open(state, &Config::default()).context("the buffer does not open")?;
         let found = contents(&buffer);
         drop(buffer);
         writer.close();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use hempuls_agent::buffer::{Buffer, Held};
+use hempuls_agent::buffer::{self, Buffer, Held};
 use hempuls_agent::enrol::{EnrolError, enrol};
 use hempuls_agent::feedback::{self, Feedback};
 use hempuls_agent::heartbeat::{Config, Reporter, Vitals};
@@ -185,7 +185,7 @@ impl Home {
     }
 
     fn start(&self) -> Agent {
-        let (buffer, _) = Buffer::open(self.0.path()).unwrap();
+        let (buffer, _) = Buffer::open(self.0.path(), &buffer::Config::default()).unwrap();
         let state = self.0.path().to_owned();
         let desk = Desk::open(&state, Vec::new());
         let reporter = Reporter { vitals: Vitals::default(), buffer: buffer.clone(), desk: desk.clone(), state };

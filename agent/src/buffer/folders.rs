@@ -1,8 +1,9 @@
 //! The folders a buffer lives in, and how one takes another's place so that a power cut at any point does no harm.
 //!
 //! `buffer` is the buffer, `buffer.new` one that is being written, `buffer.old` one that was replaced and is about to
-//! go, `buffer.bad-N` one that was damaged and is kept for whoever wants to look. A new buffer is synced whole before
-//! the old one moves out of its way, so `buffer.new` without `buffer` is finished.
+//! go, `buffer.bad-N` one that was damaged and is kept for whoever wants to look, `buffer.locked-N` one whose key is
+//! missing. A new buffer is synced whole before the old one moves out of its way, so `buffer.new` without `buffer` is
+//! finished.
 //! `life`, outside of all of them, holds the epoch, so that a buffer that is gone is missed; `last` holds the numbers it
 //! gave out, so that what is gone with it is counted. It is never synced: after a power cut it may be behind.
 
@@ -34,8 +35,10 @@ fn old(state: &Path) -> PathBuf {
 pub(super) enum Former {
     /// Everything in it that counts is in the new one.
     Goes,
-    /// It is damaged: it is set aside.
-    SetAside,
+    /// It is damaged, and what could be read of it is in the new one: it is set aside.
+    Damaged,
+    /// Its key is missing: it is set aside until the key is found.
+    Locked,
 }
 
 /// Puts the finished new buffer in the place of the present one, if there is one.
@@ -43,7 +46,8 @@ pub(super) fn swap(state: &Path, epoch: Epoch, former: Former) -> io::Result<()>
     if current(state).exists() {
         match former {
             Former::Goes => fs::rename(current(state), old(state))?,
-            Former::SetAside => fs::rename(current(state), aside(state)?)?,
+            Former::Damaged => fs::rename(current(state), aside(state, BAD)?)?,
+            Former::Locked => fs::rename(current(state), aside(state, LOCKED)?)?,
         }
         files::sync_folder(state)?;
     }
@@ -120,12 +124,19 @@ pub(super) fn read_last(state: &Path, epoch: Option<Epoch>) -> [Option<Sequence>
     }
 }
 
-/// How many damaged buffers are kept.
+/// How many buffers of a kind are kept aside.
 const KEPT_ASIDE: u32 = 3;
+const BAD: &str = "buffer.bad";
+const LOCKED: &str = "buffer.locked";
 
-/// A name for a damaged buffer. The oldest makes room.
-fn aside(state: &Path) -> io::Result<PathBuf> {
-    let named = |n: u32| state.join(format!("buffer.bad-{n}"));
+/// The buffers whose key was missing, the oldest first.
+pub(super) fn locked(state: &Path) -> Vec<PathBuf> {
+    (1..=KEPT_ASIDE).map(|n| state.join(format!("{LOCKED}-{n}"))).filter(|folder| folder.exists()).collect()
+}
+
+/// A name for a buffer that is set aside. The oldest makes room.
+fn aside(state: &Path, kind: &str) -> io::Result<PathBuf> {
+    let named = |n: u32| state.join(format!("{kind}-{n}"));
     let free = (1..=KEPT_ASIDE).find(|n| !named(*n).exists());
     if let Some(n) = free {
         return Ok(named(n));
@@ -178,7 +189,7 @@ mod tests {
         make(&current(state.path()), "0");
         for n in 1..=5 {
             make(&next(state.path()), &n.to_string());
-            swap(state.path(), EPOCH, Former::SetAside).unwrap();
+            swap(state.path(), EPOCH, Former::Damaged).unwrap();
         }
         let aside = |n: u32| fs::read_to_string(state.path().join(format!("buffer.bad-{n}/db"))).unwrap();
         assert_eq!(

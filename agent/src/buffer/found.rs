@@ -8,6 +8,7 @@ use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::times::Taken;
 
 use super::folders::{self, Former};
+use super::keys::Keyring;
 use super::record::Record;
 use super::renewal::{self, Remains};
 use super::shelf::Shelf;
@@ -35,10 +36,11 @@ impl Found {
     ///
     /// # Errors
     /// When the file system refuses. A damaged buffer is no error.
-    pub(super) fn open(state: &Path, known: &Known, now: &Taken) -> Result<Self, StoreError> {
+    pub(super) fn open(state: &Path, keys: &Keyring, known: &Known, now: &Taken) -> Result<Self, StoreError> {
         folders::tidy(state).map_err(StoreError::Refused)?;
-        let found = match Self::look(state) {
-            Err(StoreError::Damaged(why)) => salvage(state, known, &why, now)?,
+        let found = match Self::look(state, keys) {
+            Err(StoreError::Damaged(why)) => salvage(state, keys, known, &why, now)?,
+            Err(StoreError::Locked) => lock_away(state, keys, known, now)?,
             found => found?,
         };
         if folders::read_life(state).map_err(StoreError::Refused)? != Some(found.epoch) {
@@ -48,12 +50,12 @@ impl Found {
     }
 
     /// Opens the buffer and reads it through: every number is there, and every record is as it was written.
-    pub(super) fn look(state: &Path) -> Result<Self, StoreError> {
+    pub(super) fn look(state: &Path, keys: &Keyring) -> Result<Self, StoreError> {
         let folder = folders::current(state);
         if !folder.exists() {
             return Err(StoreError::Damaged("there is none".into()));
         }
-        let store = Store::open(&folder)?;
+        let store = Store::open(&folder, keys)?;
         let epoch = store.epoch()?.ok_or_else(|| StoreError::Damaged("it was never finished".into()))?;
         let [alarm, reading] = Lane::ALL.map(|lane| Self::shelf(&store, lane));
         Ok(Self { epoch, shelves: [alarm?, reading?], store })
@@ -65,7 +67,7 @@ impl Found {
             if sizes.is_empty() {
                 oldest = number;
             }
-            if number.0 != oldest.0 + sizes.len() as u64 || Record::from_value(value, lane, number).is_err() {
+            if number.0 != oldest.0 + sizes.len() as u64 || Record::open(value, store.key(), lane, number).is_err() {
                 broken = Some(number);
                 return Visit::Enough;
             }
@@ -85,8 +87,8 @@ impl Found {
         for (lane, known) in Lane::ALL.into_iter().zip(known) {
             let shelf = &mut self.shelves[index(lane)];
             while shelf.last() > known {
-                batch.remove(lane, shelf.last());
-                shelf.pop();
+                let number = shelf.last();
+                batch.remove(lane, number, shelf.pop());
             }
         }
         self.store.write(batch)
@@ -96,15 +98,11 @@ impl Found {
 /// Begins a new epoch with whatever can still be read, and sets the damaged buffer aside.
 ///
 /// Where there is no buffer at all, this is how the first one begins.
-fn salvage(state: &Path, known: &Known, why: &str, now: &Taken) -> Result<Found, StoreError> {
+fn salvage(state: &Path, keys: &Keyring, known: &Known, why: &str, now: &Taken) -> Result<Found, StoreError> {
     let folder = folders::current(state);
-    let damaged = if folder.exists() { Store::open(&folder).ok() } else { None };
+    let damaged = if folder.exists() { Store::open_damaged(&folder, keys).ok() } else { None };
     let epoch = damaged.as_ref().and_then(|store| store.epoch().ok().flatten()).or(known.epoch);
-    let receipted = |lane: Lane| {
-        let receipts = damaged.as_ref().and_then(|store| store.fact(RECEIPTS[index(lane)]).ok().flatten());
-        let number = receipts.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk::<8>()?)));
-        number.map_or(Sequence::NONE, Sequence)
-    };
+    let receipted = |lane: Lane| damaged.as_ref().map_or(Sequence::NONE, |store| renewal::receipted(store, lane));
     let damage = if folder.exists() { Damage::Unreadable } else { Damage::Gone };
     let remains = Remains {
         epoch,
@@ -112,14 +110,28 @@ fn salvage(state: &Path, known: &Known, why: &str, now: &Taken) -> Result<Found,
         from: Lane::ALL.map(|lane| receipted(lane).next()),
         damage: epoch.map(|_| damage),
     };
-    let next = renewal::begin(state, damaged.as_ref(), &remains, now)?;
+    let next = renewal::begin(state, keys.newest(), damaged.as_ref(), &remains, now)?;
     drop(damaged);
-    folders::swap(state, next, Former::SetAside).map_err(StoreError::Refused)?;
+    folders::swap(state, next, Former::Damaged).map_err(StoreError::Refused)?;
     match epoch {
         Some(former) => {
             tracing::error!(epoch = %next, %former, why, "the buffer was damaged; what could be read was taken again")
         }
         None => tracing::info!(epoch = %next, "a first buffer"),
     }
-    Found::look(state)
+    Found::look(state, keys)
+}
+
+/// Begins a new epoch beside a buffer whose key is missing.
+fn lock_away(state: &Path, keys: &Keyring, known: &Known, now: &Taken) -> Result<Found, StoreError> {
+    let remains =
+        Remains { epoch: known.epoch, last: known.last, from: [Sequence(1); 2], damage: Some(Damage::KeyLost) };
+    let next = renewal::begin(state, keys.newest(), None, &remains, now)?;
+    folders::swap(state, next, Former::Locked).map_err(StoreError::Refused)?;
+    tracing::error!(
+        epoch = %next,
+        "the buffer is encrypted with a key that is not there; it is set aside. Restore the key file and start the agent \
+         again: what was in it is then taken again"
+    );
+    Found::look(state, keys)
 }

@@ -11,32 +11,14 @@ use hempuls_protocol::wire::heartbeat::Takes;
 
 use super::folders::{self, Former};
 use super::found::{Found, Known};
+use super::keys::Keyring;
 use super::record::Record;
 use super::renewal::{self, Remains};
 use super::reserve::Reserve;
 use super::shelf::Shelf;
-use super::sled::{Batch, Store, StoreError};
+use super::sled::{Batch, Store, StoreError, Visit};
 use super::volatile::Memory;
-use super::{Held, LaneState, RECEIPTS, State, index};
-
-/// How much may lie on flash.
-#[derive(Copy, Clone, Debug)]
-pub(super) struct Limits {
-    /// Events that wait for a receipt, in each lane.
-    pub(super) waiting: u64,
-    /// Bytes of them.
-    pub(super) waiting_bytes: u64,
-    /// Bytes of receipted events that are kept, in both lanes together.
-    pub(super) kept_bytes: u64,
-    /// A buffer is written anew when its files are larger than what is in them by more than this.
-    pub(super) waste: u64,
-}
-
-impl Limits {
-    /// As the agent ships.
-    pub(super) const SHIPPED: Self =
-        Self { waiting: 100_000, waiting_bytes: 32 << 20, kept_bytes: 2 << 20, waste: 8 << 20 };
-}
+use super::{Config, Held, LaneState, RECEIPTS, State, index};
 
 /// An event to take.
 #[derive(Clone, Debug)]
@@ -80,7 +62,9 @@ impl Shared {
 /// The buffer.
 pub(super) struct Keeper {
     state: PathBuf,
-    limits: Limits,
+    config: Config,
+    /// The keys there are; none until flash has given them.
+    keys: Option<Keyring>,
     shared: Shared,
     /// What is on flash; none where it has given nothing since the start.
     life: Option<Life>,
@@ -107,10 +91,11 @@ impl Life {
 impl Keeper {
     /// Opens the buffer in the agent's state folder: the one that is there, or what can be saved of it, or a new one.
     /// Where the file system refuses, it is tried again from time to time.
-    pub(super) fn open(state: &Path, limits: Limits, now: &Taken) -> Self {
+    pub(super) fn open(state: &Path, config: &Config, now: &Taken) -> Self {
         let mut keeper = Self {
             state: state.to_owned(),
-            limits,
+            config: config.clone(),
+            keys: None,
             shared: Shared { store: Arc::default(), memory: Arc::new(Mutex::new(Memory::new())) },
             life: None,
             refuses: false,
@@ -133,6 +118,11 @@ impl Keeper {
     pub(super) fn counters(&self) -> BTreeMap<DeviceId, u32> {
         let shared = self.shared.read();
         shared.as_ref().and_then(|(_, store)| store.counters().ok()).into_iter().flatten().collect()
+    }
+
+    /// Whether what lies on flash is encrypted with a key that does not lie beside it.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.keys.as_ref().is_some_and(|keys| keys.protects)
     }
 
     /// What there is.
@@ -223,7 +213,7 @@ impl Keeper {
                 self.keep_receipts(lane);
             }
         }
-        let limit = self.limits.kept_bytes;
+        let limit = self.config.limits.kept_bytes;
         self.drop_records(|shelves| {
             if shelves.iter().map(Shelf::kept_bytes).sum::<u64>() <= limit {
                 return None;
@@ -250,7 +240,7 @@ impl Keeper {
             damage: None,
         };
         let state = self.state.clone();
-        self.renew(|store| renewal::begin(&state, Some(store), &remains, now))
+        self.renew(|store, keys| renewal::begin(&state, keys.newest(), Some(store), &remains, now))
     }
 
     /// What has time: tries a flash that refused, sums up refusals, lets go of what was kept long enough, and gives
@@ -268,14 +258,19 @@ impl Keeper {
             };
             while self.drop_records(expired) {}
         }
-        if self.wastes()
-            && let Some(epoch) = self.life.as_ref().map(|life| life.epoch)
-        {
-            let state = self.state.clone();
-            match self.renew(|store| renewal::copy(&state, store, epoch)) {
-                Ok(_) => tracing::info!("the buffer was written anew to give flash back"),
-                Err(error) => tracing::warn!(%error, "the buffer could not be written anew"),
-            }
+        self.take_from_locked(now);
+        if self.wastes() || self.is_under_an_older_key() {
+            self.write_anew();
+        }
+    }
+
+    /// The same buffer, under the newest key, without what its past has left in the file.
+    fn write_anew(&mut self) {
+        let Some(epoch) = self.life.as_ref().map(|life| life.epoch) else { return };
+        let state = self.state.clone();
+        match self.renew(|store, keys| renewal::copy(&state, keys.newest(), store, epoch)) {
+            Ok(_) => tracing::info!("the buffer was written anew"),
+            Err(error) => tracing::warn!(%error, "the buffer could not be written anew"),
         }
     }
 
@@ -314,7 +309,7 @@ impl Keeper {
         let mut admit = |entry: &Entry| {
             let (events, bytes) = &mut waiting[index(entry.lane)];
             (*events, *bytes) = (*events + 1, *bytes + entry.content.len() as u64);
-            if *events > self.limits.waiting || *bytes > self.limits.waiting_bytes {
+            if *events > self.config.limits.waiting || *bytes > self.config.limits.waiting_bytes {
                 Some(Refusal::Full)
             } else if entry.lane == Lane::Reading && self.reserve.is_short() {
                 Some(Refusal::Flash)
@@ -332,6 +327,8 @@ impl Keeper {
         admitted: &[Option<Refusal>],
     ) -> Result<Vec<Result<Origin, Refusal>>, StoreError> {
         let life = self.life.as_mut().ok_or_else(StoreError::away)?;
+        let shared = self.shared.read();
+        let (_, store) = shared.as_ref().ok_or_else(StoreError::away)?;
         let epoch = life.epoch;
         let mut last = life.last();
         let mut sizes = Vec::new();
@@ -343,18 +340,16 @@ impl Keeper {
             let sequence = last[index(entry.lane)].next();
             last[index(entry.lane)] = sequence;
             let record = Record { origin: entry.origin, content: entry.content.clone() };
-            let value = record.to_value(entry.lane, sequence);
+            let value = record.seal(store.key(), entry.lane, sequence);
             sizes.push((entry.lane, value.len()));
-            batch.insert(entry.lane, sequence, value);
+            batch.insert(entry.lane, sequence, &value);
             if let Some((button, counter)) = &entry.counter {
-                batch.count(button, *counter);
+                store.count(&mut batch, button, *counter);
             }
             Ok(Origin { epoch, sequence })
         };
         let numbers = entries.iter().zip(admitted).map(&mut number).collect();
         if !sizes.is_empty() {
-            let shared = self.shared.read();
-            let (_, store) = shared.as_ref().ok_or_else(StoreError::away)?;
             store.write(batch)?;
             store.sync()?;
         }
@@ -417,7 +412,12 @@ impl Keeper {
                 Known { epoch, last: folders::read_last(&self.state, epoch) }
             }
         };
-        let mut found = Found::open(&self.state, &known, now)?;
+        if self.keys.is_none() {
+            let keys = Keyring::find(&self.state, self.config.key_file.as_deref());
+            self.keys = Some(keys.map_err(StoreError::Refused)?);
+        }
+        let keys = self.keys.as_ref().ok_or_else(StoreError::away)?;
+        let mut found = Found::open(&self.state, keys, &known, now)?;
         if let Some(life) = self.life.as_ref().filter(|life| life.epoch == found.epoch) {
             found.forget_after(life.last())?;
         }
@@ -473,21 +473,67 @@ impl Keeper {
         }
     }
 
+    /// What is in buffers that were set aside because their key was missing is taken again once it is there.
+    fn take_from_locked(&mut self, now: &Taken) {
+        for folder in folders::locked(&self.state) {
+            let Some(keys) = &self.keys else { return };
+            let opened = Store::open(&folder, keys);
+            let (store, former) = match opened.and_then(|store| Ok((store.epoch()?, store))) {
+                Ok((Some(former), store)) => (store, former),
+                Ok((None, _)) | Err(_) => continue,
+            };
+            let mut taken = 0;
+            for lane in Lane::ALL {
+                let from = renewal::receipted(&store, lane).next();
+                let mut again = Vec::new();
+                let visited = store.visit(lane, from, |number, value| {
+                    if let Ok(record) = Record::open(value, store.key(), lane, number) {
+                        let Record { origin, content } = record.taken_again(former, number);
+                        again.push(Entry { lane, origin, content, counter: None, is_heard: false });
+                    }
+                    Visit::More
+                });
+                let all = again.chunks(AGAIN).all(|some| self.take(some, now).iter().all(Result::is_ok));
+                if visited.is_err() || !all {
+                    return tracing::error!("what was in a buffer whose key was missing cannot be taken again yet");
+                }
+                taken += again.len();
+            }
+            drop(store);
+            match folders::remove(&folder) {
+                Ok(()) => {
+                    tracing::warn!(taken, epoch = %former, "the key is back: what was in the buffer is taken again")
+                }
+                Err(error) => tracing::warn!(%error, "a buffer that was taken again could not be removed"),
+            }
+        }
+    }
+
+    fn is_under_an_older_key(&self) -> bool {
+        let shared = self.shared.read();
+        let present = shared.as_ref().map(|(_, store)| store.key().name());
+        present.zip(self.keys.as_ref()).is_some_and(|(present, keys)| present != keys.newest().name())
+    }
+
     /// Puts another buffer in the place of this one, and says which epoch it is.
-    fn renew(&mut self, build: impl FnOnce(&Store) -> Result<Epoch, StoreError>) -> Result<Epoch, StoreError> {
+    fn renew(
+        &mut self,
+        build: impl FnOnce(&Store, &Keyring) -> Result<Epoch, StoreError>,
+    ) -> Result<Epoch, StoreError> {
         self.settle();
+        let keys = self.keys.as_ref().ok_or_else(StoreError::away)?;
         let epoch = {
             let shared = self.shared.read();
             let (_, store) = shared.as_ref().ok_or_else(StoreError::away)?;
             // What is lazy in the present buffer must not be older than what the new one says.
             store.sync()?;
-            build(store)?
+            build(store, keys)?
         };
         let shared = self.shared.clone();
         let mut shared = shared.replace();
         *shared = None;
         folders::swap(&self.state, epoch, Former::Goes).map_err(StoreError::Refused)?;
-        let Found { epoch, store, shelves } = Found::look(&self.state)?;
+        let Found { epoch, store, shelves } = Found::look(&self.state, keys)?;
         self.life = Some(Life { epoch, shelves });
         *shared = Some((epoch, store));
         drop(shared);
@@ -511,8 +557,7 @@ impl Keeper {
         while dropped < DROPPED_AT_ONCE
             && let Some((lane, number)) = may_go(shelves)
         {
-            batch.remove(lane, number);
-            shelves[index(lane)].dropped();
+            batch.remove(lane, number, shelves[index(lane)].drop_oldest());
             dropped += 1;
         }
         if dropped > 0
@@ -549,10 +594,12 @@ impl Keeper {
         let Some(Life { shelves, .. }) = &self.life else { return false };
         let held: u64 = shelves.iter().map(|shelf| shelf.waiting_bytes() + shelf.kept_bytes()).sum();
         let size = self.shared.read().as_ref().map_or(0, |(_, store)| store.size());
-        held < SOON_WRITTEN && size > 2 * held + self.limits.waste
+        held < SOON_WRITTEN && size > 2 * held + self.config.limits.waste
     }
 }
 
+/// Records that are taken again in one batch.
+const AGAIN: usize = 50;
 /// Records that are taken away while nobody waits long.
 const DROPPED_AT_ONCE: usize = 100;
 /// Bytes that are written anew without anybody waiting long.

@@ -10,6 +10,9 @@
 mod folders;
 mod found;
 mod keeper;
+mod keys;
+#[cfg(test)]
+mod locked;
 #[cfg(test)]
 mod model;
 mod record;
@@ -40,12 +43,50 @@ use rustix::fs::FlockOperation;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
-use self::keeper::{Entry, Keeper, Limits, Shared};
+use self::keeper::{Entry, Keeper, Shared};
 use self::record::Record;
 use self::sled::Visit;
 use self::writer::Command;
 pub use self::writer::Writer;
 use crate::clock;
+
+/// How the buffer is kept.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The file with the keys that it is encrypted with: 64 hexadecimal digits a line, the newest first. Without one the
+    /// systemd credential `buffer.key` counts, and without that a key that the agent makes in the state folder.
+    pub key_file: Option<PathBuf>,
+    /// How much may lie on flash.
+    pub limits: Limits,
+}
+
+/// How much may lie on flash. What waits for a receipt is never let go; where there is more, what is new is refused.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Events that wait, in each lane.
+    pub waiting: u64,
+    /// Bytes of them.
+    pub waiting_bytes: u64,
+    /// Bytes of receipted events that are kept, in both lanes together.
+    pub kept_bytes: u64,
+    /// A buffer is written anew when its files are larger than twice what is in them by more than this, in bytes.
+    pub waste: u64,
+    /// After so long without anything to do there is time to tidy up.
+    pub quiet: Duration,
+}
+
+impl Default for Limits {
+    /// 100,000 events and 32 MiB a lane; 2 MiB kept; 8 MiB of waste; 5 s.
+    fn default() -> Self {
+        Self {
+            waiting: 100_000,
+            waiting_bytes: 32 << 20,
+            kept_bytes: 2 << 20,
+            waste: 8 << 20,
+            quiet: Duration::from_secs(5),
+        }
+    }
+}
 
 /// The agent's events. Clones are handles to the same buffer.
 #[derive(Clone)]
@@ -53,6 +94,7 @@ pub struct Buffer {
     commands: Sender<Command>,
     shared: Shared,
     published: Arc<watch::Sender<State>>,
+    encrypted: bool,
     counters: Arc<BTreeMap<DeviceId, u32>>,
     tally: Arc<Mutex<Tally>>,
 }
@@ -141,26 +183,28 @@ pub enum ReadError {
 const STALLED: Duration = Duration::from_secs(2);
 
 impl Buffer {
-    /// Opens the buffer in the agent's state folder, whatever is found there: a flash that refuses, and a damaged
-    /// buffer, are no errors.
+    /// Opens the buffer in the agent's state folder, whatever is found there: a flash that refuses, a damaged buffer and
+    /// a missing key are no errors.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(state: &Path) -> Result<(Self, Writer), OpenError> {
+    pub fn open(state: &Path, config: &Config) -> Result<(Self, Writer), OpenError> {
         // What cannot be made is missed when it is used.
         drop(DirBuilder::new().recursive(true).mode(0o700).create(state));
         let lock = lock(state)?;
-        let keeper = Keeper::open(state, Limits::SHIPPED, &clock::taken());
+        let keeper = Keeper::open(state, config, &clock::taken());
         let (commands, inbox) = channel();
         let published = Arc::new(watch::Sender::new(keeper.state()));
         let buffer = Self {
             commands: commands.clone(),
             shared: keeper.shared(),
             published: published.clone(),
+            encrypted: keeper.is_encrypted(),
             counters: Arc::new(keeper.counters()),
             tally: Arc::default(),
         };
-        let writer = Writer::start(keeper, commands, inbox, published, lock).map_err(OpenError::NoThread)?;
+        let quiet = config.limits.quiet;
+        let writer = Writer::start(keeper, commands, inbox, published, quiet, lock).map_err(OpenError::NoThread)?;
         Ok((buffer, writer))
     }
 
@@ -244,7 +288,7 @@ impl Buffer {
     pub fn flash(&self) -> FlashState {
         let State { volatile, takes, .. } = self.state();
         let in_memory = volatile.alarm.last.0 - volatile.alarm.receipted_through.0;
-        FlashState { takes, in_memory, encrypted: false }
+        FlashState { takes, in_memory, encrypted: self.encrypted }
     }
 
     /// What there is.
@@ -322,7 +366,7 @@ impl Buffer {
         }
         let (mut events, mut bytes, mut expected) = (Vec::new(), 0, first);
         let visited = store.visit(lane, first, |number, value| {
-            let Ok(record) = Record::from_value(value, lane, number) else { return Visit::Enough };
+            let Ok(record) = Record::open(value, store.key(), lane, number) else { return Visit::Enough };
             if number != expected || number > last {
                 return Visit::Enough;
             }

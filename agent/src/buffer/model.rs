@@ -2,19 +2,22 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::time::Duration;
 
 use hempuls_protocol::event::{BufferDamaged, Content, Damage, Kind, Origin, Previous, Refusal};
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::times::{BootId, Taken, Trust};
 use proptest::prelude::*;
 
-use super::keeper::{Entry, Keeper, Limits};
+use super::keeper::{Entry, Keeper};
+use super::keys::Keyring;
 use super::record::Record;
 use super::renewal::readable;
 use super::sled::{Batch, Store, Visit};
-use super::{Held, index};
+use super::{Config, Held, Limits, index};
 
-const LIMITS: Limits = Limits { waiting: 12, waiting_bytes: 1 << 20, kept_bytes: 300, waste: 1 << 30 };
+const LIMITS: Limits =
+    Limits { waiting: 12, waiting_bytes: 1 << 20, kept_bytes: 600, waste: 1 << 30, quiet: Duration::from_secs(5) };
 const NOW: Taken = Taken { boot: BootId([1; 16]), since_boot_ms: 1, wall_ms: Some(1), trust: Trust::Synchronised };
 
 /// One lane as it should be.
@@ -55,7 +58,7 @@ impl Lines {
 }
 
 fn size(record: &Record) -> u64 {
-    record.content.len() as u64 + if record.origin.is_some() { 22 } else { 6 }
+    record.content.len() as u64 + if record.origin.is_some() { 58 } else { 42 }
 }
 
 /// The buffer as it should be.
@@ -77,6 +80,10 @@ impl Model {
     fn receipt(&mut self, lane: Lane, through: u64) {
         let lines = &mut self.lanes[index(lane)];
         lines.receipted = lines.receipted.max(through.min(lines.last()));
+        self.let_go();
+    }
+
+    fn let_go(&mut self) {
         while self.lanes.iter().map(Lines::kept_bytes).sum::<u64>() > LIMITS.kept_bytes {
             let [alarms, readings] = &mut self.lanes;
             match [readings, alarms].into_iter().find(|lines| lines.has_spare()) {
@@ -89,11 +96,13 @@ impl Model {
     fn rewind(&mut self, lane: Lane, from: u64) {
         let lines = &mut self.lanes[index(lane)];
         lines.receipted = lines.receipted.min((from.saturating_sub(1)).max(lines.oldest - 1));
+        self.let_go();
     }
 
     /// The buffer says under which epoch it goes on; what is in it must follow from what was.
     fn fork(&mut self, lane: Lane, from: u64, epoch: Epoch) {
         let former = self.epoch;
+        self.let_go();
         for each in Lane::ALL {
             let lines = &self.lanes[index(each)];
             let waiting = lines.receipted + 1;
@@ -150,7 +159,7 @@ fn records(keeper: &Keeper, lane: Lane) -> Vec<(u64, Record)> {
     let (_, store) = shared.as_ref().unwrap();
     store
         .visit(lane, Sequence::NONE, |number, value| {
-            records.push((number.0, Record::from_value(value, lane, number).unwrap()));
+            records.push((number.0, Record::open(value, store.key(), lane, number).unwrap()));
             Visit::More
         })
         .unwrap();
@@ -158,7 +167,15 @@ fn records(keeper: &Keeper, lane: Lane) -> Vec<(u64, Record)> {
 }
 
 fn open(state: &Path) -> Keeper {
-    Keeper::open(state, LIMITS, &NOW)
+    open_with(state, LIMITS)
+}
+
+fn open_with(state: &Path, limits: Limits) -> Keeper {
+    Keeper::open(state, &Config { key_file: None, limits }, &NOW)
+}
+
+fn open_store(state: &Path) -> Store {
+    Store::open(&state.join("buffer"), &Keyring::find(state, None).unwrap()).unwrap()
 }
 
 fn held(keeper: &Keeper) -> Held {
@@ -181,7 +198,11 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let lane = || prop_oneof![Just(Lane::Alarm), Just(Lane::Reading)];
-    let content = proptest::collection::vec(any::<u8>(), 1..60);
+    // Some in pieces.
+    let content = prop_oneof![
+        8 => proptest::collection::vec(any::<u8>(), 1..60),
+        1 => proptest::collection::vec(any::<u8>(), 600..3_000),
+    ];
     let step = prop_oneof![
         8 => proptest::collection::vec((lane(), content), 1..5).prop_map(Step::Take),
         4 => (lane(), 0..30u64).prop_map(|(lane, through)| Step::Receipt(lane, through)),
@@ -251,9 +272,9 @@ fn a_damaged_record_begins_a_new_epoch_with_everything_else() {
     let former = held(&keeper).epoch;
     keeper.close(&NOW);
 
-    let store = Store::open(&state.path().join("buffer")).unwrap();
+    let store = open_store(state.path());
     let mut batch = Batch::default();
-    batch.insert(Lane::Reading, Sequence(6), b"not what was written".to_vec());
+    batch.insert(Lane::Reading, Sequence(6), b"not what was written");
     store.write(batch).unwrap();
     store.sync().unwrap();
     drop(store);
@@ -277,9 +298,9 @@ fn a_missing_record_is_noticed() {
     keeper.take(&[entry(Lane::Alarm, b"2"), entry(Lane::Alarm, b"3"), entry(Lane::Alarm, b"4")], &NOW);
     let former = held(&keeper).epoch;
     keeper.close(&NOW);
-    let store = Store::open(&state.path().join("buffer")).unwrap();
+    let store = open_store(state.path());
     let mut batch = Batch::default();
-    batch.remove(Lane::Alarm, Sequence(3));
+    batch.remove(Lane::Alarm, Sequence(3), 1);
     store.write(batch).unwrap();
     assert_eq!(readable(&store, Lane::Alarm, Sequence(1)), [(Sequence(1), Sequence(2)), (Sequence(4), Sequence(4))]);
     store.sync().unwrap();
@@ -336,8 +357,8 @@ fn what_is_refused_is_summed_up_once_there_is_room() {
 #[test]
 fn a_buffer_that_wastes_flash_is_written_anew_and_holds_the_same() {
     let state = tempfile::tempdir().unwrap();
-    let limits = Limits { waiting: 10_000, waiting_bytes: 8 << 20, kept_bytes: 1_000, waste: 1 << 20 };
-    let mut keeper = Keeper::open(state.path(), limits, &NOW);
+    let limits = Limits { waiting: 10_000, waiting_bytes: 8 << 20, kept_bytes: 1_000, waste: 1 << 20, ..LIMITS };
+    let mut keeper = open_with(state.path(), limits);
     for round in 0..40u8 {
         let entries: Vec<Entry> = (0..50).map(|_| entry(Lane::Reading, &[round; 900])).collect();
         keeper.take(&entries, &NOW);

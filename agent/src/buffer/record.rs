@@ -3,6 +3,8 @@
 use hempuls_protocol::event::Origin;
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 
+use super::keys::{Broken, Key};
+
 /// A record of one lane, without its number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Record {
@@ -12,12 +14,7 @@ pub(super) struct Record {
     pub(super) content: Vec<u8>,
 }
 
-/// A value that is no record: its bytes changed after they were written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a record is damaged")]
-pub(super) struct Damaged;
-
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const NO_ORIGIN: u8 = 0;
 const WITH_ORIGIN: u8 = 1;
 
@@ -26,43 +23,40 @@ impl Record {
     ///
     /// | bytes   | field                                                              |
     /// |---------|--------------------------------------------------------------------|
-    /// | 0       | version, 1                                                         |
-    /// | 1       | 1 where an origin follows, else 0                                  |
-    /// | 2..18   | origin: epoch and sequence, big-endian                             |
-    /// | …       | content                                                            |
-    /// | last 4  | CRC-32 of lane, number and all bytes before, big-endian            |
-    pub(super) fn to_value(&self, lane: Lane, number: Sequence) -> Vec<u8> {
-        let mut value = Vec::with_capacity(self.content.len() + 22);
-        value.push(VERSION);
+    /// | 0       | version, 2                                                         |
+    /// | 1..25   | nonce                                                              |
+    /// | …       | sealed with XChaCha20-Poly1305 for its version, lane and number:   |
+    /// |         | 0: 1 where an origin follows, else 0                               |
+    /// |         | 1..17: origin: epoch and sequence, big-endian                      |
+    /// |         | …: content                                                         |
+    /// | last 16 | tag                                                                |
+    pub(super) fn seal(&self, key: &Key, lane: Lane, number: Sequence) -> Vec<u8> {
+        let mut plain = Vec::with_capacity(self.content.len() + 17);
         match self.origin {
-            None => value.push(NO_ORIGIN),
+            None => plain.push(NO_ORIGIN),
             Some(Origin { epoch, sequence }) => {
-                value.push(WITH_ORIGIN);
-                value.extend_from_slice(&epoch.0.to_be_bytes());
-                value.extend_from_slice(&sequence.0.to_be_bytes());
+                plain.push(WITH_ORIGIN);
+                plain.extend_from_slice(&epoch.0.to_be_bytes());
+                plain.extend_from_slice(&sequence.0.to_be_bytes());
             }
         }
-        value.extend_from_slice(&self.content);
-        let sum = checksum(lane, number, &value);
-        value.extend_from_slice(&sum.to_be_bytes());
-        value
+        plain.extend_from_slice(&self.content);
+        [&[VERSION], key.seal(&place(lane, number), &plain).as_slice()].concat()
     }
 
-    /// Reads what [`Record::to_value`] wrote for the same lane and number.
-    pub(super) fn from_value(value: &[u8], lane: Lane, number: Sequence) -> Result<Self, Damaged> {
-        let (body, sum) = value.split_last_chunk::<4>().ok_or(Damaged)?;
-        if u32::from_be_bytes(*sum) != checksum(lane, number, body) {
-            return Err(Damaged);
-        }
-        match body {
-            [VERSION, NO_ORIGIN, content @ ..] => Ok(Self { origin: None, content: content.to_vec() }),
-            [VERSION, WITH_ORIGIN, rest @ ..] => {
-                let (epoch, rest) = rest.split_first_chunk::<8>().ok_or(Damaged)?;
-                let (sequence, content) = rest.split_first_chunk::<8>().ok_or(Damaged)?;
+    /// Reads what [`Record::seal`] wrote for the same lane and number.
+    pub(super) fn open(value: &[u8], key: &Key, lane: Lane, number: Sequence) -> Result<Self, Broken> {
+        let Some((&VERSION, sealed)) = value.split_first() else { return Err(Broken) };
+        let plain = key.open(&place(lane, number), sealed)?;
+        match plain.as_slice() {
+            [NO_ORIGIN, content @ ..] => Ok(Self { origin: None, content: content.to_vec() }),
+            [WITH_ORIGIN, rest @ ..] => {
+                let (epoch, rest) = rest.split_first_chunk::<8>().ok_or(Broken)?;
+                let (sequence, content) = rest.split_first_chunk::<8>().ok_or(Broken)?;
                 let (epoch, sequence) = (Epoch(u64::from_be_bytes(*epoch)), Sequence(u64::from_be_bytes(*sequence)));
                 Ok(Self { origin: Some(Origin { epoch, sequence }), content: content.to_vec() })
             }
-            _ => Err(Damaged),
+            _ => Err(Broken),
         }
     }
 
@@ -72,13 +66,9 @@ impl Record {
     }
 }
 
-/// Lane and number are part of the sum, so that a record cannot turn up under another number.
-fn checksum(lane: Lane, number: Sequence, body: &[u8]) -> u32 {
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(lane.as_str().as_bytes());
-    sum.update(&number.0.to_be_bytes());
-    sum.update(body);
-    sum.finalize()
+/// What a record is sealed for, so that it cannot turn up under another number.
+fn place(lane: Lane, number: Sequence) -> Vec<u8> {
+    [&[VERSION], lane.as_str().as_bytes(), &number.0.to_be_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -95,24 +85,24 @@ mod tests {
     proptest! {
         #[test]
         fn a_record_is_read_as_it_was_written(record in records(), number: u64) {
-            let value = record.to_value(Lane::Alarm, Sequence(number));
-            prop_assert_eq!(Record::from_value(&value, Lane::Alarm, Sequence(number)), Ok(record));
+            let value = record.seal(&Key::of(1), Lane::Alarm, Sequence(number));
+            prop_assert_eq!(Record::open(&value, &Key::of(1), Lane::Alarm, Sequence(number)), Ok(record));
         }
 
         #[test]
         fn a_flipped_bit_is_noticed(record in records(), bit: prop::sample::Index) {
-            let mut value = record.to_value(Lane::Reading, Sequence(7));
+            let mut value = record.seal(&Key::of(1), Lane::Reading, Sequence(7));
             let bit = bit.index(value.len() * 8);
             value[bit / 8] ^= 1 << (bit % 8);
-            prop_assert_eq!(Record::from_value(&value, Lane::Reading, Sequence(7)), Err(Damaged));
+            prop_assert_eq!(Record::open(&value, &Key::of(1), Lane::Reading, Sequence(7)), Err(Broken));
         }
     }
 
     #[test]
     fn a_record_is_good_only_under_its_own_number_and_lane() {
-        let value = Record { origin: None, content: vec![1, 2, 3] }.to_value(Lane::Reading, Sequence(7));
-        assert_eq!(Record::from_value(&value, Lane::Reading, Sequence(8)), Err(Damaged));
-        assert_eq!(Record::from_value(&value, Lane::Alarm, Sequence(7)), Err(Damaged));
+        let value = Record { origin: None, content: vec![1, 2, 3] }.seal(&Key::of(1), Lane::Reading, Sequence(7));
+        assert_eq!(Record::open(&value, &Key::of(1), Lane::Reading, Sequence(8)), Err(Broken));
+        assert_eq!(Record::open(&value, &Key::of(1), Lane::Alarm, Sequence(7)), Err(Broken));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::times::Taken;
 
 use super::folders;
+use super::keys::Key;
 use super::record::Record;
 use super::sled::{Batch, Store, StoreError, Visit};
 use super::{RECEIPTS, index};
@@ -24,9 +25,15 @@ pub(super) struct Remains {
 }
 
 /// Writes the first buffer of a new epoch: what became of the one before, and its records from certain numbers on.
-pub(super) fn begin(state: &Path, source: Option<&Store>, remains: &Remains, now: &Taken) -> Result<Epoch, StoreError> {
+pub(super) fn begin(
+    state: &Path,
+    key: &Key,
+    source: Option<&Store>,
+    remains: &Remains,
+    now: &Taken,
+) -> Result<Epoch, StoreError> {
     let epoch = Epoch(rand::random());
-    let next = fresh(state)?;
+    let next = fresh(state, key)?;
     let again =
         Lane::ALL.map(|lane| source.map_or_else(Vec::new, |source| readable(source, lane, remains.from[index(lane)])));
     let taken_again = again.iter().flatten().map(|(first, last)| last.0 - first.0 + 1).sum();
@@ -48,7 +55,7 @@ pub(super) fn begin(state: &Path, source: Option<&Store>, remains: &Remains, now
                     return Visit::Enough;
                 }
                 // What was readable a moment ago still is, or it is lost like the rest and the books say so.
-                let Ok(record) = Record::from_value(value, lane, number) else { return Visit::More };
+                let Ok(record) = Record::open(value, source.key(), lane, number) else { return Visit::More };
                 let record = match remains.epoch {
                     Some(former) => record.taken_again(former, number),
                     None => record,
@@ -65,15 +72,23 @@ pub(super) fn begin(state: &Path, source: Option<&Store>, remains: &Remains, now
     Ok(epoch)
 }
 
-/// Writes the same buffer again, without the room that its past has left in the file.
-pub(super) fn copy(state: &Path, source: &Store, epoch: Epoch) -> Result<Epoch, StoreError> {
-    let next = fresh(state)?;
+/// Writes the same buffer again, under this key, and without the room that its past has left in the file.
+pub(super) fn copy(state: &Path, key: &Key, source: &Store, epoch: Epoch) -> Result<Epoch, StoreError> {
+    let next = fresh(state, key)?;
+    let is_same = key.name() == source.key().name();
     for lane in Lane::ALL {
         let (mut batch, mut batched, mut failed) = (Batch::default(), 0, None);
         source.visit(lane, Sequence::NONE, |number, value| {
-            batch.insert(lane, number, value.to_vec());
+            if is_same {
+                batch.insert(lane, number, value);
+            } else {
+                match Record::open(value, source.key(), lane, number) {
+                    Ok(record) => batch.insert(lane, number, &record.seal(key, lane, number)),
+                    Err(broken) => failed = Some(StoreError::Damaged(format!("{lane} {number}: {broken}"))),
+                }
+            }
             batched += 1;
-            if batched == BATCH {
+            if batched == BATCH && failed.is_none() {
                 batched = 0;
                 failed = next.write(std::mem::take(&mut batch)).err();
             }
@@ -90,6 +105,13 @@ pub(super) fn copy(state: &Path, source: &Store, epoch: Epoch) -> Result<Epoch, 
     Ok(epoch)
 }
 
+/// Through which number the gateway is known to have everything.
+pub(super) fn receipted(source: &Store, lane: Lane) -> Sequence {
+    let receipts = source.fact(RECEIPTS[index(lane)]).ok().flatten();
+    let number = receipts.and_then(|bytes| Some(u64::from_be_bytes(*bytes.first_chunk::<8>()?)));
+    number.map_or(Sequence::NONE, Sequence)
+}
+
 /// The records of a lane that can be read, as ranges. Where the store stumbles, the search goes on farther along.
 pub(super) fn readable(source: &Store, lane: Lane, from: Sequence) -> Vec<(Sequence, Sequence)> {
     let mut ranges: Vec<(Sequence, Sequence)> = Vec::new();
@@ -98,7 +120,7 @@ pub(super) fn readable(source: &Store, lane: Lane, from: Sequence) -> Vec<(Seque
         let before = from;
         let end = source.visit(lane, from, |number, value| {
             from = number.next();
-            if Record::from_value(value, lane, number).is_ok() {
+            if Record::open(value, source.key(), lane, number).is_ok() {
                 match ranges.last_mut() {
                     Some((_, last)) if last.next() == number => *last = number,
                     _ => ranges.push((number, number)),
@@ -129,7 +151,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn push(&mut self, record: &Record) -> Result<(), StoreError> {
-        self.batch.insert(self.lane, self.next, record.to_value(self.lane, self.next));
+        self.batch.insert(self.lane, self.next, &record.seal(self.store.key(), self.lane, self.next));
         self.next = self.next.next();
         self.batched += 1;
         if self.batched == BATCH { self.flush() } else { Ok(()) }
@@ -154,9 +176,9 @@ fn began(remains: &Remains, lane: Lane, again: &[(Sequence, Sequence)], now: &Ta
     Content { taken: *now, kind: Kind::Began(Began { previous }) }.to_bytes().into()
 }
 
-fn fresh(state: &Path) -> Result<Store, StoreError> {
+fn fresh(state: &Path, key: &Key) -> Result<Store, StoreError> {
     folders::remove(&folders::next(state)).map_err(StoreError::Refused)?;
-    Store::open(&folders::next(state))
+    Store::create(&folders::next(state), key)
 }
 
 fn carry_counters(source: Option<&Store>, next: &Store) -> Result<(), StoreError> {
@@ -164,7 +186,7 @@ fn carry_counters(source: Option<&Store>, next: &Store) -> Result<(), StoreError
     let counters = source.and_then(|source| source.counters().ok()).unwrap_or_default();
     let mut batch = Batch::default();
     for (button, counter) in counters {
-        batch.count(&button, counter);
+        next.count(&mut batch, &button, counter);
     }
     next.write(batch)
 }

@@ -115,19 +115,19 @@ impl Shelf {
         None
     }
 
-    /// The oldest record, a spare one, is gone.
-    pub(super) fn dropped(&mut self) {
-        if let Some(size) = self.sizes.pop_front() {
-            self.kept_bytes -= u64::from(size);
-            self.oldest = self.oldest.next();
-        }
+    /// The oldest record, a spare one, goes. Gives its size.
+    pub(super) fn drop_oldest(&mut self) -> u32 {
+        let size = self.sizes.pop_front().unwrap_or(0);
+        self.kept_bytes -= u64::from(size);
+        self.oldest = self.oldest.next();
+        size
     }
 
-    /// The newest record, which nobody was told of, is gone.
-    pub(super) fn pop(&mut self) {
-        if let Some(size) = self.sizes.pop_back() {
-            self.waiting_bytes -= u64::from(size);
-        }
+    /// The newest record, which nobody was told of, goes. Gives its size.
+    pub(super) fn pop(&mut self) -> u32 {
+        let size = self.sizes.pop_back().unwrap_or(0);
+        self.waiting_bytes -= u64::from(size);
+        size
     }
 
     /// What to keep beside the records: the receipted number and the days, big-endian.
@@ -185,7 +185,7 @@ mod tests {
         let mut gone = Vec::new();
         while let Some(number) = shelf.expired(114) {
             gone.push(number.0);
-            shelf.dropped();
+            shelf.drop_oldest();
         }
         assert_eq!(gone, [1, 2, 3, 4]);
     }
@@ -195,7 +195,7 @@ mod tests {
         let mut shelf = shelf(2);
         shelf.receipt(Sequence(2), None);
         assert_eq!(shelf.spare(), Some(Sequence(1)));
-        shelf.dropped();
+        shelf.drop_oldest();
         assert_eq!(shelf.spare(), None);
         assert_eq!(shelf.last(), Sequence(2));
     }
@@ -204,8 +204,8 @@ mod tests {
     fn a_rewind_makes_kept_records_wait_again() {
         let mut shelf = shelf(10);
         shelf.receipt(Sequence(10), Some(1));
-        shelf.dropped();
-        shelf.dropped();
+        shelf.drop_oldest();
+        shelf.drop_oldest();
         shelf.rewind(Sequence(1));
         assert_eq!(
             (shelf.receipted(), shelf.waiting(), shelf.waiting_bytes(), shelf.kept_bytes()),

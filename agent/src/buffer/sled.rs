@@ -2,6 +2,8 @@
 //!
 //! `flush` alone does not survive a power cut on Linux: sled asks for `sync_file_range`, which leaves the file's
 //! length and the card's cache out. Nothing is durable before [`Store::sync`] has also called `fdatasync`.
+//! sled writes what it calls blobs, pages of more than a quarter of a segment, into files that nobody syncs: a value is
+//! cut into pieces, so that there are none.
 //! sled can panic on a damaged file, so every call into it is guarded.
 
 use std::fs::{self, File, OpenOptions};
@@ -12,6 +14,9 @@ use std::time::Duration;
 
 use hempuls_protocol::ids::{DeviceId, Epoch, Lane, Sequence};
 
+use super::index;
+use super::keys::{Key, KeyName, Keyring};
+use super::record::Record;
 use crate::files;
 
 /// An open folder.
@@ -22,6 +27,7 @@ pub(super) struct Store {
     alarms: sled::Tree,
     readings: sled::Tree,
     facts: sled::Tree,
+    key: Key,
 }
 
 /// Why a folder is of no use as it is.
@@ -30,6 +36,9 @@ pub(super) enum StoreError {
     /// What was written cannot be read back.
     #[error("the store is damaged: {0}")]
     Damaged(String),
+    /// It is encrypted with a key that the agent does not have.
+    #[error("the key of the buffer is not there")]
+    Locked,
     /// The file system refuses.
     #[error("the file system refuses: {0}")]
     Refused(io::Error),
@@ -48,72 +57,98 @@ impl StoreError {
     }
 }
 
-/// What must happen together: records in the order of their numbers, and a button's counter with its press.
+/// What is to be written: records in the order of their numbers, and buttons' counters.
 #[derive(Default)]
 pub(super) struct Batch {
-    alarms: sled::Batch,
-    readings: sled::Batch,
-    has: [bool; 2],
+    lanes: [Vec<Change>; 2],
+    /// Lanes in which it happens together or not at all. That costs another page.
+    whole: [bool; 2],
 }
+
+/// A key, and its new value; none where it goes.
+type Change = (Vec<u8>, Option<Vec<u8>>);
 
 impl Batch {
     /// Adds a record.
-    pub(super) fn insert(&mut self, lane: Lane, number: Sequence, value: Vec<u8>) {
-        self.of(lane).insert(&number.0.to_be_bytes(), value);
-    }
-
-    /// Takes a record away.
-    pub(super) fn remove(&mut self, lane: Lane, number: Sequence) {
-        self.of(lane).remove(&number.0.to_be_bytes());
-    }
-
-    /// Keeps a button's counter, in the lane of its presses.
-    pub(super) fn count(&mut self, button: &DeviceId, counter: u32) {
-        self.of(Lane::Alarm).insert(counter_key(button).into_bytes(), &counter.to_be_bytes());
-    }
-
-    fn of(&mut self, lane: Lane) -> &mut sled::Batch {
-        match lane {
-            Lane::Alarm => {
-                self.has[0] = true;
-                &mut self.alarms
-            }
-            Lane::Reading => {
-                self.has[1] = true;
-                &mut self.readings
-            }
+    pub(super) fn insert(&mut self, lane: Lane, number: Sequence, value: &[u8]) {
+        for (piece, bytes) in (0..).zip(value.chunks(PIECE)) {
+            self.push(lane, record_key(number, piece), Some(bytes.to_vec()));
         }
+        self.whole[index(lane)] |= value.len() > PIECE;
+    }
+
+    /// Takes a record of this size away.
+    pub(super) fn remove(&mut self, lane: Lane, number: Sequence, size: u32) {
+        let pieces = usize::try_from(size).unwrap_or(usize::MAX).div_ceil(PIECE);
+        for piece in (0..pieces).rev() {
+            self.push(lane, record_key(number, piece), None);
+        }
+        self.whole[index(lane)] |= pieces > 1;
+    }
+
+    fn push(&mut self, lane: Lane, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.lanes[index(lane)].push((key, value));
     }
 }
 
 impl Store {
-    /// Opens a folder, or makes a new one.
+    /// Makes a new one in an empty folder.
+    pub(super) fn create(folder: &Path, key: &Key) -> Result<Self, StoreError> {
+        let store = Self::open_files(folder, key)?;
+        store.set_fact("key", &key.name().0)?;
+        Ok(store)
+    }
+
+    /// Opens a folder.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where sled cannot make sense of the files, also without its snapshot.
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
-        match Self::open_as_is(folder) {
+    /// [`StoreError::Locked`] where the key is not there.
+    pub(super) fn open(folder: &Path, keys: &Keyring) -> Result<Self, StoreError> {
+        let store = Self::open_without_snapshot_if_need_be(folder, keys)?;
+        let name = store.key_name()?.ok_or_else(|| StoreError::Damaged("it does not say which key it needs".into()))?;
+        let key = keys.named(name).ok_or(StoreError::Locked)?.clone();
+        Ok(Self { key, ..store })
+    }
+
+    /// Opens a folder from which some is to be saved. Where it does not say which key it needs, its records do.
+    pub(super) fn open_damaged(folder: &Path, keys: &Keyring) -> Result<Self, StoreError> {
+        let store = Self::open_without_snapshot_if_need_be(folder, keys)?;
+        let mut fitting = store.key_name().ok().flatten().and_then(|name| keys.named(name));
+        for lane in Lane::ALL {
+            // What cannot be read fits no key.
+            let _ = store.visit(lane, Sequence::NONE, |number, value| {
+                fitting = fitting.or_else(|| keys.that_opens(|key| Record::open(value, key, lane, number).is_ok()));
+                if fitting.is_some() { Visit::Enough } else { Visit::More }
+            });
+        }
+        let key = fitting.unwrap_or(keys.newest()).clone();
+        Ok(Self { key, ..store })
+    }
+
+    fn open_without_snapshot_if_need_be(folder: &Path, keys: &Keyring) -> Result<Self, StoreError> {
+        match Self::open_files(folder, keys.newest()) {
             Err(StoreError::Damaged(why)) => {
                 tracing::warn!(why, "the buffer does not open; trying again without its snapshot");
                 delete_snapshots(folder).map_err(StoreError::Refused)?;
-                Self::open_as_is(folder)
+                Self::open_files(folder, keys.newest())
             }
             opened => opened,
         }
     }
 
-    fn open_as_is(folder: &Path) -> Result<Self, StoreError> {
+    fn open_files(folder: &Path, key: &Key) -> Result<Self, StoreError> {
         // A store that was just closed gives its lock back a moment later.
         for _ in 0..LOCK_ATTEMPTS {
-            match Self::open_once(folder) {
+            match Self::open_once(folder, key) {
                 Err(StoreError::Refused(error)) if is_locked(&error) => std::thread::sleep(LOCK_PAUSE),
                 opened => return opened,
             }
         }
-        Self::open_once(folder)
+        Self::open_once(folder, key)
     }
 
-    fn open_once(folder: &Path) -> Result<Self, StoreError> {
+    fn open_once(folder: &Path, key: &Key) -> Result<Self, StoreError> {
         guarded(|| {
             let database = sled::Config::new()
                 .path(folder)
@@ -126,22 +161,54 @@ impl Store {
                 OpenOptions::new().read(true).write(true).open(folder.join("db")).map_err(StoreError::Refused)?;
             let (alarms, readings) = (database.open_tree("alarm")?, database.open_tree("reading")?);
             let facts = database.open_tree("facts")?;
-            Ok(Self { database, file, alarms, readings, facts })
+            Ok(Self { database, file, alarms, readings, facts, key: key.clone() })
         })
+    }
+
+    fn key_name(&self) -> Result<Option<KeyName>, StoreError> {
+        Ok(self.fact("key")?.and_then(|name| name.try_into().ok()).map(KeyName))
+    }
+
+    /// What its records are sealed with.
+    pub(super) fn key(&self) -> &Key {
+        &self.key
     }
 
     /// Writes a batch. It is durable after [`Store::sync`].
     pub(super) fn write(&self, batch: Batch) -> Result<(), StoreError> {
         guarded(|| {
-            let Batch { alarms, readings, has } = batch;
-            if has[0] {
-                self.alarms.apply_batch(alarms)?;
-            }
-            if has[1] {
-                self.readings.apply_batch(readings)?;
+            let Batch { lanes, whole } = batch;
+            for ((lane, entries), whole) in Lane::ALL.into_iter().zip(lanes).zip(whole) {
+                let tree = self.tree(lane);
+                if whole {
+                    let mut together = sled::Batch::default();
+                    for (key, value) in entries {
+                        match value {
+                            Some(value) => together.insert(key, value),
+                            None => together.remove(key),
+                        }
+                    }
+                    tree.apply_batch(together)?;
+                    continue;
+                }
+                for (key, value) in entries {
+                    match value {
+                        Some(value) => drop(tree.insert(key, value)?),
+                        None => drop(tree.remove(key)?),
+                    }
+                }
             }
             Ok(())
         })
+    }
+
+    /// Adds a button's counter to a batch, to become durable together with its press.
+    pub(super) fn count(&self, batch: &mut Batch, button: &DeviceId, counter: u32) {
+        let button = button.to_string();
+        let name = [COUNTERS, &self.key.blind(button.as_bytes())].concat();
+        let value = self.key.seal(COUNTERS, &[&counter.to_be_bytes(), button.as_bytes()].concat());
+        batch.push(Lane::Alarm, name, Some(value));
+        batch.whole[index(Lane::Alarm)] = true;
     }
 
     /// Makes everything written so far durable.
@@ -193,12 +260,24 @@ impl Store {
         mut show: impl FnMut(Sequence, &[u8]) -> Visit,
     ) -> Result<(), StoreError> {
         guarded(|| {
-            for entry in self.tree(lane).range(from.0.to_be_bytes()..END_OF_NUMBERS) {
-                let (key, value) = entry?;
-                let number = key.as_ref().try_into().map_err(|_| StoreError::Damaged("a key is no number".into()))?;
-                if show(Sequence(u64::from_be_bytes(number)), &value) == Visit::Enough {
-                    break;
+            let mut whole: Option<(Sequence, Vec<u8>)> = None;
+            for entry in self.tree(lane).range(record_key(from, 0)..END_OF_NUMBERS.to_vec()) {
+                let (key, piece) = entry?;
+                let number = key.first_chunk::<8>().ok_or_else(|| StoreError::Damaged("a key is no number".into()))?;
+                let number = Sequence(u64::from_be_bytes(*number));
+                match &mut whole {
+                    Some((begun, value)) if *begun == number => value.extend_from_slice(&piece),
+                    _ => {
+                        if let Some((number, value)) = whole.replace((number, piece.to_vec()))
+                            && show(number, &value) == Visit::Enough
+                        {
+                            return Ok(());
+                        }
+                    }
                 }
+            }
+            if let Some((number, value)) = whole {
+                show(number, &value);
             }
             Ok(())
         })
@@ -209,10 +288,12 @@ impl Store {
         guarded(|| {
             let mut counters = Vec::new();
             for entry in self.alarms.scan_prefix(COUNTERS) {
-                let (key, value) = entry?;
-                let button = std::str::from_utf8(&key[COUNTERS.len()..]).ok().and_then(|name| name.parse().ok());
-                let counter = <[u8; 4]>::try_from(value.as_ref()).ok().map(u32::from_be_bytes);
-                counters.extend(button.zip(counter));
+                let (_, sealed) = entry?;
+                let plain = self.key.open(COUNTERS, &sealed).ok();
+                counters.extend(plain.and_then(|plain| {
+                    let (counter, button) = plain.split_first_chunk::<4>()?;
+                    Some((std::str::from_utf8(button).ok()?.parse().ok()?, u32::from_be_bytes(*counter)))
+                }));
             }
             Ok(counters)
         })
@@ -243,12 +324,21 @@ const SEGMENT: usize = 64 << 10;
 const LOCK_ATTEMPTS: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
-/// Where a button's counter lies: `counter/F0:F1:F2:F3:F4:F5`, behind all numbers that are ever given out.
-const COUNTERS: &str = "counter/";
+/// The longest value of one key. A page has up to 22 of them, and must stay below a quarter of a segment.
+const PIECE: usize = 700;
+
+/// Where the buttons' counters lie: behind all numbers that are ever given out. What follows tells only whoever has
+/// the key which button it is.
+const COUNTERS: &[u8] = b"counter/";
 const END_OF_NUMBERS: [u8; 8] = [b'c', 0, 0, 0, 0, 0, 0, 0];
 
-fn counter_key(button: &DeviceId) -> String {
-    format!("{COUNTERS}{button}")
+/// A record's number; where it is cut into pieces, the second and further ones after it.
+fn record_key(number: Sequence, piece: usize) -> Vec<u8> {
+    let mut key = number.0.to_be_bytes().to_vec();
+    if piece > 0 {
+        key.extend_from_slice(&u32::try_from(piece).unwrap_or(u32::MAX).to_be_bytes());
+    }
+    key
 }
 
 /// Whether the file system will not do it, rather than that the files do not hold what they should.

@@ -38,8 +38,7 @@ pub(super) enum Command {
 
 /// At most so many events become durable together.
 const BATCH: usize = 50;
-/// After so long without anything to do there is time to tidy up; and at the latest after so long.
-const QUIET: Duration = Duration::from_secs(5);
+/// Also where it is never quiet, it is tidied up after so long.
 const UNTIDY: Duration = Duration::from_secs(60);
 
 impl Writer {
@@ -48,10 +47,11 @@ impl Writer {
         commands: Sender<Command>,
         inbox: Receiver<Command>,
         published: Arc<watch::Sender<State>>,
+        quiet: Duration,
         lock: Option<File>,
     ) -> io::Result<Self> {
         let thread =
-            std::thread::Builder::new().name("buffer".into()).spawn(move || run(keeper, &inbox, &published))?;
+            std::thread::Builder::new().name("buffer".into()).spawn(move || run(keeper, &inbox, &published, quiet))?;
         Ok(Self { commands, thread, _lock: lock })
     }
 
@@ -64,11 +64,11 @@ impl Writer {
     }
 }
 
-fn run(mut keeper: Keeper, inbox: &Receiver<Command>, published: &watch::Sender<State>) {
+fn run(mut keeper: Keeper, inbox: &Receiver<Command>, published: &watch::Sender<State>, quiet: Duration) {
     let mut is_settled = true;
     let mut tidied = clock::now();
     loop {
-        let patience = if is_settled { QUIET } else { Duration::ZERO };
+        let patience = if is_settled { quiet } else { Duration::ZERO };
         let arrived = inbox.recv_timeout(patience);
         let is_quiet = is_settled && matches!(arrived, Err(RecvTimeoutError::Timeout));
         match arrived {

@@ -192,7 +192,7 @@ mod tests {
             let script = format!("test $1 = $HEMPULS_FEEDBACK && echo $1 >> {}", said.display());
             let command = ["sh", "-c", &script, "sh"].map(str::to_owned).into();
             let config = Config { hook: Some(hook::Config { command }), sound: None };
-            let (buffer, writer) = Buffer::open(&folder.join("state")).unwrap();
+            let (buffer, writer) = Buffer::open(&folder.join("state"), &crate::buffer::Config::default()).unwrap();
             std::mem::forget(writer);
             let (stopper, stop) = Stop::new();
             Self {
@@ -235,7 +235,7 @@ mod tests {
     async fn only_alarms_that_wait_are_followed_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
-        let (buffer, writer) = Buffer::open(&state).unwrap();
+        let (buffer, writer) = Buffer::open(&state, &crate::buffer::Config::default()).unwrap();
         let press = || Kind::Alarm(Alarm::pressed("hempuls-agent/kitchen".parse().unwrap(), Vec::new()));
         let received = buffer.take(press()).await.unwrap();
         buffer.receipted(received.epoch, Lane::Alarm, received.sequence);

@@ -243,10 +243,7 @@ impl Talk {
                 tracing::debug!(device.id = %self.device.id(), %why, "a session without values");
                 self.report_trouble(why).await;
             }
-            Ok(()) | Err(_) => {
-                self.troubles.clear();
-                self.vitals.troubled(&self.device.id(), None);
-            }
+            Ok(()) | Err(_) => self.troubles.clear(),
         }
         match outcome {
             _ if has_values => Ended::WithValues,
@@ -345,7 +342,6 @@ impl Talk {
         if !self.troubles.contains(&trouble) {
             tracing::warn!(device.id = %self.device.id(), ?trouble, "the device gives trouble");
             self.troubles.push(trouble);
-            self.vitals.troubled(&self.device.id(), Some(trouble));
             let trouble = DeviceTrouble { device: self.device.id(), trouble };
             let _ = self.buffer.take(Kind::DeviceTrouble(trouble)).await;
         }

@@ -283,6 +283,12 @@ impl Cursor {
         sequence <= self.through || self.strays.contains(&sequence)
     }
 
+    /// Whether the end of this life says that a number was taken again.
+    fn is_moved(&self, sequence: Sequence) -> bool {
+        let again = self.ended.iter().flat_map(|ended| &ended.previous.taken_again);
+        again.into_iter().any(|(from, to)| (from..=to).contains(&&sequence))
+    }
+
     /// Numbers booked as lost in all.
     #[must_use]
     pub fn lost(&self) -> u64 {
@@ -466,8 +472,9 @@ impl Ledger {
         }
     }
 
-    /// What was taken again settles its first number too, in a life that is not over: what never came under a number
-    /// of a volatile epoch, because flash took it in the end, is not waited for. Says which number now repeats it.
+    /// What was taken again settles its first number too, unless the end of that life has it in the books as moved: what
+    /// never came under a number of a volatile epoch, because flash took it in the end, is not waited for, and what was
+    /// lost with a key that is found again is lost no more. Says which number now repeats it.
     pub fn settle_first(
         &mut self,
         key: &LaneKey,
@@ -481,7 +488,7 @@ impl Ledger {
             Decision::AlreadyStored { .. } | Decision::Quarantine(_) | Decision::Forked => return None,
         };
         let first = clues(key, arrival).origin?;
-        let cursor = self.cursors.get_mut(&first.0).filter(|cursor| cursor.ended.is_none())?;
+        let cursor = self.cursors.get_mut(&first.0).filter(|cursor| !cursor.is_moved(first.1))?;
         if self.numbers.contains_key(&first) {
             return None;
         }
@@ -743,6 +750,23 @@ mod tests {
         assert_eq!(gateway.answer.settled, [(key(volatile), Sequence(2))]);
         assert_eq!((gateway.through(volatile), gateway.through(ALARMS)), (3, 3));
         assert_eq!(gateway.sends(volatile, 2, &[&press(2, false, 1)]), [already()], "it comes all the same");
+    }
+
+    #[test]
+    fn what_was_lost_with_a_key_is_lost_no_more_once_the_key_is_found() {
+        let mut gateway = Gateway::default();
+        gateway.sends(READINGS, 1, &[&began(None), &clockless(1, 0)]);
+        let new = Side { epoch: 2, ..READINGS };
+        let previous = Previous { epoch: Epoch(1), last_taken: Some(Sequence(4)), taken_again: Vec::new() };
+        gateway.sends(new, 1, &[&began(Some(previous))]);
+        assert_eq!(gateway.cursor(READINGS).lost(), 2);
+
+        let again = |n, content| (Some(Origin { epoch: Epoch(1), sequence: Sequence(n) }), content);
+        let decided = gateway.takes(new, 2, &[again(2, clockless(1, 0)), again(4, clockless(4, 3))]);
+
+        assert_eq!(decided, [repeats(2), stored()]);
+        assert_eq!(gateway.answer.settled, [(key(READINGS), Sequence(4))]);
+        assert_eq!(gateway.cursor(READINGS).lost(), 1);
     }
 
     #[test]

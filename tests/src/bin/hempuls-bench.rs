@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use hempuls_agent::buffer::Buffer;
+use hempuls_agent::buffer::{Buffer, Config};
 use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Kind, Signal};
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Unit};
@@ -75,7 +75,7 @@ async fn main() -> Result<()> {
 async fn append() -> Result<()> {
     // Not in /tmp, which may be memory: the figure is about a disk.
     let folder = tempfile::Builder::new().prefix("hempuls-bench-").tempdir_in(".")?;
-    let (buffer, writer) = Buffer::open(&folder.path().join("state"))?;
+    let (buffer, writer) = Buffer::open(&folder.path().join("state"), &Config::default())?;
     let taken = |number| {
         let buffer = buffer.clone();
         async move { buffer.take(reading(number)).await }
@@ -227,7 +227,7 @@ async fn three_devices(world: &World) -> Result<House> {
 
 /// Puts a backlog on the flash of an agent that does not run.
 async fn fill(house: &House, backlog: u32) -> Result<()> {
-    let (buffer, writer) = Buffer::open(&house.agent.state())?;
+    let (buffer, writer) = Buffer::open(&house.agent.state(), &Config::default())?;
     for batch in 0..backlog.div_ceil(500) {
         let numbers = batch * 500..backlog.min((batch + 1) * 500);
         let together: Vec<_> = numbers

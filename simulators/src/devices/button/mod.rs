@@ -249,7 +249,6 @@ impl Peripheral for Button {
             | Input::Encrypted { .. }
             | Input::Subscribed { .. }
             | Input::Confirmed { .. }
-            | Input::Notified(_)
             | Input::Disconnected => {}
         }
         Vec::new()
