@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::control::client::{Talk, TalkError};
 use crate::control::words::{Answer, Ask};
 use crate::feedback::Word;
+use crate::{bundle, doctor};
 
 /// `hempuls-agent status`.
 ///
@@ -20,6 +21,32 @@ pub async fn status(socket: &Path, json: bool) -> anyhow::Result<ExitCode> {
         Answer::Status(status) => print!("{status}"),
         other => return unexpected(other),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `hempuls-agent doctor`: ends well if the agent has all that it needs.
+///
+/// # Errors
+/// When the findings cannot be printed.
+pub async fn doctor(config: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let findings = doctor::examine(config).await;
+    if json {
+        println!("{}", serde_json::to_string_pretty(&findings)?)
+    } else {
+        print!("{findings}")
+    }
+    Ok(if findings.are_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `hempuls-agent bundle`.
+///
+/// # Errors
+/// When the bundle cannot be made.
+pub async fn bundle(wish: &bundle::Wish) -> anyhow::Result<ExitCode> {
+    for missing in bundle::make(wish).await? {
+        eprintln!("not in it: {missing}");
+    }
+    println!("{}: nothing about a person is in it; read it before you send it, it is plain text", wish.out.display());
     Ok(ExitCode::SUCCESS)
 }
 

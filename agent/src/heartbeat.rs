@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use hempuls_protocol::event::Trouble;
 use hempuls_protocol::ids::{DeviceId, Lane};
 use hempuls_protocol::wire::heartbeat::{DeviceState, Heartbeat, LaneState, UplinkState};
 
@@ -36,12 +37,14 @@ struct Known {
     heard: Option<Instant>,
     devices: BTreeMap<DeviceId, Contact>,
     uplink: Option<UplinkState>,
+    pairs: bool,
 }
 
 #[derive(Copy, Clone, Default)]
 struct Contact {
     heard: Option<Instant>,
     battery: Option<u8>,
+    trouble: Option<Trouble>,
 }
 
 impl Vitals {
@@ -58,6 +61,28 @@ impl Vitals {
     /// A device said how full its battery is, in percent.
     pub fn battery(&self, device: &DeviceId, percent: u8) {
         self.known().devices.entry(device.clone()).or_default().battery = Some(percent);
+    }
+
+    /// What is wrong with a device, as far as is known.
+    #[must_use]
+    pub fn trouble(&self, device: &DeviceId) -> Option<Trouble> {
+        self.known().devices.get(device)?.trouble
+    }
+
+    /// Something is wrong with a device, or it works again.
+    pub fn troubled(&self, device: &DeviceId, trouble: Option<Trouble>) {
+        self.known().devices.entry(device.clone()).or_default().trouble = trouble;
+    }
+
+    /// Whether devices that want to pair are answered.
+    #[must_use]
+    pub fn pairs(&self) -> bool {
+        self.known().pairs
+    }
+
+    /// Devices that want to pair are answered, or not any more.
+    pub fn pairing(&self, pairs: bool) {
+        self.known().pairs = pairs;
     }
 
     /// The gateway can be reached over this uplink, or not any more.

@@ -1,10 +1,12 @@
 //! The agent: what devices in a home say goes to flash at once, and from there to the gateway.
 
 pub mod buffer;
+pub mod bundle;
 pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod control;
+pub mod doctor;
 pub mod enrol;
 pub mod feedback;
 mod files;

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use hempuls_agent::config::{self, Config, Log};
 use hempuls_agent::enrol::enrol;
 use hempuls_agent::identity::Folder;
-use hempuls_agent::{commands, panics, run};
+use hempuls_agent::{bundle, commands, panics, run};
 use hempuls_protocol::enrolment::EnrolmentCode;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
@@ -45,6 +45,26 @@ enum Command {
         /// Where it comes from: letters, digits, - and _. Not a person's name.
         #[arg(long, default_value = "alarm")]
         name: String,
+    },
+    /// Looks at everything that the agent needs, and says what to do about what it lacks. Works without a running agent.
+    /// Ends with 1 if something must be put right.
+    Doctor {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Prints JSON instead of a page.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes one file for whoever looks for a fault from afar. Nothing about a person is in it.
+    Bundle {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// The file to write, a tar archive.
+        #[arg(long)]
+        out: PathBuf,
+        /// The agent's log, where it does not go to the system's journal.
+        #[arg(long)]
+        log: Option<PathBuf>,
     },
     /// Gets this agent's identity from its gateway, with a code that the gateway printed.
     Enrol {
@@ -96,6 +116,10 @@ fn do_it(command: Command, runtime: &Runtime) -> anyhow::Result<ExitCode> {
         }
         Command::Status { file, json } => runtime.block_on(commands::status(&config::socket(&file.config)?, json)),
         Command::Alarm { file, name } => runtime.block_on(commands::alarm(&config::socket(&file.config)?, name)),
+        Command::Doctor { file, json } => runtime.block_on(commands::doctor(&file.config, json)),
+        Command::Bundle { file, out, log } => {
+            runtime.block_on(commands::bundle(&bundle::Wish { config: file.config, out, log }))
+        }
         Command::Enrol { file, gateway, code } => {
             let identity = Folder::in_state(&Config::read(&file.config)?.state);
             let agent = runtime.block_on(enrol(&identity, &gateway, &code))?;

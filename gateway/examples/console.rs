@@ -1,14 +1,12 @@
 //! Shows the console with a made-up ward: `cargo run -p hempuls-gateway --example console [PORT] [LOGIN_FILE]`.
 //!
-//! Nothing is kept. The login is made anew each time, and also written to `LOGIN_FILE` as JSON for the browser check.
+//! Nothing is kept. The login is made anew each time, and also written to `LOGIN_FILE` for the browser check.
 
 #[path = "../tests/fixture/mod.rs"]
 #[allow(dead_code, reason = "the tests look at more of it")]
 mod fixture;
 
 use std::net::SocketAddr;
-
-use serde_json::json;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -20,8 +18,7 @@ async fn main() -> std::io::Result<()> {
     let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], port))).await;
     println!("http://{}/  name: {}  password: {}", console.address, console.login.name, console.login.password);
     if let Some(file) = arguments.next() {
-        let login = json!({ "name": console.login.name, "password": console.login.password });
-        std::fs::write(file, login.to_string())?;
+        std::fs::write(file, format!("{}\n{}\n", console.login.name, console.login.password))?;
     }
     tokio::signal::ctrl_c().await?;
     console.stop().await;

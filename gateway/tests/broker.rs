@@ -257,7 +257,7 @@ async fn a_buffer_that_was_wiped_closes_the_books_of_the_one_before_with_an_aler
 
     assert_eq!(ward.count("SELECT lost FROM cursor WHERE closed_ms IS NOT NULL").await, 3);
     assert_eq!(ward.count("SELECT count(*) FROM alert WHERE rule = 'agent_buffer' AND severity = 'medium'").await, 1);
-    let books = hempuls_gateway::store::books::read(ward.reader()).await.unwrap();
+    let books = hempuls_gateway::store::books::read(ward.reader(), None).await.unwrap();
     assert!(books.iter().all(|page| page.balanced), "{books:?}");
     ward.close().await;
 }

@@ -15,11 +15,28 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const PAGES_FOR_PEOPLE: [&str; 4] = ["/", "/persons/{ada}", "/alerts/{press}", "/homes"];
-const STREAMS: [&str; 4] = ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream"];
-const ACTS: [&str; 4] =
-    ["/alerts/{press}/claim", "/alerts/{press}/on-the-way", "/alerts/{press}/battery-changed", "/alerts/{press}/close"];
-const FOR_PROGRAMS: [&str; 3] = ["/api/v1/books", "/api/v1/readings", "/api/v1/alerts"];
+const PAGES_FOR_PEOPLE: [&str; 8] = [
+    "/",
+    "/persons/{ada}",
+    "/alerts/{press}",
+    "/homes",
+    "/homes/{ada_home}",
+    "/homes/{bo_home}",
+    "/homes/{ada_home}/devices/{new_cuff}",
+    "/homes/{ada_home}/devices/{button}",
+];
+const STREAMS: [&str; 5] =
+    ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream", "/homes/{bo_home}/stream"];
+const ACTS: [&str; 7] = [
+    "/alerts/{press}/claim",
+    "/alerts/{press}/on-the-way",
+    "/alerts/{press}/battery-changed",
+    "/alerts/{press}/close",
+    "/homes/{ada_home}/devices/{new_cuff}/add",
+    "/homes/{ada_home}/devices/{button}/remove",
+    "/homes/{ada_home}/devices/{button}/battery-changed",
+];
+const FOR_PROGRAMS: [&str; 4] = ["/api/v1/books", "/api/v1/homes", "/api/v1/readings", "/api/v1/alerts"];
 
 #[tokio::test]
 async fn nobody_sees_anything_without_signing_in() {
@@ -41,7 +58,7 @@ async fn nobody_sees_anything_without_signing_in() {
         assert_eq!(guess.status, 401, "{address}");
     }
     for act in ACTS {
-        let answer = stranger.post(&night.path(act), "note=x").await;
+        let answer = stranger.post(&night.path(act), "note=x&kind=blood_pressure").await;
         assert_eq!((answer.status, answer.header("location").starts_with("/login")), (303, true), "{act}");
     }
     assert_eq!(night.log().await, Vec::<Row>::new());
@@ -69,8 +86,14 @@ async fn every_look_leaves_its_row_before_the_answer() {
     assert_eq!(night.new_rows().await, ["opened_person by Anna Ström"]);
     anna.get(&night.path("/alerts/{press}")).await.expect(200);
     assert_eq!(night.new_rows().await, ["opened_alert by Anna Ström"]);
-    anna.get("/homes").await.expect(200);
+    for page in ["/homes", "/homes/{ada_home}", "/homes/{ada_home}/devices/{button}"] {
+        anna.get(&night.path(page)).await.expect(200);
+    }
     assert_eq!(night.new_rows().await, Vec::<String>::new(), "homes show nobody's data");
+    anna.get(&night.path("/homes/{ada_home}/devices/{new_cuff}")).await.expect(200);
+    assert_eq!(night.new_rows().await, Vec::<String>::new(), "Ada's name was on the work list");
+    anna.get(&night.path("/homes/{bo_home}/devices/{new_cuff}")).await.expect(200);
+    assert_eq!(night.new_rows().await, ["saw_in_home by Anna Ström"], "and Edith's was not");
 
     let program = night.program();
     program.get("/api/v1/readings").await.expect(200);
@@ -82,7 +105,8 @@ async fn every_look_leaves_its_row_before_the_answer() {
     program.get("/api/v1/alerts").await.expect(200);
     assert_eq!(night.new_rows().await.len(), 3);
     program.get("/api/v1/books").await.expect(200);
-    assert_eq!(night.new_rows().await, Vec::<String>::new(), "the books say nothing about a person");
+    program.get("/api/v1/homes").await.expect(200);
+    assert_eq!(night.new_rows().await, Vec::<String>::new(), "the books and homes say nothing about a person");
 }
 
 #[tokio::test]
@@ -364,6 +388,7 @@ async fn english_pages_are_english_throughout_and_swedish_ones_swedish() {
         assert!(!english.contains(['å', 'ä', 'ö', 'Å', 'Ä', 'Ö']), "{page} has Swedish words");
         let swedish = anna.get_with(&night.path(page), &[("accept-language", "sv")]).await.body;
         let swedish = swedish.replace("payload ends in systolic: 2 bytes needed, 1 left", "");
+        let swedish = swedish.replace(fixture::REFUSED_BECAUSE, "");
         for word in [" the ", " is ", " of ", "The ", " reading", "Open<"] {
             assert!(!swedish.contains(word), "{page} has the English word {word:?}");
         }
@@ -485,6 +510,125 @@ async fn programs_read_readings_alerts_and_books() {
 }
 
 #[tokio::test]
+async fn a_home_says_what_ails_its_box_and_never_that_all_is_well_where_nothing_is_known() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let well = anna.get(&night.path("/homes/{ada_home}")).await.expect(200);
+    for words in [
+        "hör</span>",
+        "tar emot allt",
+        "den första av 2",
+        "de senaste</span>",
+        "Krypterad.",
+        "3 min efter",
+        "12 % lågt",
+    ] {
+        assert!(well.contains(words), "{words}");
+    }
+    let ill = anna.get(&night.path("/homes/{bo_home}")).await.expect(200);
+    for words in [
+        "Boxens radio hör ingenting",
+        "full: bara larm",
+        "larm bara i arbetsminnet",
+        "nr 2 av 2",
+        fixture::REFUSED_BECAUSE,
+        "lagringen full: 3",
+        "livstecken saknas",
+        "har inte tagit emot den än",
+        "Boxens klocka ställdes 1 min framåt",
+    ] {
+        assert!(ill.contains(words), "{words}");
+    }
+    let homes = anna.get("/homes").await.expect(200);
+    let (_, unheard) = homes.split_once("Norra Hamngatan 7").expect("it is listed");
+    let unheard = unheard.split("</section>").next().expect("its card");
+    assert!(unheard.contains("okänd") && !unheard.contains("hör</span>"), "{unheard}");
+}
+
+#[tokio::test]
+async fn a_device_that_was_just_used_is_added_from_afar_with_its_key_and_never_shows_it() {
+    let mut night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let home = anna.get(&night.path("/homes/{ada_home}")).await.expect(200);
+    let (_, list) = home.split_once("id=\"nearby\"").expect("the list");
+    assert!(list.find("BM 54").expect("it is there") < list.find("UA-651BLE").expect("it is there"));
+    assert!(list.contains("Nyss använd") && list.contains("mycket stark signal"));
+
+    let button = night.path("/homes/{ada_home}/devices/") + &hex::encode("F0:F1:F2:F3:F5:23");
+    let form = anna.get(&button).await.expect(200);
+    assert!(form.contains("<option value=\"alarm_button\" selected>") && form.contains("Ada Lindgren"));
+    let key = "231d39c1d7cc1ab1aee224cd096db932";
+    let typed = |key: &str| night.path(&format!("kind=alarm_button&key={key}&beacon=900&person={{ada}}"));
+    let wrong = anna.post(&format!("{button}/add"), &typed("231d39c1")).await;
+    assert_eq!(
+        (wrong.status, wrong.body.contains("inte 32 tecken"), wrong.body.contains("231d39c1")),
+        (422, true, false)
+    );
+    let of_no_button = format!("kind=blood_pressure&key={key}");
+    assert_eq!(anna.post(&format!("{button}/add"), &of_no_button).await.status, 422);
+    assert_eq!(night.count("SELECT count(*) FROM device WHERE key IS NOT NULL").await, 0);
+
+    let added = anna.post(&format!("{button}/add"), &typed(&key.to_uppercase())).await;
+    assert!(added.header("location").ends_with("said=added"), "{}", added.body);
+    assert!(anna.get(added.header("location")).await.expect(200).contains("Apparaten är tillagd"));
+    let again = anna.post(&format!("{button}/add"), &typed(key)).await;
+    assert_eq!((again.status, again.body.contains("Knappens nyckel")), (422, true));
+    assert_eq!(night.count("SELECT count(*) FROM device WHERE hex(key) = upper('231d39c1d7cc1ab1aee224cd096db932') AND beacon_s = 900").await, 1);
+    assert_eq!(night.count("SELECT count(*) FROM assignment WHERE person = '{ada}'").await, 1);
+    assert!(matches!(night.occasion(), Some(Occasion::Devices { .. })));
+    let row = night.log().await.into_iter().find(|row| row.action == "adopted_device").expect("its row");
+    assert_eq!((row.who.as_str(), row.person.as_ref()), ("Anna Ström", Some(&night.ward.ada)));
+    for page in [&button, &night.path("/homes/{ada_home}"), &night.path("/persons/{ada}")] {
+        let body = anna.get(page).await.expect(200).to_lowercase();
+        assert!(!body.contains(&key[..8]), "{page}");
+    }
+    let listed = night.program().get("/api/v1/homes").await.expect(200);
+    assert!(listed.contains("\"has_key\":true") && !listed.to_lowercase().contains(&key[..8]));
+
+    let elsewhere = night.path("/homes/{bo_home}/devices/") + &hex::encode("F0:F1:F2:F3:F5:23");
+    assert!(anna.get(&elsewhere).await.expect(200).contains("tillhör redan ett hem"));
+    anna.post(&format!("{elsewhere}/remove"), "").await.expect(303);
+    assert_eq!(night.count("SELECT count(*) FROM device WHERE ended_ms IS NOT NULL").await, 0, "it is not that home's");
+    for _ in 0..2 {
+        anna.post(&format!("{button}/remove"), "").await.expect(303);
+    }
+    assert_eq!(night.count("SELECT count(*) FROM device WHERE ended_ms IS NOT NULL").await, 1);
+    assert_eq!(night.log().await.iter().filter(|row| row.action == "removed_device").count(), 1);
+}
+
+#[tokio::test]
+async fn programs_read_the_homes_page_by_page() {
+    let night = Night::begin().await;
+    let program = night.program();
+    let mut homes = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = program.json(&format!("/api/v1/homes?limit=2&after={after}")).await;
+        homes.extend(page["homes"].as_array().expect("a list").iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => next.clone_into(&mut after),
+            None => break,
+        }
+    }
+    let home = |id: &str| homes.iter().find(|home| home["id"] == id).expect("it is listed");
+    assert_eq!(homes.len(), 3);
+    let (well, ill) = (home(&night.ward.ada_home), home(&night.ward.bo_home));
+    let beat = &well["agents"][0]["heartbeat"];
+    assert_eq!(beat["radio"]["hearing"], "alive");
+    assert_eq!((beat["config"]["in_step"].as_bool(), beat["flash"]["encrypted"].as_bool()), (Some(true), Some(true)));
+    assert_eq!(well["nearby"][0]["name"], "BM 54");
+    assert_eq!(well["devices"].as_array().map(Vec::len), Some(3));
+    assert_eq!(ill["agents"][0]["heartbeat"]["refusals"]["full"], 3);
+    assert_eq!(ill["agents"][0]["heartbeat"]["config"]["refused"], fixture::REFUSED_BECAUSE);
+    assert_eq!(ill["agents"][0]["troubles"].as_array().map(Vec::len), Some(7));
+
+    let books = program.json("/api/v1/books").await;
+    let kinds: Vec<&str> =
+        books["events"].as_array().expect("a list").iter().filter_map(|event| event["kind"].as_str()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "time_correction").count(), 2, "{kinds:?}");
+}
+
+#[tokio::test]
 async fn whoever_watches_the_gateway_is_told_why_it_is_not_ready() {
     let night = Night::begin().await;
     let watcher = night.browser();
@@ -525,7 +669,17 @@ impl Night {
 
     fn path(&self, path: &str) -> String {
         let ward = &self.ward;
-        let ids = [("{ada}", &ward.ada), ("{karin}", &ward.karin), ("{edith}", &ward.edith), ("{press}", &ward.press)];
+        let (new_cuff, button) = (hex::encode("F0:F1:F2:F3:F5:22"), hex::encode("F0:F1:F2:F3:F4:03"));
+        let ids = [
+            ("{ada}", &ward.ada),
+            ("{karin}", &ward.karin),
+            ("{edith}", &ward.edith),
+            ("{press}", &ward.press),
+            ("{ada_home}", &ward.ada_home),
+            ("{bo_home}", &ward.bo_home),
+            ("{new_cuff}", &new_cuff),
+            ("{button}", &button),
+        ];
         ids.into_iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
     }
 

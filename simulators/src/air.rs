@@ -78,6 +78,8 @@ pub enum Input {
         /// Who was there to hear it.
         reception: Reception,
     },
+    /// The notification just sent is in the air. Nobody confirms it.
+    Notified(Reception),
     /// The advertisement just sent is in the air.
     Aired(Reception),
     /// The link is gone, whoever ended it.
@@ -93,6 +95,13 @@ pub enum Output {
     Advertise(Advertisement),
     /// Indicates a value and waits for the confirmation.
     Indicate {
+        /// Which characteristic.
+        characteristic: Uuid,
+        /// Its value.
+        value: Vec<u8>,
+    },
+    /// Notifies a value, and does not wait.
+    Notify {
         /// Which characteristic.
         characteristic: Uuid,
         /// Its value.
@@ -126,6 +135,14 @@ pub struct Advertisement {
     pub service_data: Option<(Uuid, Vec<u8>)>,
     /// Whether the device takes a connection after it.
     pub connectable: bool,
+}
+
+impl Advertisement {
+    /// Of a device that has this service and takes connections.
+    #[must_use]
+    pub fn of(service: Uuid, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), services: vec![service], connectable: true, ..Self::default() }
+    }
 }
 
 /// A GATT service.
@@ -194,7 +211,18 @@ impl Uuid {
     pub const BLOOD_PRESSURE_FEATURE: Self = Self::assigned(0x2a49);
     pub const PULSE_OXIMETER: Self = Self::assigned(0x1822);
     pub const PULSE_OXIMETER_SPOT_CHECK: Self = Self::assigned(0x2a5e);
+    pub const PULSE_OXIMETER_CONTINUOUS: Self = Self::assigned(0x2a5f);
     pub const PULSE_OXIMETER_FEATURES: Self = Self::assigned(0x2a60);
+    pub const RECORD_ACCESS_CONTROL_POINT: Self = Self::assigned(0x2a52);
+    pub const HEALTH_THERMOMETER: Self = Self::assigned(0x1809);
+    pub const TEMPERATURE_MEASUREMENT: Self = Self::assigned(0x2a1c);
+    pub const TEMPERATURE_TYPE: Self = Self::assigned(0x2a1d);
+    pub const WEIGHT_SCALE: Self = Self::assigned(0x181d);
+    pub const WEIGHT_MEASUREMENT: Self = Self::assigned(0x2a9d);
+    pub const WEIGHT_SCALE_FEATURE: Self = Self::assigned(0x2a9e);
+    pub const HEART_RATE: Self = Self::assigned(0x180d);
+    pub const HEART_RATE_MEASUREMENT: Self = Self::assigned(0x2a37);
+    pub const BODY_SENSOR_LOCATION: Self = Self::assigned(0x2a38);
     pub const DEVICE_INFORMATION: Self = Self::assigned(0x180a);
     pub const MANUFACTURER_NAME: Self = Self::assigned(0x2a29);
     pub const MODEL_NUMBER: Self = Self::assigned(0x2a24);

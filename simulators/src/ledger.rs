@@ -33,6 +33,21 @@ pub enum Deed {
         /// Who was there to hear it.
         reception: Reception,
     },
+    /// Notified a reading, which nobody confirms.
+    Notified {
+        /// Which one.
+        reading: ReadingId,
+        /// Who was there to hear it.
+        reception: Reception,
+    },
+    /// Gave a reading up that nobody came for, because it keeps none or had to make room.
+    Forgot(ReadingId),
+    /// Somebody put it on.
+    PutOn,
+    /// Somebody took it off.
+    TakenOff,
+    /// Notified values of a stream.
+    Streamed(Streamed),
     /// A person pressed it.
     Pressed(PressId),
     /// Sent the whole burst of a press.
@@ -54,6 +69,15 @@ pub enum Deed {
     Disconnected,
     /// A new battery: counters start again.
     BatteryChanged,
+}
+
+/// Values of a stream that were notified within one second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Streamed {
+    /// How many.
+    pub sent: u32,
+    /// How many of them at least one program listened to.
+    pub heard: u32,
 }
 
 /// One line of a ledger.
@@ -124,6 +148,17 @@ impl Ledger {
         self.count(|deed| matches!(deed, Deed::Connected))
     }
 
+    /// How many values of a stream were sent, and how many of them somebody listened to.
+    #[must_use]
+    pub fn streamed(&self) -> Streamed {
+        let streamed = self.entries.iter().filter_map(|entry| match entry.deed {
+            Deed::Streamed(streamed) => Some(streamed),
+            _ => None,
+        });
+        streamed
+            .fold(Streamed::default(), |sum, one| Streamed { sent: sum.sent + one.sent, heard: sum.heard + one.heard })
+    }
+
     /// How many supervision beacons were sent.
     #[must_use]
     pub fn beacons(&self) -> usize {
@@ -156,6 +191,19 @@ impl Ledger {
 
     pub(crate) fn note(&mut self, deed: Deed, now: Moment) {
         self.entries.push(Entry { at: now.utc, deed });
+    }
+
+    /// One more value of a stream; a second of them is one line.
+    pub(crate) fn note_streamed(&mut self, was_heard: bool, now: Moment) {
+        let second = |at: Timestamp| at.as_second();
+        let heard = u32::from(was_heard);
+        match self.entries.last_mut() {
+            Some(Entry { at, deed: Deed::Streamed(streamed) }) if second(*at) == second(now.utc) => {
+                streamed.sent += 1;
+                streamed.heard += heard;
+            }
+            Some(_) | None => self.note(Deed::Streamed(Streamed { sent: 1, heard }), now),
+        }
     }
 
     fn count(&self, is_wanted: impl Fn(&Deed) -> bool) -> usize {

@@ -9,7 +9,7 @@ use hempuls_simulators::{
     bluez::{Bluez, Device, Options},
     bus::Bus,
     devices::{
-        BloodPressure, Bonding, Button, Crowd, Cuff, Habits,
+        BloodPressure, Bonding, Button, Crowd, Cuff, Habits, Oximeter, SpotCheck, Strap,
         stranger::{self, What},
     },
     mischief::{Call, HangUpAt, Mischief},
@@ -17,6 +17,8 @@ use hempuls_simulators::{
 
 const CUFF: &str = "F0:F1:F2:F3:F4:F5";
 const CUFF_ID: &str = "hear hci0/dev_F0_F1_F2_F3_F4_F5";
+const OXIMETER: &str = "F0:F1:F2:F3:F4:F6";
+const OXIMETER_ID: &str = "hear hci0/dev_F0_F1_F2_F3_F4_F6";
 
 /// The client, when the other tests run this file as a process of its own; by itself it has nobody to obey.
 #[tokio::test]
@@ -426,6 +428,45 @@ async fn a_written_time_is_what_the_cuff_shows() {
     assert!(shown.starts_with("e407021d0a1e"), "29 February 2020, half past ten: {shown}");
     let answer = client.told("write 2a2b 00").await;
     assert!(answer.contains("not permitted"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_oximeter_that_waits_to_be_asked_tells_all_it_keeps_and_then_says_so() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    let oximeter = home.bluez.add(Oximeter::new(OXIMETER).waiting_to_be_asked());
+    let at = jiff::civil::date(2026, 11, 24).at(10, 30, 0, 0);
+    for oxygen_saturation in [Some(96), Some(97)] {
+        oximeter.measure_at(SpotCheck { oxygen_saturation, pulse: Some(68) }, at);
+    }
+    client.does(&["scan", OXIMETER_ID, "connect", "discover", "listen", "subscribe 2a5e"]).await;
+    let answer = client.told("write 2a52 0101").await;
+    assert!(answer.contains("not permitted"), "its answers are not subscribed to: {answer}");
+    client.does(&["subscribe 2a52", "write 2a52 0101"]).await;
+    until("both are confirmed", || oximeter.ledger().confirmed().len() == 2).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let values = client.told("values").await;
+    let values: Vec<_> = values.split(' ').collect();
+    assert!(
+        matches!(values[..], [first, second, "2a52:06000101"] if first.contains(":0360") && second.contains(":0361")),
+        "{values:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_strap_notifies_once_a_second_and_ends_the_link_after_it_was_taken_off() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    let strap = home.bluez.add(Strap::new(OXIMETER).with(|habits| habits.hangs_up_after = Duration::from_secs(1)));
+    strap.put_on(72);
+    client.does(&["scan", OXIMETER_ID, "connect", "discover", "listen", "subscribe 2a37"]).await;
+    until("three seconds were notified", || strap.ledger().streamed().sent == 3).await;
+    strap.take_off();
+    until("it hangs up", || !strap.is_connected()).await;
+    until("it is silent", || strap.is_silent()).await;
+    let values = client.told("values").await;
+    assert!(values.starts_with("2a37:16485503 2a37:1648"), "{values}");
+    assert!(values.ends_with("2a37:0448"), "the last is without contact: {values}");
+    let streamed = strap.ledger().streamed();
+    assert_eq!(streamed.sent, streamed.heard);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 // Looks at the console as people do: `node check.mjs BASE_URL LOGIN_FILE OUT_DIR`
 //
-// Signs in with LOGIN_FILE (name and password, a line each, as the gateway writes it) and visits the work list, the first person and the first alert
-// on it, and the homes: in Swedish and English, light and dark, on a desk and on a phone. Checks WCAG 2.2 AA with axe,
-// that nothing runs off the side (also with text twice as large), that pages are light, that they work without a
-// script, and that they say NOT LIVE when their stream is cut and stop saying so when it is back.
+// Signs in with LOGIN_FILE (name and password, a line each, as the gateway writes it) and visits the work list, the first
+// person and the first alert on it, the homes, the first two of them, and a device of the first, known or yet to be
+// added: in Swedish and English, light and dark, on a desk and on a phone. Checks WCAG 2.2 AA with axe, that nothing runs
+// off the side (also with text twice as large), that pages are light, that they work without a script, and that they say
+// NOT LIVE when their stream is cut and stop saying so when it is back.
 // Writes screenshots to OUT_DIR and ends with 1 if anything is amiss.
 
 import { mkdir, readFile } from "node:fs/promises";
@@ -137,7 +138,17 @@ async function findPages(page) {
   }
   const person = await first("/persons/");
   if (person) pages.person = person;
-  for (const name of ["alert", "person"]) if (!pages[name]) complain("work-list", `no ${name} to look at`);
+  await go(page, "/homes");
+  const homes = await page.$$eval("main h2 a[href]", (links) => links.map((link) => link.getAttribute("href")));
+  for (const [place, home] of homes.slice(-2).entries()) {
+    pages[`home-${place + 1}`] = home;
+    await go(page, home);
+    const known = await first(`${home}/devices/`);
+    if (known) pages.device = known;
+    const added = await page.$$eval('main a[id^="add-"]', (links) => links.map((link) => link.getAttribute("href")));
+    if (added.length > 0) pages["device-to-add"] = added[0];
+  }
+  for (const name of ["alert", "person", "home-1", "device"]) if (!pages[name]) complain("start", `no ${name} to look at`);
   return pages;
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use hempuls_protocol::event::Refusal;
+use hempuls_protocol::event::{Refusal, Trouble};
 use hempuls_protocol::times::Trust;
 use hempuls_protocol::wire::heartbeat::{self, Hearing, Heartbeat, LaneState, Takes};
 use jiff::Timestamp;
@@ -66,6 +66,8 @@ pub struct Radio {
     pub cures: Option<u32>,
     /// Devices of strangers that are left alone.
     pub strangers: Option<u32>,
+    /// Whether devices of the home that want to pair are answered.
+    pub pairs: bool,
 }
 
 /// One lane of the books, for the present epoch.
@@ -106,6 +108,8 @@ pub struct Device {
     pub clock_ahead_s: Option<i64>,
     /// The sign of life that it should send has not come.
     pub is_missing: bool,
+    /// What was last wrong with it, if it has not worked since: what that means, and what to do.
+    pub trouble: Option<String>,
 }
 
 /// The agent as it is at this moment.
@@ -118,7 +122,8 @@ pub(super) fn of(daemon: &Daemon) -> Status {
         let named = named.iter().find(|named| named.device.id() == state.device);
         let kind = named.map_or("", |named| named.device.kind.as_str()).to_owned();
         let named_by = named.map_or("", |named| named.by).to_owned();
-        device(state, kind, named_by)
+        let trouble = daemon.reporter.vitals.trouble(&state.device).map(|trouble| in_words(trouble).to_owned());
+        device(state, kind, named_by, trouble)
     });
     Status {
         version: heartbeat.version.clone(),
@@ -132,6 +137,7 @@ pub(super) fn of(daemon: &Daemon) -> Status {
             heard_s: heartbeat.heard_s,
             cures: heartbeat.radio.map(|radio| radio.cures),
             strangers: heartbeat.radio.map(|radio| radio.strangers),
+            pairs: daemon.reporter.vitals.pairs(),
         },
         flash_takes: heartbeat.flash.map(|flash| takes(flash.takes).into()),
         flash_encrypted: heartbeat.flash.map(|flash| flash.encrypted),
@@ -154,7 +160,7 @@ fn config_refused(heartbeat: &Heartbeat) -> Option<(u64, String)> {
     Some((refused.revision, refused.why))
 }
 
-fn device(state: &heartbeat::DeviceState, kind: String, named_by: String) -> Device {
+fn device(state: &heartbeat::DeviceState, kind: String, named_by: String, trouble: Option<String>) -> Device {
     Device {
         device: state.device.to_string(),
         kind,
@@ -164,6 +170,7 @@ fn device(state: &heartbeat::DeviceState, kind: String, named_by: String) -> Dev
         model: state.model.clone(),
         clock_ahead_s: state.clock_ahead_s,
         is_missing: state.is_missing,
+        trouble,
     }
 }
 
@@ -215,6 +222,28 @@ fn refusal(why: Refusal) -> &'static str {
         Refusal::NotAuthentic => "forged, damaged or unencrypted",
         Refusal::Replayed => "a button's counter went back again",
         Refusal::Stuck => "a button that does not stop",
+    }
+}
+
+/// What is wrong with a device, and what to do.
+pub(super) fn in_words(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Unreadable => "it said something that could not be read; it was kept as it came",
+        Trouble::Pairing => "it refuses to be paired: bring it into pairing mode, and adopt it again",
+        Trouble::NoService => "it lacks the service it should have: is it what it was adopted as?",
+        Trouble::LostBond => {
+            "it and this box have lost their keys: forget it, bring it into pairing mode, adopt it again"
+        }
+        Trouble::PairedElsewhere => {
+            "it was paired with something else, such as a phone: take it out there, and adopt it again"
+        }
+        Trouble::Unreachable => {
+            "it is heard but takes no connection: bring it nearer, and look for a phone that has it"
+        }
+        Trouble::NeedsPasskey => "it shows a number and nobody typed it: adopt it again with the device in hand",
+        Trouble::StuckButton => "its button is pressed over and over: look whether it is stuck",
+        Trouble::Silent => "its sign of life has not come: look at its battery, and whether it is in the home",
+        Trouble::ClockWrong => "its clock is wrong and cannot be set from here: set it on the device",
     }
 }
 
@@ -325,9 +354,12 @@ impl fmt::Display for Device {
             write!(f, "\n      its clock was {} {which}", ago(ahead.unsigned_abs()))?;
         }
         if self.is_missing {
-            f.write_str("\n      its sign of life has not come: look at its battery, and whether it is in the home")?;
+            write!(f, "\n      {}", in_words(Trouble::Silent))?;
         }
-        Ok(())
+        match &self.trouble {
+            Some(trouble) => write!(f, "\n      {trouble}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -358,7 +390,13 @@ mod tests {
             uplink: Some((2, 3)),
             clock_trust: "unknown".into(),
             clock: Some("1970-01-01T00:10:00Z".into()),
-            radio: Radio { hearing: Some("alive".into()), heard_s: Some(2), cures: Some(0), strangers: Some(3) },
+            radio: Radio {
+                hearing: Some("alive".into()),
+                heard_s: Some(2),
+                cures: Some(0),
+                strangers: Some(3),
+                pairs: true,
+            },
             flash_takes: Some("alarms_only".into()),
             flash_encrypted: Some(true),
             flash_free: Some(5 << 20),
@@ -387,6 +425,7 @@ mod tests {
                 model: Some("BPM\x1b[2J 59".into()),
                 clock_ahead_s: Some(-3_600),
                 is_missing: false,
+                trouble: Some(in_words(Trouble::PairedElsewhere).into()),
             }],
             panics: 0,
         }
@@ -410,6 +449,7 @@ mod tests {
             "4: forged",
             "blood_pressure  heard 3 min ago, battery 83 %",
             "60 min behind",
+            "paired with something else",
         ] {
             assert!(page.contains(named), "{named:?} is not in\n{page}");
         }

@@ -243,7 +243,10 @@ impl Talk {
                 tracing::debug!(device.id = %self.device.id(), %why, "a session without values");
                 self.report_trouble(why).await;
             }
-            Ok(()) | Err(_) => self.troubles.clear(),
+            Ok(()) | Err(_) => {
+                self.troubles.clear();
+                self.vitals.troubled(&self.device.id(), None);
+            }
         }
         match outcome {
             _ if has_values => Ended::WithValues,
@@ -342,6 +345,7 @@ impl Talk {
         if !self.troubles.contains(&trouble) {
             tracing::warn!(device.id = %self.device.id(), ?trouble, "the device gives trouble");
             self.troubles.push(trouble);
+            self.vitals.troubled(&self.device.id(), Some(trouble));
             let trouble = DeviceTrouble { device: self.device.id(), trouble };
             let _ = self.buffer.take(Kind::DeviceTrouble(trouble)).await;
         }

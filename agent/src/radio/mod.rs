@@ -74,6 +74,7 @@ pub async fn run(config: Config, mut adopted: Adopted, buffer: Buffer, vitals: V
             () = stop.asked() => return farewell(&mut tasks).await,
         };
         farewell(&mut tasks).await;
+        vitals.pairing(false);
         let Some(problem) = problem else {
             devices = adopted.borrow_and_update().devices.clone();
             buttons = self::buttons(&devices, &buffer);
@@ -119,6 +120,7 @@ async fn listen(
         format!("the message bus or BlueZ does not answer ({error}); are dbus and bluetooth running?")
     };
     let agent = PairingAgent::start(addresses, notice).await.map_err(bus)?;
+    vitals.pairing(true);
     let adapter = adapter(config.adapter.as_deref()).await?;
     let mut events = within(adapter.events()).await?;
     forget_replays(&mut events);

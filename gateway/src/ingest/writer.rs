@@ -20,8 +20,8 @@ use super::clocks::{Clocks, Item};
 use super::interpret;
 use super::parcel::{Arrival, Arrived, Parcel};
 use super::queue::Delivery;
-use crate::alerts::health::ailments::{self, Course};
-use crate::alerts::health::{self, Found};
+use crate::alerts::health::ailments::{self, Ailment, Course};
+use crate::alerts::health::{self, Found, told};
 use crate::alerts::judge::{self, Consequence, Patience};
 use crate::alerts::rules::Rules;
 use crate::changes::{Change, Changes};
@@ -443,7 +443,7 @@ impl<'a> Desk<'a> {
             key: key.clone(),
             sequence: arrival.sequence,
             disposition,
-            kind: content.map_or("unreadable", |content| kind_word(&content.kind)),
+            kind: content.map_or("unreadable", told::kind),
             digest: arrival.digest(),
             record,
             content: None,
@@ -494,7 +494,7 @@ impl<'a> Desk<'a> {
             key,
             sequence,
             disposition: Disposition::Repeated,
-            kind: arrival.content().map_or("unreadable", |content| kind_word(&content.kind)),
+            kind: arrival.content().map_or("unreadable", told::kind),
             digest: arrival.digest(),
             content: None,
         });
@@ -557,6 +557,13 @@ impl<'a> Desk<'a> {
         beat: &Heartbeat,
     ) -> Result<(), StoreError> {
         for (ailment, course) in ailments::course(before, beat) {
+            let ailment = match ailment {
+                Ailment::LowBattery { device, .. } => {
+                    let kind = devices::kind_of(work, home, &device).await?;
+                    Ailment::LowBattery { device, kind }
+                }
+                of_box => of_box,
+            };
             let has_button = devices::has_button(work, home).await?;
             let concern = health::concern(agent.as_str(), home, has_button, Found::Ails(ailment));
             self.follows.push(match course {
@@ -635,18 +642,5 @@ fn singly(delivery: &Delivery) -> Vec<Delivery> {
             (0..parcel.events.len()).map(|_| Delivery::Events(rest.split_front(1))).collect()
         }
         Delivery::Heartbeat { .. } | Delivery::Unreadable { .. } => vec![delivery.clone()],
-    }
-}
-
-fn kind_word(kind: &Kind) -> &'static str {
-    match kind {
-        Kind::Signal(_) => "signal",
-        Kind::Alarm(_) => "alarm",
-        Kind::Began(_) => "began",
-        Kind::Refused(_) => "refused",
-        Kind::DeviceTrouble(_) => "device_trouble",
-        Kind::BufferDamaged(_) => "buffer_damaged",
-        Kind::TimeCorrection(_) => "time_correction",
-        Kind::DeviceClock(_) => "device_clock",
     }
 }

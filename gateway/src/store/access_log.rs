@@ -24,6 +24,8 @@ pub struct Looker {
 pub enum Action {
     /// Sees that the person needs somebody, on the work list.
     SawOnWorkList,
+    /// Sees the person's name on the page of her home.
+    SawInHome,
     /// Opens the person's page.
     OpenedPerson,
     /// Opens an alert.
@@ -48,8 +50,9 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::SawOnWorkList,
+        Self::SawInHome,
         Self::OpenedPerson,
         Self::OpenedAlert,
         Self::ClaimedAlert,
@@ -67,6 +70,7 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::SawOnWorkList => "saw_on_work_list",
+            Self::SawInHome => "saw_in_home",
             Self::OpenedPerson => "opened_person",
             Self::OpenedAlert => "opened_alert",
             Self::ClaimedAlert => "claimed_alert",

@@ -1,6 +1,7 @@
 //! The books (P2): per agent, lane and epoch, what the agent says it took, and what became of it.
 
 use hempuls_protocol::books::Line;
+use hempuls_protocol::event::Content;
 use serde::Serialize;
 use sqlx::{Row as _, SqlitePool};
 
@@ -27,28 +28,79 @@ pub struct Page {
     pub balanced: bool,
     /// Since when the oldest of those that wait has waited.
     pub oldest_waiting_ms: Option<i64>,
+    /// Whether the broker has the box now.
+    pub connected: bool,
+    /// When the box last said anything.
+    #[serde(skip)]
+    pub heard_ms: Option<i64>,
 }
 
-/// Reads all books. Stored, repeated and quarantined are counted from the rows; taken and waiting are what the agent
+/// Reads the books of these agents, or of all. Stored, repeated and quarantined are counted from the rows; taken and waiting are what the agent
 /// says: waiting is every number above both what it will not send again and what the store has, that has no row yet.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn read(reader: &SqlitePool) -> Result<Vec<Page>, StoreError> {
+pub async fn read(reader: &SqlitePool, agents: Option<&[&str]>) -> Result<Vec<Page>, StoreError> {
     let rows = sqlx::query(
-        "SELECT agent.home, cursor.*,
+        "SELECT agent.home, agent.connected, agent.last_heard_ms, cursor.*,
                 count(event.seq) FILTER (WHERE disposition = 'stored') AS stored,
                 count(event.seq) FILTER (WHERE disposition = 'repeated') AS repeated,
                 count(event.seq) FILTER (WHERE disposition = 'quarantined') AS quarantined,
                 count(event.seq) FILTER (WHERE seq > MAX(through, receipted_through)) AS ahead,
                 COALESCE(max(event.seq), 0) AS highest
          FROM cursor JOIN agent ON agent.id = cursor.agent LEFT JOIN event USING (agent, lane, epoch)
+         WHERE $1 IS NULL OR cursor.agent IN (SELECT value FROM json_each($1))
          GROUP BY cursor.agent, cursor.lane, cursor.epoch
          ORDER BY agent.home, cursor.agent, cursor.opened_ms, cursor.lane",
     )
+    .bind(agents.map(|agents| serde_json::json!(agents).to_string()))
     .fetch_all(reader)
     .await?;
     rows.iter().map(page_of).collect()
+}
+
+/// Something that an agent said of itself: it is in the books as stored, and makes no record.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// Which agent.
+    pub agent: String,
+    /// In which lane.
+    pub lane: String,
+    /// When it was stored.
+    pub stored_ms: i64,
+    /// What it said.
+    pub content: Content,
+}
+
+/// What agents last said of themselves: at most so many entries of each, the newest first.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn entries(reader: &SqlitePool, agents: &[&str], most: u32) -> Result<Vec<Entry>, StoreError> {
+    let mut entries = Vec::new();
+    for agent in agents {
+        let rows = sqlx::query(
+            "SELECT agent, lane, stored_ms, content FROM event
+             WHERE agent = $1 AND kind IN ('began', 'refused', 'device_trouble', 'buffer_damaged', 'time_correction')
+             ORDER BY stored_ms DESC, epoch, lane, seq DESC LIMIT $2",
+        )
+        .bind(*agent)
+        .bind(most)
+        .fetch_all(reader)
+        .await?;
+        for row in rows {
+            let content: Option<&[u8]> = row.try_get("content")?;
+            if let Some(content) = content.and_then(|bytes| Content::from_bytes(bytes).ok()) {
+                entries.push(Entry {
+                    agent: row.try_get("agent")?,
+                    lane: row.try_get("lane")?,
+                    stored_ms: row.try_get("stored_ms")?,
+                    content,
+                });
+            }
+        }
+    }
+    Ok(entries)
 }
 
 fn page_of(row: &sqlx::sqlite::SqliteRow) -> Result<Page, StoreError> {
@@ -76,5 +128,7 @@ fn page_of(row: &sqlx::sqlite::SqliteRow) -> Result<Page, StoreError> {
         balanced: line.is_balanced(),
         line,
         oldest_waiting_ms: row.try_get("oldest_waiting_ms")?,
+        connected: row.try_get("connected")?,
+        heard_ms: row.try_get("last_heard_ms")?,
     })
 }

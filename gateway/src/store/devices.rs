@@ -3,8 +3,8 @@
 //! A device that leaves its home ends there; its row, its readings and whose they were stay. A button's key leaves this
 //! file only towards the boxes of its own home.
 
-use hempuls_protocol::devices::DeviceKind;
 use hempuls_protocol::devices::alarm_button::BindKey;
+use hempuls_protocol::devices::{DeviceKind, Dialect};
 use hempuls_protocol::ids::{AgentId, DeviceId};
 use hempuls_protocol::wire::home_config::{Counted, Device, Home};
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
@@ -22,7 +22,7 @@ pub struct NewDevice {
     /// What it is.
     pub kind: DeviceKind,
     /// How its model departs from the standard; none where its box is to tell by the model it reads.
-    pub dialect: Option<hempuls_protocol::devices::Dialect>,
+    pub dialect: Option<Dialect>,
     /// A button's key.
     pub key: Option<BindKey>,
     /// How often it sends a sign of life, in seconds, where it does.
@@ -48,7 +48,7 @@ impl NewDevice {
         if self.key.is_some() && !is_button {
             return Err(Impossible::Key);
         }
-        if self.dialect.is_some() && is_button {
+        if self.dialect.is_some_and(|dialect| !dialect.suits(self.kind)) {
             return Err(Impossible::Dialect);
         }
         if self.beacon_s == Some(0) {
@@ -70,8 +70,8 @@ pub enum Impossible {
     /// Only a button has a key.
     #[error("only an alarm_button can have a key")]
     Key,
-    /// A button has no dialect.
-    #[error("an alarm_button cannot have a dialect")]
+    /// No device of this kind speaks it.
+    #[error("no device of this kind speaks this dialect")]
     Dialect,
     /// It cannot always send a sign of life.
     #[error("the time between two signs of life must be at least a second")]
@@ -252,6 +252,19 @@ pub async fn find(reader: &SqlitePool, device: &DeviceId) -> Result<Option<Liste
     )
     .bind(device.to_string())
     .fetch_optional(reader)
+    .await?)
+}
+
+/// Those of these devices that are in some home.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn in_homes(reader: &SqlitePool, devices: &[&str]) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT device.id FROM json_each($1) CROSS JOIN device ON device.id = value WHERE ended_ms IS NULL",
+    )
+    .bind(serde_json::json!(devices).to_string())
+    .fetch_all(reader)
     .await?)
 }
 

@@ -12,6 +12,16 @@ pub(crate) struct About {
 }
 
 impl About {
+    /// Of a device of our own make, whose serial number is made of its address.
+    pub(crate) fn of(model: &str, prefix: &str, address: &str, battery_percent: u8) -> Self {
+        Self {
+            manufacturer: "Hempuls Simulators".into(),
+            model: model.into(),
+            serial: format!("{prefix}{}", address.replace(':', "")),
+            battery_percent,
+        }
+    }
+
     pub(crate) fn services(&self) -> [Service; 2] {
         [
             Service {

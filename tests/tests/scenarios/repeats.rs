@@ -5,8 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use hempuls_simulators::bluez::{Bluez, Options};
 use hempuls_simulators::bus::Bus;
-use hempuls_simulators::devices::cuff::Clock;
-use hempuls_simulators::devices::{Button, Cuff};
+use hempuls_simulators::devices::{Button, Clock, Cuff};
 use hempuls_simulators::system::until;
 use hempuls_tests::{PATIENCE, World, button, cuff, pressure};
 

@@ -30,6 +30,9 @@ pub enum Ailment {
     LowBattery {
         /// Which device.
         device: String,
+        /// What it is, where that is known.
+        #[serde(default)]
+        kind: Option<String>,
     },
 }
 
@@ -48,19 +51,19 @@ pub enum Course {
 #[must_use]
 pub fn course(before: Option<&Heartbeat>, beat: &Heartbeat) -> Vec<(Ailment, Course)> {
     let was_well = |ailment: &Ailment| before.is_some_and(|before| is_well(before, ailment));
-    let present = of(beat).into_iter().map(|ailment| {
+    let here = present(beat).into_iter().map(|ailment| {
         let course = if was_well(&ailment) { Course::Begins } else { Course::GoesOn };
         (ailment, course)
     });
     let over = before
-        .map(of)
+        .map(present)
         .unwrap_or_default()
         .into_iter()
         .chain(possible(beat))
         .filter(|ailment| is_well(beat, ailment) && !was_well(ailment))
         .map(|ailment| (ailment, Course::Over));
     let mut courses: Vec<(Ailment, Course)> = Vec::new();
-    for course in present.chain(over) {
+    for course in here.chain(over) {
         if !courses.contains(&course) {
             courses.push(course);
         }
@@ -69,7 +72,8 @@ pub fn course(before: Option<&Heartbeat>, beat: &Heartbeat) -> Vec<(Ailment, Cou
 }
 
 /// What is wrong, as a heartbeat says.
-fn of(beat: &Heartbeat) -> Vec<Ailment> {
+#[must_use]
+pub fn present(beat: &Heartbeat) -> Vec<Ailment> {
     let refused = beat.config.as_ref().and_then(|config| config.refused.as_ref());
     possible(beat)
         .filter(|ailment| match ailment {
@@ -77,7 +81,7 @@ fn of(beat: &Heartbeat) -> Vec<Ailment> {
             Ailment::FullFlash => beat.flash.is_some_and(|flash| flash.takes == Takes::AlarmsOnly),
             Ailment::DeadFlash => beat.flash.is_some_and(|flash| flash.takes == Takes::Nothing),
             Ailment::AlarmsInMemory => beat.flash.is_some_and(|flash| flash.in_memory > 0),
-            Ailment::LowBattery { device } => battery(beat, device).is_some_and(|percent| percent <= LOW_BATTERY),
+            Ailment::LowBattery { device, .. } => battery(beat, device).is_some_and(|percent| percent <= LOW_BATTERY),
             Ailment::RefusedConfig { .. } => false,
         })
         .chain(refused.map(|refused| Ailment::RefusedConfig { why: refused.why.chars().take(LONGEST_WHY).collect() }))
@@ -90,7 +94,8 @@ const LONGEST_WHY: usize = 300;
 /// Every ailment that this heartbeat could speak of, but for a refusal, which has the box's own words.
 fn possible(beat: &Heartbeat) -> impl Iterator<Item = Ailment> {
     let of_box = [Ailment::DeadRadio, Ailment::FullFlash, Ailment::DeadFlash, Ailment::AlarmsInMemory];
-    let of_devices = beat.devices.iter().map(|state| Ailment::LowBattery { device: state.device.to_string() });
+    let of_devices =
+        beat.devices.iter().map(|state| Ailment::LowBattery { device: state.device.to_string(), kind: None });
     of_box.into_iter().chain(of_devices)
 }
 
@@ -101,7 +106,7 @@ fn is_well(beat: &Heartbeat, ailment: &Ailment) -> bool {
         Ailment::FullFlash | Ailment::DeadFlash => beat.flash.is_some_and(|flash| flash.takes == Takes::All),
         Ailment::AlarmsInMemory => beat.flash.is_some_and(|flash| flash.in_memory == 0),
         Ailment::RefusedConfig { .. } => beat.config.as_ref().is_some_and(|config| config.refused.is_none()),
-        Ailment::LowBattery { device } => battery(beat, device).is_some_and(|percent| percent > WELL_BATTERY),
+        Ailment::LowBattery { device, .. } => battery(beat, device).is_some_and(|percent| percent > WELL_BATTERY),
     }
 }
 
@@ -154,7 +159,7 @@ mod tests {
             devices: vec![DeviceState { battery: Some(percent), ..DeviceState::unknown(device.clone()) }],
             ..beat()
         };
-        let low = |course| vec![(Ailment::LowBattery { device: device.to_string() }, course)];
+        let low = |course| vec![(Ailment::LowBattery { device: device.to_string(), kind: None }, course)];
         assert_eq!(course(Some(&battery(40)), &battery(15)), low(Course::Begins));
         assert_eq!(course(Some(&battery(15)), &battery(16)), []);
         assert_eq!(course(Some(&battery(16)), &battery(15)), low(Course::GoesOn));

@@ -2,6 +2,7 @@
 //! radio that hears nothing, a device that behaves oddly.
 
 pub mod ailments;
+pub mod told;
 pub mod wording;
 
 use hempuls_protocol::event::{Damage, Refusal, Trouble};
@@ -151,8 +152,8 @@ impl Found {
     fn device(&self) -> Option<&str> {
         match self {
             Self::Device { device, .. }
-            | Self::Ails(Ailment::LowBattery { device })
-            | Self::Over(Ailment::LowBattery { device }) => Some(device),
+            | Self::Ails(Ailment::LowBattery { device, .. })
+            | Self::Over(Ailment::LowBattery { device, .. }) => Some(device),
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
             | Self::LostRestoring { .. }

@@ -12,30 +12,40 @@ use crate::wording::{Lang, device_kind};
 pub fn say(found: &Found, reader: &Reader) -> String {
     let lang = reader.lang;
     match found {
-        Found::NewEpoch { lane, moved, lost: 0 } => lang.pick(
-            format!("Boxens lagring ({}) började om. Inget gick förlorat; {moved} togs på nytt.", name(lane, lang)),
-            format!("The box's storage ({}) began anew. Nothing was lost; {moved} were taken again.", name(lane, lang)),
-        ),
-        Found::NewEpoch { lane, moved, lost } => lang.pick(
-            format!("Boxens lagring ({}) började om. {lost} gick förlorade; {moved} togs på nytt.", name(lane, lang)),
-            format!("The box's storage ({}) began anew. {lost} were lost; {moved} were taken again.", name(lane, lang)),
-        ),
-        Found::WentBack { lane, from } => lang.pick(
-            format!(
-                "Boxens lagring ({}) har gått tillbaka i tiden, från nummer {from}: återställd kopia, trasigt minneskort, eller två \
-                 boxar med samma identitet.",
-                name(lane, lang)
-            ),
-            format!(
-                "The box's storage ({}) went back in time, from number {from}: a restored copy, a broken card, or two boxes \
-                 with one identity.",
-                name(lane, lang)
-            ),
-        ),
-        Found::LostRestoring { lane, lost } => lang.pick(
-            format!("Databasen återställdes, och boxen har inte kvar {lost} som saknas ({}).", name(lane, lang)),
-            format!("The store was restored, and the box no longer keeps {lost} that are missing ({}).", name(lane, lang)),
-        ),
+        Found::NewEpoch { lane, moved, lost: 0 } => {
+            let of = self::lane(lane, lang);
+            lang.pick(
+                format!("Boxens lagring ({of}) började om. Inget gick förlorat; {moved} togs på nytt."),
+                format!("The box's storage ({of}) began anew. Nothing was lost; {moved} were taken again."),
+            )
+        }
+        Found::NewEpoch { lane, moved, lost } => {
+            let of = self::lane(lane, lang);
+            lang.pick(
+                format!("Boxens lagring ({of}) började om. {lost} gick förlorade; {moved} togs på nytt."),
+                format!("The box's storage ({of}) began anew. {lost} were lost; {moved} were taken again."),
+            )
+        }
+        Found::WentBack { lane, from } => {
+            let of = self::lane(lane, lang);
+            lang.pick(
+                format!(
+                    "Boxens lagring ({of}) har gått tillbaka i tiden, från nummer {from}: återställd kopia, trasigt \
+                     minneskort, eller två boxar med samma identitet."
+                ),
+                format!(
+                    "The box's storage ({of}) went back in time, from number {from}: a restored copy, a broken card, or \
+                     two boxes with one identity."
+                ),
+            )
+        }
+        Found::LostRestoring { lane, lost } => {
+            let of = self::lane(lane, lang);
+            lang.pick(
+                format!("Databasen återställdes, och boxen har inte kvar {lost} som saknas ({of})."),
+                format!("The store was restored, and the box no longer keeps {lost} that are missing ({of})."),
+            )
+        }
         Found::Damaged { damage, taken_again } => {
             let what = match damage {
                 Harm::Unreadable => lang.pick("var skadad", "was damaged"),
@@ -65,8 +75,7 @@ pub fn say(found: &Found, reader: &Reader) -> String {
             .to_owned(),
         Found::Refused { count, why } => refused(*count, *why, lang),
         Found::Device { device, kind, trouble } => {
-            let what = kind.as_deref().map_or_else(|| lang.pick("Apparaten", "The device").to_owned(), |kind| device_kind(Some(kind), lang));
-            format!("{what} {device} {}.", does(*trouble, lang))
+            format!("{} {}.", named(device, kind.as_deref(), lang), does(*trouble, lang))
         }
         Found::Ails(ailment) => ails(ailment, lang),
         Found::Over(ailment) => over(ailment, lang),
@@ -78,10 +87,10 @@ fn refused(count: u64, why: Refused, lang: Lang) -> String {
         Refused::Flash => lang.pick("boxens lagring tog inte emot dem", "the box's storage did not take them"),
         Refused::Full => lang.pick("boxens lagring är full", "the box's storage is full"),
         Refused::NotAuthentic => lang.pick(
-            "de kom inte bevisligen från knappen. Antingen har boxen fel nyckel till den, och då når inga tryck fram, eller så \
-             försöker någon annan låta som den",
-            "they were not proved to come from the button. Either the box has the wrong key for it, and then no press gets \
-             through, or somebody else tries to sound like it",
+            "de kom inte bevisligen från knappen. Antingen har boxen fel nyckel till den, och då når inga tryck fram, \
+             eller så försöker någon annan låta som den",
+            "they were not proved to come from the button. Either the box has the wrong key for it, and then no press \
+             gets through, or somebody else tries to sound like it",
         ),
         Refused::Replayed => lang.pick("de såg ut som gamla tryck", "they looked like old presses played again"),
         Refused::Stuck => lang.pick("knappen verkar ha fastnat", "the button seems to be stuck"),
@@ -152,10 +161,13 @@ fn ails(ailment: &Ailment, lang: Lang) -> String {
             format!("Boxen kan inte använda sina nya inställningar och fortsätter med de förra. Den säger: {why}"),
             format!("The box cannot use its new configuration and goes on with the one before. It says: {why}"),
         ),
-        Ailment::LowBattery { device } => lang.pick(
-            format!("Batteriet i {device} är snart slut. Byt eller ladda det."),
-            format!("The battery of {device} is running low. Change or charge it."),
-        ),
+        Ailment::LowBattery { device, kind } => {
+            let what = named(device, kind.as_deref(), lang);
+            lang.pick(
+                format!("{what} har snart slut på batteri. Byt eller ladda det."),
+                format!("{what} is low on battery. Change or charge it."),
+            )
+        }
     }
 }
 
@@ -174,10 +186,20 @@ fn over(ailment: &Ailment, lang: Lang) -> String {
         Ailment::RefusedConfig { .. } => {
             lang.pick("Boxen använder sina nya inställningar.", "The box uses its new configuration.").to_owned()
         }
-        Ailment::LowBattery { device } => {
-            lang.pick(format!("Batteriet i {device} är bra igen."), format!("The battery of {device} is well again."))
+        Ailment::LowBattery { device, kind } => {
+            let what = named(device, kind.as_deref(), lang);
+            lang.pick(format!("{what} har bra batteri igen."), format!("{what} has a good battery again."))
         }
     }
+}
+
+/// What a device is, and which: `Larmknapp F0:F1:F2:F3:F4:F5`.
+fn named(device: &str, kind: Option<&str>, lang: Lang) -> String {
+    let what = match kind {
+        Some(kind) => device_kind(Some(kind), lang),
+        None => lang.pick("Apparaten", "The device").to_owned(),
+    };
+    format!("{what} {device}")
 }
 
 /// What a case about a box is called.
@@ -197,6 +219,7 @@ pub fn title(case: &str, lang: Lang) -> String {
     .to_owned()
 }
 
-fn name(lane: &str, lang: Lang) -> &'static str {
+/// What travels in a lane.
+pub(super) fn lane(lane: &str, lang: Lang) -> &'static str {
     if lane == "alarm" { lang.pick("larm", "alarms") } else { lang.pick("mätningar", "readings") }
 }

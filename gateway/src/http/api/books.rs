@@ -1,22 +1,28 @@
-//! `GET /api/v1/books`: both sides of the books, per agent, lane and epoch. They say nothing about a person.
-
-use std::collections::HashMap;
+//! `GET /api/v1/books`: both sides of the books, per agent, lane and epoch, and what agents said of themselves. They say
+//! nothing about a person.
 
 use axum::Json;
 use axum::extract::State as Shared;
 use serde::Serialize;
 
+use super::time;
+use crate::alerts::health::told;
 use crate::clock;
 use crate::http::State;
+use crate::http::console::work_list::case;
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
-use crate::store::books::Page;
-use crate::store::homes_page::Agent;
-use crate::store::{books, homes_page, readings};
+use crate::store::books::{Entry, Page};
+use crate::store::{books, readings};
+use crate::wording::Lang;
+
+/// So much of what each agent said of itself is listed, the newest.
+const MOST_ENTRIES: u32 = 50;
 
 #[derive(Serialize)]
 pub(crate) struct Books {
     lines: Vec<Line>,
+    events: Vec<Told>,
     records: i64,
     alarms: i64,
 }
@@ -25,25 +31,39 @@ pub(crate) struct Books {
 struct Line {
     #[serde(flatten)]
     page: Page,
-    connected: bool,
     heard_s: Option<f64>,
 }
 
-pub(crate) async fn list(Shared(state): Shared<State>, _reader: Reader) -> Result<Json<Books>, Refusal> {
+#[derive(Serialize)]
+struct Told {
+    agent: String,
+    lane: String,
+    at: String,
+    kind: &'static str,
+    text: String,
+}
+
+pub(crate) async fn list(Shared(state): Shared<State>, _reader: Reader, lang: Lang) -> Result<Json<Books>, Refusal> {
     let store = state.store().reader();
-    let pages = books::read(store).await?;
+    let pages = books::read(store, None).await?;
     let (records, alarms) = readings::count(store).await?;
-    let homes = homes_page::homes(store).await?;
-    let agents: HashMap<&str, &Agent> =
-        homes.iter().flat_map(|home| &home.agents).map(|agent| (agent.id.as_str(), agent)).collect();
-    let line = |page: Page| {
-        let agent = agents.get(page.agent.as_str());
-        let heard_ms = agent.and_then(|agent| agent.last_heard_ms);
-        Line {
-            connected: agent.is_some_and(|agent| agent.connected),
-            heard_s: heard_ms.map(|heard| (clock::now_ms() - heard) as f64 / 1_000.0),
-            page,
-        }
+    let mut agents: Vec<&str> = pages.iter().map(|page| page.agent.as_str()).collect();
+    agents.dedup();
+    let entries = books::entries(store, &agents, MOST_ENTRIES).await?;
+    let speaker = case::speaker(&state.moment(lang));
+    let told = |entry: Entry| Told {
+        at: time(entry.stored_ms),
+        kind: told::kind(&entry.content),
+        text: told::say(&entry.lane, &entry.content, &speaker),
+        agent: entry.agent,
+        lane: entry.lane,
     };
-    Ok(Json(Books { lines: pages.into_iter().map(line).collect(), records, alarms }))
+    let line =
+        |page: Page| Line { heard_s: page.heard_ms.map(|heard| (clock::now_ms() - heard) as f64 / 1_000.0), page };
+    Ok(Json(Books {
+        events: entries.into_iter().map(told).collect(),
+        lines: pages.into_iter().map(line).collect(),
+        records,
+        alarms,
+    }))
 }

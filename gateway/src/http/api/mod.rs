@@ -2,6 +2,7 @@
 
 mod alerts;
 mod books;
+mod homes;
 mod readings;
 
 use axum::Router;
@@ -13,6 +14,7 @@ use crate::http::State;
 pub(crate) fn routes() -> Router<State> {
     Router::new()
         .route("/books", get(books::list))
+        .route("/homes", get(homes::list))
         .route("/readings", get(readings::list))
         .route("/alerts", get(alerts::list))
 }

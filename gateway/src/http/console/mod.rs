@@ -1,6 +1,7 @@
 //! The care team's console: one folder for each page.
 
 pub(crate) mod alert;
+pub(crate) mod home;
 pub(crate) mod homes;
 pub(crate) mod icons;
 pub(crate) mod layout;
@@ -33,4 +34,10 @@ pub(crate) fn routes() -> Router<State> {
         .route("/alerts/{alert}/close", post(alert::close))
         .route("/homes", get(homes::page))
         .route("/homes/stream", get(homes::stream))
+        .route("/homes/{home}", get(home::page))
+        .route("/homes/{home}/stream", get(home::stream))
+        .route("/homes/{home}/devices/{device}", get(home::device::page))
+        .route("/homes/{home}/devices/{device}/add", post(home::device::add))
+        .route("/homes/{home}/devices/{device}/remove", post(home::device::remove))
+        .route("/homes/{home}/devices/{device}/battery-changed", post(home::device::battery_changed))
 }

@@ -353,6 +353,7 @@ impl Daemon {
             match output {
                 Output::Advertise(advertisement) => self.advertised(address, advertisement, now),
                 Output::Indicate { characteristic, value } => self.indicated(address, characteristic, value, now),
+                Output::Notify { characteristic, value } => self.notified(address, characteristic, value, now),
                 Output::HangUp => self.drop_link(address, now),
                 Output::ChangeAddress => self.moved(address),
             }

@@ -106,8 +106,8 @@ impl Daemon {
                 self.reply(ticket, Ok(value));
             }
             What::Write(ticket, value) => {
-                let is_written =
-                    characteristic.allows("write") && lock(&peripheral).write(characteristic.uuid, &value, now);
+                let may_write = characteristic.allows("write") || characteristic.allows("write-without-response");
+                let is_written = may_write && lock(&peripheral).write(characteristic.uuid, &value, now);
                 self.grant_if(is_written, ticket, || Refusal::NotPermitted("Write not permitted".into()));
             }
             What::Subscribe(ticket, by) => {
@@ -163,6 +163,23 @@ impl Daemon {
         if hangs_up {
             self.drop_link(address, now);
         }
+    }
+
+    /// Takes a notification. It is gone if nobody listens.
+    pub(super) fn notified(&mut self, address: Address, characteristic: Uuid, mut value: Vec<u8>, now: Moment) {
+        let scanning = self.discovery.clients();
+        let station = self.station(address);
+        let Link::Up(_) = station.link else { return };
+        if station.temper.take(Mischief::MalformedNext) {
+            value.truncate(3);
+        }
+        let handle = station.known.as_ref().and_then(|known| known.layout.handle_of(characteristic));
+        let attribute = handle.map(|handle| Attribute { device: address, handle });
+        let listening = attribute.map_or(0, |attribute| self.sessions.listeners(attribute));
+        if let Some(attribute) = attribute.filter(|_| listening > 0) {
+            self.value_seen(attribute, value);
+        }
+        self.tell(address, air::Input::Notified(Reception { scanning, listening }), now);
     }
 
     fn value_seen(&mut self, attribute: Attribute, value: Vec<u8>) {

@@ -249,6 +249,7 @@ impl Peripheral for Button {
             | Input::Encrypted { .. }
             | Input::Subscribed { .. }
             | Input::Confirmed { .. }
+            | Input::Notified(_)
             | Input::Disconnected => {}
         }
         Vec::new()

@@ -5,10 +5,11 @@
 
 use std::time::Instant;
 
-use jiff::{SignedDuration, civil::DateTime};
+use jiff::civil::DateTime;
 
 use super::{
     about::About,
+    clock::Clock,
     payload,
     recorder::{Bonding, Habits, Recorder},
 };
@@ -46,19 +47,6 @@ pub struct BloodPressure {
     pub status: u16,
 }
 
-/// The clock inside a cuff.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// Shows the time on the kitchen wall.
-    Right,
-    /// Shows this much more than the kitchen wall.
-    WrongBy(SignedDuration),
-    /// Shows this moment for ever.
-    Stuck(DateTime),
-    /// There is none: readings carry no time.
-    Absent,
-}
-
 /// How a measurement is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -77,12 +65,7 @@ impl Cuff {
     pub fn new(address: &str) -> Self {
         Self {
             address: address.parse().expect("a Bluetooth address"),
-            about: About {
-                manufacturer: "Hempuls Simulators".into(),
-                model: "BPM 59".into(),
-                serial: format!("BP{}", address.replace(':', "")),
-                battery_percent: 88,
-            },
+            about: About::of("BPM 59", "BP", address, 88),
             clock: Clock::Right,
             dialect: Dialect::Standard,
             recorder: Recorder::new(Uuid::BLOOD_PRESSURE_MEASUREMENT, Uuid::BLOOD_PRESSURE, "BPM 59"),
@@ -163,26 +146,6 @@ impl Device<Cuff> {
     }
 }
 
-impl Clock {
-    /// What it shows when the kitchen wall shows `wall`.
-    fn shows(self, wall: DateTime) -> Option<DateTime> {
-        match self {
-            Self::Right => Some(wall),
-            Self::WrongBy(by) => wall.checked_add(by).ok(),
-            Self::Stuck(at) => Some(at),
-            Self::Absent => None,
-        }
-    }
-
-    /// What it is after it was set to `shown` when the kitchen wall shows `wall`.
-    fn set(self, shown: DateTime, wall: DateTime) -> Self {
-        match self {
-            Self::Right | Self::WrongBy(_) => Self::WrongBy(shown.duration_since(wall)),
-            Self::Stuck(_) | Self::Absent => self,
-        }
-    }
-}
-
 impl Dialect {
     /// The bytes of characteristic 0x2A35.
     fn encode(self, values: BloodPressure, time: Option<DateTime>) -> Vec<u8> {
@@ -240,18 +203,7 @@ impl Peripheral for Cuff {
                 Characteristic::readable(Uuid::BLOOD_PRESSURE_FEATURE),
             ],
         };
-        let time = Service {
-            uuid: Uuid::CURRENT_TIME_SERVICE,
-            characteristics: vec![Characteristic {
-                uuid: Uuid::CURRENT_TIME,
-                flags: &["read", "write", "write-without-response"],
-                encrypted,
-            }],
-        };
-        let has_clock = self.clock != Clock::Absent;
-        let [information, battery] = self.about.services();
-        let others = [information, battery].into_iter();
-        std::iter::once(blood_pressure).chain(others).chain(has_clock.then_some(time)).collect()
+        [blood_pressure].into_iter().chain(self.about.services()).chain(self.clock.service(encrypted)).collect()
     }
 
     fn asks_for_security(&self) -> bool {
@@ -270,23 +222,13 @@ impl Peripheral for Cuff {
         match characteristic {
             // Body movement, cuff fit and irregular pulse are measured.
             Uuid::BLOOD_PRESSURE_FEATURE => Some(vec![0b0000_0111, 0]),
-            Uuid::CURRENT_TIME => {
-                let shown = self.clock.shows(now.wall())?;
-                let weekday = shown.weekday().to_monday_one_offset().unsigned_abs();
-                let mut bytes = payload::date_time(shown).to_vec();
-                bytes.extend([weekday, 0, 0]);
-                Some(bytes)
-            }
+            Uuid::CURRENT_TIME => self.clock.read(now),
             other => self.about.read(other),
         }
     }
 
     fn write(&mut self, characteristic: Uuid, value: &[u8], now: Moment) -> bool {
-        let shown =
-            payload::parse_date_time(value).filter(|_| characteristic == Uuid::CURRENT_TIME && value.len() == 10);
-        let Some(shown) = shown else { return false };
-        self.clock = self.clock.set(shown, now.wall());
-        true
+        characteristic == Uuid::CURRENT_TIME && self.clock.write(value, now)
     }
 
     fn forget_bond(&mut self) {
@@ -331,13 +273,5 @@ mod tests {
             "567800500000\
              00ea070b160a1e000048010000"
         );
-    }
-
-    #[test]
-    fn setting_the_time_corrects_a_wrong_clock_and_no_other() {
-        let wall: DateTime = date(2026, 11, 22).at(10, 30, 0, 0);
-        let late = Clock::WrongBy(SignedDuration::from_hours(-3));
-        assert_eq!(late.set(wall, wall).shows(wall), Some(wall));
-        assert_eq!(Clock::Stuck(wall).set(wall, wall), Clock::Stuck(wall));
     }
 }

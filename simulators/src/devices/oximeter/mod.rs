@@ -44,12 +44,7 @@ impl Oximeter {
     pub fn new(address: &str) -> Self {
         Self {
             address: address.parse().expect("a Bluetooth address"),
-            about: About {
-                manufacturer: "Hempuls Simulators".into(),
-                model: "SPO 1".into(),
-                serial: format!("OX{}", address.replace(':', "")),
-                battery_percent: 74,
-            },
+            about: About::of("SPO 1", "OX", address, 74),
             recorder: Recorder::new(Uuid::PULSE_OXIMETER_SPOT_CHECK, Uuid::PULSE_OXIMETER, "SPO 1"),
         }
     }
@@ -66,6 +61,14 @@ impl Oximeter {
     #[must_use]
     pub fn bonding(mut self) -> Self {
         self.recorder.habits.bonding = Bonding::ToSubscribe;
+        self
+    }
+
+    /// Keeps what it measured and says nothing until it is asked at its Record Access Control Point.
+    #[must_use]
+    pub fn waiting_to_be_asked(mut self) -> Self {
+        self.recorder.habits.waits_to_be_asked = true;
+        self.recorder.habits.keeps_memory = true;
         self
     }
 
@@ -114,17 +117,19 @@ impl Peripheral for Oximeter {
     }
 
     fn services(&self) -> Vec<Service> {
-        let spot_check = Service {
+        let encrypted = self.recorder.habits.bonding != Bonding::NotNeeded;
+        let mut spot_check = Service {
             uuid: Uuid::PULSE_OXIMETER,
             characteristics: vec![
-                Characteristic {
-                    uuid: Uuid::PULSE_OXIMETER_SPOT_CHECK,
-                    flags: &["indicate"],
-                    encrypted: self.recorder.habits.bonding != Bonding::NotNeeded,
-                },
+                Characteristic { uuid: Uuid::PULSE_OXIMETER_SPOT_CHECK, flags: &["indicate"], encrypted },
                 Characteristic::readable(Uuid::PULSE_OXIMETER_FEATURES),
             ],
         };
+        if self.recorder.habits.waits_to_be_asked {
+            let flags = &["write", "indicate"];
+            let uuid = Uuid::RECORD_ACCESS_CONTROL_POINT;
+            spot_check.characteristics.push(Characteristic { uuid, flags, encrypted });
+        }
         let mut services = vec![spot_check];
         services.extend(self.about.services());
         services
@@ -150,8 +155,8 @@ impl Peripheral for Oximeter {
         }
     }
 
-    fn write(&mut self, _characteristic: Uuid, _value: &[u8], _now: Moment) -> bool {
-        false
+    fn write(&mut self, characteristic: Uuid, value: &[u8], now: Moment) -> bool {
+        characteristic == Uuid::RECORD_ACCESS_CONTROL_POINT && self.recorder.asked(value, now)
     }
 
     fn forget_bond(&mut self) {

@@ -129,7 +129,11 @@ impl Peripheral for Stranger {
             Input::Tick => return self.tick(now),
             Input::Aired(reception) => self.heard += u32::from(reception.scanning > 0),
             Input::Connected => self.ledger.note(Deed::Connected, now),
-            Input::Disconnected | Input::Encrypted { .. } | Input::Subscribed { .. } | Input::Confirmed { .. } => {}
+            Input::Disconnected
+            | Input::Encrypted { .. }
+            | Input::Subscribed { .. }
+            | Input::Confirmed { .. }
+            | Input::Notified(_) => {}
         }
         Vec::new()
     }

@@ -265,6 +265,7 @@ fn who(seen: &Seen, lang: Lang) -> String {
 fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
     match seen.action {
         Some(Action::SawOnWorkList) => lang.pick("såg namnet på arbetslistan", "saw the name on the work list"),
+        Some(Action::SawInHome) => lang.pick("såg namnet på hemmets sida", "saw the name on the home's page"),
         Some(Action::OpenedPerson) => lang.pick("öppnade den här sidan", "opened this page"),
         Some(Action::OpenedAlert) => lang.pick("öppnade ett larm", "opened an alert"),
         Some(Action::ClaimedAlert) => lang.pick("tog hand om ett larm", "took an alert upon them"),

@@ -1,10 +1,13 @@
 //! A device that measures now and tells later: it keeps readings, advertises for a while after a measurement, and
-//! indicates what it keeps, oldest first, one at a time, the next only after the confirmation.
+//! indicates what it keeps, oldest first, one at a time, the next only after the confirmation. Some wait to be asked.
 //!
-//! Cuffs and spot-check oximeters are recorders with a payload of their own.
+//! Cuffs, spot-check oximeters, thermometers and scales are recorders with a payload of their own.
+
+mod record_access;
 
 use std::time::{Duration, Instant};
 
+use self::record_access::{Answer, Wanted};
 use crate::{
     air::{Advertisement, Input, Output, Reception, Uuid},
     clock::Moment,
@@ -30,6 +33,11 @@ pub struct Habits {
     pub waits_for_subscription: Duration,
     /// Sends everything it keeps each time, as Beurer's do; else a reading is forgotten once confirmed.
     pub keeps_memory: bool,
+    /// Keeps what it measured until somebody comes for it; else the reading is forgotten with the next, or when its
+    /// advertising ends, as thermometers do.
+    pub keeps_unsent: bool,
+    /// Sends what it keeps only when asked at its Record Access Control Point.
+    pub waits_to_be_asked: bool,
     /// What it asks of a link.
     pub bonding: Bonding,
     /// Remembers that a bonded central subscribed, and indicates without being asked again.
@@ -48,6 +56,8 @@ impl Default for Habits {
             lingers: Duration::from_millis(500),
             waits_for_subscription: Duration::from_secs(20),
             keeps_memory: false,
+            keeps_unsent: true,
+            waits_to_be_asked: false,
             bonding: Bonding::NotNeeded,
             keeps_subscription: false,
         }
@@ -69,6 +79,8 @@ pub enum Bonding {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     characteristic: Uuid,
+    /// Notifies, and takes what was sent for delivered; else it indicates.
+    notifies: bool,
     advertisement: Advertisement,
     pub(crate) habits: Habits,
     memory: Vec<Stored>,
@@ -97,6 +109,10 @@ struct OnAir {
 struct Link {
     bonded: bool,
     subscribed: bool,
+    /// Whether the answers of the control point are subscribed to.
+    control_subscribed: bool,
+    /// What it was asked for and has not sent yet.
+    wanted: Option<Wanted>,
     /// The last reading that went over this link; the next is the oldest after it.
     sent: ReadingId,
     doing: Doing,
@@ -107,6 +123,8 @@ enum Doing {
     WaitingForSubscription { until: Instant },
     Indicating { at: Instant },
     WaitingForConfirmation(ReadingId),
+    Answering { at: Instant, answer: Answer },
+    WaitingForAnswerToBeConfirmed,
     Lingering { until: Instant },
 }
 
@@ -114,12 +132,8 @@ impl Recorder {
     pub(crate) fn new(characteristic: Uuid, service: Uuid, name: &str) -> Self {
         Self {
             characteristic,
-            advertisement: Advertisement {
-                name: Some(name.to_owned()),
-                services: vec![service],
-                connectable: true,
-                ..Advertisement::default()
-            },
+            notifies: false,
+            advertisement: Advertisement::of(service, name),
             habits: Habits::default(),
             memory: Vec::new(),
             last_reading: 0,
@@ -128,6 +142,11 @@ impl Recorder {
             link: None,
             ledger: Ledger::default(),
         }
+    }
+
+    /// As [`new`](Self::new), for a device that notifies.
+    pub(crate) fn notifying(characteristic: Uuid, service: Uuid, name: &str) -> Self {
+        Self { notifies: true, ..Self::new(characteristic, service, name) }
     }
 
     pub(crate) fn name(&mut self, name: &str) {
@@ -143,6 +162,9 @@ impl Recorder {
         self.last_reading += 1;
         let reading = ReadingId(self.last_reading);
         self.ledger.note(Deed::Measured(reading), now);
+        if !self.habits.keeps_unsent {
+            self.give_up(now);
+        }
         self.memory.push(Stored { reading, payload, delivered: false });
         self.go_on_air(now.instant);
         reading
@@ -151,6 +173,45 @@ impl Recorder {
     /// Advertises for the usual time, with or without anything to tell.
     pub(crate) fn go_on_air(&mut self, from: Instant) {
         self.on_air = Some(OnAir { next: from, until: from + self.habits.advertises_for });
+    }
+
+    /// Gives up what nobody came for.
+    fn give_up(&mut self, now: Moment) {
+        for reading in self.memory.drain(..).filter(|kept| !kept.delivered).map(|kept| kept.reading) {
+            self.ledger.note(Deed::Forgot(reading), now);
+        }
+    }
+
+    /// A request at the control point; `false` when it refuses it.
+    pub(crate) fn asked(&mut self, request: &[u8], now: Moment) -> bool {
+        let count = self.memory.len();
+        let at = now.instant + self.habits.indicates_after;
+        let Some(link) = self.link.as_mut().filter(|link| link.control_subscribed && self.habits.waits_to_be_asked)
+        else {
+            return false;
+        };
+        let is_busy = match link.doing {
+            Doing::WaitingForSubscription { .. } | Doing::Lingering { .. } => false,
+            Doing::Indicating { .. }
+            | Doing::WaitingForConfirmation(_)
+            | Doing::Answering { .. }
+            | Doing::WaitingForAnswerToBeConfirmed => true,
+        };
+        if is_busy {
+            return false;
+        }
+        match record_access::parse(request, count) {
+            Ok(wanted) => {
+                link.sent = match wanted {
+                    Wanted::All | Wanted::First => ReadingId(0),
+                    Wanted::Last => ReadingId(self.last_reading.saturating_sub(1)),
+                };
+                link.wanted = Some(wanted);
+                link.doing = Doing::Indicating { at };
+            }
+            Err(answer) => link.doing = Doing::Answering { at, answer },
+        }
+        true
     }
 
     /// Loses what it kept for a bonded central.
@@ -165,7 +226,13 @@ impl Recorder {
             Input::Subscribed { characteristic, on } if characteristic == self.characteristic => {
                 self.subscribed(on, now);
             }
+            Input::Subscribed { characteristic: Uuid::RECORD_ACCESS_CONTROL_POINT, on } => {
+                if let Some(link) = &mut self.link {
+                    link.control_subscribed = on;
+                }
+            }
             Input::Confirmed { payload, reception } => self.confirmed(payload, reception, now),
+            Input::Notified(reception) => self.notified(reception, now),
             Input::Disconnected => self.disconnected(now),
             Input::Tick => return self.tick(now),
             Input::Subscribed { .. } | Input::Aired(_) => {}
@@ -178,8 +245,8 @@ impl Recorder {
             None => self.on_air.as_ref().map(|on_air| on_air.next),
             Some(link) => match link.doing {
                 Doing::WaitingForSubscription { until } | Doing::Lingering { until } => Some(until),
-                Doing::Indicating { at } => Some(at),
-                Doing::WaitingForConfirmation(_) => None,
+                Doing::Indicating { at } | Doing::Answering { at, .. } => Some(at),
+                Doing::WaitingForConfirmation(_) | Doing::WaitingForAnswerToBeConfirmed => None,
             },
         }
     }
@@ -190,6 +257,8 @@ impl Recorder {
         self.link = Some(Link {
             bonded: false,
             subscribed: false,
+            control_subscribed: false,
+            wanted: None,
             sent: ReadingId(0),
             doing: Doing::WaitingForSubscription { until: now.instant + self.habits.waits_for_subscription },
         });
@@ -207,16 +276,32 @@ impl Recorder {
         let Some(link) = &mut self.link else { return };
         link.subscribed = on;
         self.kept_subscription = on && link.bonded;
-        if let (true, Doing::WaitingForSubscription { .. }) = (on, &link.doing) {
+        let begins = on && !self.habits.waits_to_be_asked;
+        if let (true, Doing::WaitingForSubscription { .. }) = (begins, &link.doing) {
             link.doing = Doing::Indicating { at: now.instant + self.habits.indicates_after };
         }
     }
 
     fn confirmed(&mut self, payload: Vec<u8>, reception: Reception, now: Moment) {
-        let Some(link) = &mut self.link else { return };
-        let Doing::WaitingForConfirmation(reading) = link.doing else {
-            return;
-        };
+        let lingers_until = now.instant + self.habits.lingers;
+        if let Some(Link { doing: doing @ Doing::WaitingForAnswerToBeConfirmed, .. }) = &mut self.link {
+            *doing = Doing::Lingering { until: lingers_until };
+        }
+        if let Some(reading) = self.delivered(now) {
+            self.ledger.note(Deed::Confirmed { reading, payload, reception }, now);
+        }
+    }
+
+    fn notified(&mut self, reception: Reception, now: Moment) {
+        if let Some(reading) = self.delivered(now) {
+            self.ledger.note(Deed::Notified { reading, reception }, now);
+        }
+    }
+
+    /// The reading on its way has arrived, as far as the device can tell.
+    fn delivered(&mut self, now: Moment) -> Option<ReadingId> {
+        let link = self.link.as_mut()?;
+        let Doing::WaitingForConfirmation(reading) = link.doing else { return None };
         link.doing = Doing::Indicating { at: now.instant + self.habits.indicates_every };
         if self.habits.keeps_memory {
             let stored = self.memory.iter_mut().find(|kept| kept.reading == reading);
@@ -224,7 +309,7 @@ impl Recorder {
         } else {
             self.memory.retain(|kept| kept.reading != reading);
         }
-        self.ledger.note(Deed::Confirmed { reading, payload, reception }, now);
+        Some(reading)
     }
 
     fn disconnected(&mut self, now: Moment) {
@@ -247,10 +332,17 @@ impl Recorder {
         }
         match self.link.as_ref().map(|link| &link.doing) {
             Some(Doing::Indicating { .. }) => self.indicate(now),
+            Some(Doing::Answering { answer, .. }) => {
+                let value = answer.to_bytes();
+                if let Some(link) = &mut self.link {
+                    link.doing = Doing::WaitingForAnswerToBeConfirmed;
+                }
+                vec![Output::Indicate { characteristic: Uuid::RECORD_ACCESS_CONTROL_POINT, value }]
+            }
             Some(Doing::WaitingForSubscription { .. } | Doing::Lingering { .. }) => {
                 vec![Output::HangUp]
             }
-            Some(Doing::WaitingForConfirmation(_)) | None => Vec::new(),
+            Some(Doing::WaitingForConfirmation(_) | Doing::WaitingForAnswerToBeConfirmed) | None => Vec::new(),
         }
     }
 
@@ -260,6 +352,9 @@ impl Recorder {
         };
         if now.instant > on_air.until {
             self.on_air = None;
+            if !self.habits.keeps_unsent {
+                self.give_up(now);
+            }
             return Vec::new();
         }
         if now.instant < on_air.next {
@@ -276,13 +371,25 @@ impl Recorder {
         let next =
             self.memory.iter().find(|kept| kept.reading > link.sent && (self.habits.keeps_memory || !kept.delivered));
         let Some(next) = next.filter(|_| link.subscribed) else {
-            link.doing = Doing::Lingering { until: now.instant + self.habits.lingers };
+            link.doing = match link.wanted.take() {
+                Some(_) => Doing::Answering { at: now.instant, answer: Answer::REPORTED },
+                None => Doing::Lingering { until: now.instant + self.habits.lingers },
+            };
             return Vec::new();
         };
-        link.sent = next.reading;
+        if link.wanted == Some(Wanted::First) {
+            // There is none after it.
+            link.sent = ReadingId(u32::MAX);
+        } else {
+            link.sent = next.reading;
+        }
         link.doing = Doing::WaitingForConfirmation(next.reading);
         self.ledger.note(Deed::Indicated { reading: next.reading, payload: next.payload.clone() }, now);
-        vec![Output::Indicate { characteristic: self.characteristic, value: next.payload.clone() }]
+        let (characteristic, value) = (self.characteristic, next.payload.clone());
+        match self.notifies {
+            true => vec![Output::Notify { characteristic, value }],
+            false => vec![Output::Indicate { characteristic, value }],
+        }
     }
 }
 
@@ -377,6 +484,51 @@ mod tests {
         assert_eq!(desk.tick(), [Output::HangUp]);
     }
 
+    #[test]
+    fn what_nobody_came_for_is_forgotten_by_a_device_that_keeps_nothing() {
+        let mut desk = Desk::with(Habits { keeps_unsent: false, ..Habits::default() });
+        desk.measures(b"one");
+        desk.measures(b"two");
+        desk.connects();
+        desk.subscribes();
+        assert_eq!(desk.indications(), [b"two".to_vec()]);
+        desk.disconnects();
+        desk.later(Duration::from_secs(60));
+        desk.tick();
+        desk.connects();
+        desk.subscribes();
+        assert!(desk.indications().is_empty());
+        let forgot = |entry: &&crate::ledger::Entry| matches!(entry.deed, Deed::Forgot(_));
+        assert_eq!(desk.recorder.ledger().entries().iter().filter(forgot).count(), 2);
+    }
+
+    #[test]
+    fn a_device_that_waits_to_be_asked_sends_what_it_is_asked_for_and_then_says_so() {
+        let mut desk = Desk::with(Habits { waits_to_be_asked: true, ..Habits::default() });
+        desk.measures(b"one");
+        desk.measures(b"two");
+        desk.connects();
+        assert!(!desk.asks(&[1, 1]), "its answers are not subscribed to");
+        desk.subscribes();
+        desk.subscribes_to(Uuid::RECORD_ACCESS_CONTROL_POINT);
+        assert!(desk.indications().is_empty());
+
+        assert!(desk.asks(&[4, 1]));
+        assert_eq!(desk.indications(), [vec![5, 0, 2, 0]]);
+        desk.confirms(&[5, 0, 2, 0]);
+        assert!(desk.asks(&[1, 1]));
+        assert!(!desk.asks(&[1, 1]), "it is busy");
+        for reading in [b"one".to_vec(), b"two".to_vec()] {
+            assert_eq!(desk.indications().concat(), reading);
+            desk.confirms(&reading);
+        }
+        assert!(desk.indications().is_empty());
+        assert_eq!(desk.indications(), [vec![6, 0, 1, 1]]);
+        desk.confirms(&[6, 0, 1, 1]);
+        assert!(desk.asks(&[1, 1]));
+        assert_eq!(desk.indications(), [vec![6, 0, 1, 6]], "there are no more");
+    }
+
     struct Desk {
         recorder: Recorder,
         now: Moment,
@@ -406,7 +558,14 @@ mod tests {
         }
 
         fn subscribes(&mut self) {
-            let characteristic = Uuid::BLOOD_PRESSURE_MEASUREMENT;
+            self.subscribes_to(Uuid::BLOOD_PRESSURE_MEASUREMENT);
+        }
+
+        fn asks(&mut self, request: &[u8]) -> bool {
+            self.recorder.asked(request, self.now)
+        }
+
+        fn subscribes_to(&mut self, characteristic: Uuid) {
             self.recorder.handle(Input::Subscribed { characteristic, on: true }, self.now);
         }
 
@@ -432,6 +591,7 @@ mod tests {
             self.later(Duration::from_millis(100));
             let value = |output| match output {
                 Output::Indicate { value, .. } => Some(value),
+                Output::Notify { value, .. } => Some(value),
                 Output::Advertise(_) | Output::HangUp | Output::ChangeAddress => None,
             };
             self.tick().into_iter().filter_map(value).collect()

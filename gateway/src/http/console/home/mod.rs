@@ -1,0 +1,160 @@
+//! One home: its boxes and what they say of themselves, its devices, what else is heard there, and the books (P2).
+
+pub(crate) mod books;
+pub(crate) mod device;
+mod devices;
+pub(crate) mod facts;
+pub(crate) mod nearby;
+
+use axum::extract::{Path, Query, State as Shared};
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::changes::Change;
+use crate::http::console::icons::Icon;
+use crate::http::console::layout::{Page, Place, heading};
+use crate::http::console::moments::Moment;
+use crate::http::console::work_list::case;
+use crate::http::entry::Reader;
+use crate::http::refusal::Refusal;
+use crate::http::{State, live};
+use crate::store::books::{self as store_books, Entry, Page as BookPage};
+use crate::store::homes_page::{self, Agent, Home};
+use crate::wording::Lang;
+
+/// So much of what a box said of itself is shown, the newest.
+const MOST_ENTRIES: u32 = 20;
+
+/// What just happened, told once above the page.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Said {
+    /// A device was added.
+    Added,
+    /// A device was taken out.
+    Removed,
+    /// A button counts anew.
+    Battery,
+}
+
+/// What to tell above the page.
+#[derive(Deserialize)]
+pub(crate) struct Note {
+    said: Option<Said>,
+}
+
+/// `GET /homes/{home}`
+pub(crate) async fn page(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    lang: Lang,
+    Path(home): Path<String>,
+    Query(note): Query<Note>,
+) -> Result<Response, Refusal> {
+    let moment = state.moment(lang);
+    let home = find(&state, &home).await?;
+    let region = region(&state, &moment, &home).await?;
+    let region = html! {
+        @if let Some(said) = note.said { (said_words(said, lang)) }
+        (region)
+    };
+    let page = Page {
+        title: &home.name,
+        moment: &moment,
+        place: Place::Elsewhere,
+        path: &format!("/homes/{}", home.id),
+        reader: Some(&reader.looker.who),
+        stream: Some(&format!("/homes/{}/stream", home.id)),
+        heading: heading(&home.name, &moment),
+        region,
+    };
+    Ok(page.answer(StatusCode::OK))
+}
+
+/// `GET /homes/{home}/stream`
+pub(crate) async fn stream(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    lang: Lang,
+    Path(home): Path<String>,
+) -> Result<Response, Refusal> {
+    let id = find(&state, &home).await?.id;
+    let concerns = move |change: &Change| match change {
+        Change::Home(changed) => *changed == id,
+        Change::WorkList => true,
+        Change::Person(_) => false,
+    };
+    Ok(live::follow(state, reader, lang, concerns, move |state, _, moment| {
+        let home = home.clone();
+        async move { region(&state, &moment, &find(&state, &home).await?).await }
+    }))
+}
+
+async fn find(state: &State, home: &str) -> Result<Home, Refusal> {
+    homes_page::read(state.store().reader(), &[home]).await?.pop().ok_or(Refusal::NotFound)
+}
+
+async fn region(state: &State, moment: &Moment, home: &Home) -> Result<Markup, Refusal> {
+    let store = state.store().reader();
+    let agents: Vec<&str> = home.agents.iter().map(|agent| agent.id.as_str()).collect();
+    let books = store_books::read(store, Some(&agents)).await?;
+    let entries = store_books::entries(store, &agents, MOST_ENTRIES).await?;
+    let heard = nearby::heard(store, home).await?;
+    let mut boxes = Vec::new();
+    for agent in &home.agents {
+        let wanted = wanted(state, agent).await?;
+        boxes.push(agent_part(agent, wanted, &books, &entries, moment));
+    }
+    let lang = moment.lang;
+    let troubles: Vec<String> = home.agents.iter().flat_map(|agent| facts::troubles(home, agent, moment)).collect();
+    Ok(html! {
+        (case::elsewhere(store, "", lang).await?)
+        @if home.agents.is_empty() { p.card { (lang.pick("Ingen box ännu.", "No box yet.")) } }
+        @if !troubles.is_empty() {
+            section.card aria-labelledby="troubles" {
+                h2 #troubles { (lang.pick("Det här är fel", "This is wrong")) }
+                ul.troubles { @for trouble in &troubles { li.bad { (Icon::Warning) " " (trouble) } } }
+            }
+        }
+        (devices::table(home, moment))
+        (nearby::list(home, &heard, moment))
+        @for part in boxes { (part) }
+        p.actions { a.plain href="/homes" { (lang.pick("Alla hem", "All homes")) } }
+    })
+}
+
+/// The revision of the configuration that a box should use.
+pub(crate) async fn wanted(state: &State, agent: &Agent) -> Result<Option<u64>, Refusal> {
+    let Ok(id) = agent.id.parse() else { return Ok(None) };
+    let zone = &state.0.time_zone;
+    Ok(crate::store::devices::told(state.store().reader(), &id, zone).await?.map(|home| home.revision))
+}
+
+fn agent_part(agent: &Agent, wanted: Option<u64>, books: &[BookPage], entries: &[Entry], moment: &Moment) -> Markup {
+    let lang = moment.lang;
+    let id = format!("box-{}", agent.id);
+    let books: Vec<&BookPage> = books.iter().filter(|page| page.agent == agent.id).collect();
+    let entries: Vec<&Entry> = entries.iter().filter(|entry| entry.agent == agent.id).collect();
+    html! {
+        section.card.home aria-labelledby=(id) {
+            h2 id=(id) { (lang.pick("Boxen", "The box")) }
+            (facts::all(agent, wanted, moment))
+            @if !books.is_empty() { (books::table(&agent.id, &books, lang)) }
+            (books::entries(&entries, moment))
+        }
+    }
+}
+
+fn said_words(said: Said, lang: Lang) -> Markup {
+    let words = match said {
+        Said::Added => lang.pick(
+            "Apparaten är tillagd. Boxen får veta det nu; inom en minut syns det här om den har tagit emot den.",
+            "The device is added. The box is told now; within a minute it shows here whether it has taken it on.",
+        ),
+        Said::Removed => lang.pick("Apparaten är borttagen.", "The device is removed."),
+        Said::Battery => lang.pick("Knappen räknar om från början.", "The button counts anew."),
+    };
+    html! { p.notice.done role="status" { (Icon::Tick) span { (words) } } }
+}
