@@ -235,3 +235,40 @@ pub fn title(rule: &str, confirmed: bool, newest: Option<&Line>, lang: Lang) -> 
 
 /// The case of a record that a rule failed at.
 pub const NOT_JUDGED: &str = "not_judged";
+
+#[cfg(test)]
+mod tests {
+    use hempuls_protocol::event::Trouble;
+
+    use super::*;
+    use crate::alerts::health::Found;
+    use crate::alerts::health::ailments::Ailment;
+
+    #[test]
+    fn what_is_stored_of_a_line_is_read_again_and_has_words() {
+        let device = || "F0:F1:F2:F3:F4:F5".to_owned();
+        let device_kind = Some("alarm_button".to_owned());
+        let low = || Ailment::LowBattery { device: device(), device_kind: device_kind.clone() };
+        let press = alarm_pressed::Press { local: Some("kitchen".into()), ..alarm_pressed::Press::at(1, 2) };
+        let found = [
+            Found::Device { device: device(), device_kind: device_kind.clone(), trouble: Trouble::Silent.into() },
+            Found::Ails(low()),
+            Found::Over(low()),
+            Found::Ails(Ailment::RefusedConfig { why: "no such zone".into() }),
+            Found::Ails(Ailment::DeadRadio),
+            Found::Damaged { damage: hempuls_protocol::event::Damage::KeyLost.into(), taken_again: 3 },
+        ];
+        let acts = [
+            Line::OnTheWay { by: "Anna".into() },
+            Line::BatteryChanged { by: "Anna".into(), device: device() },
+            alarm_pressed::finding(press).line,
+        ];
+        for line in found.into_iter().map(Line::Health).chain(acts) {
+            let stored = serde_json::to_string(&line).unwrap();
+            assert_eq!(serde_json::from_str::<Line>(&stored).unwrap(), line, "{stored}");
+            for lang in [Lang::Sv, Lang::En] {
+                assert!(!line.say(&Reader { lang, zone: TimeZone::UTC }).is_empty());
+            }
+        }
+    }
+}

@@ -559,8 +559,8 @@ impl<'a> Desk<'a> {
         for (ailment, course) in ailments::course(before, beat) {
             let ailment = match ailment {
                 Ailment::LowBattery { device, .. } => {
-                    let kind = devices::kind_of(work, home, &device).await?;
-                    Ailment::LowBattery { device, kind }
+                    let device_kind = devices::kind_of(work, home, &device).await?;
+                    Ailment::LowBattery { device, device_kind }
                 }
                 of_box => of_box,
             };
@@ -584,8 +584,8 @@ impl<'a> Desk<'a> {
         devices::note_counters(work, &self.records).await?;
         for (key, home, trouble) in std::mem::take(&mut self.troubles) {
             let device = trouble.device.to_string();
-            let kind = devices::kind_of(work, &home, &device).await?;
-            self.raise(&key, &home, Found::Device { device, kind, trouble: trouble.trouble.into() });
+            let device_kind = devices::kind_of(work, &home, &device).await?;
+            self.raise(&key, &home, Found::Device { device, device_kind, trouble: trouble.trouble.into() });
         }
         ledger::write_events(work, &self.events, self.now_ms).await?;
         let mut clocks = std::mem::take(&mut self.clocks);

@@ -32,7 +32,7 @@ pub enum Ailment {
         device: String,
         /// What it is, where that is known.
         #[serde(default)]
-        kind: Option<String>,
+        device_kind: Option<String>,
     },
 }
 
@@ -95,7 +95,7 @@ const LONGEST_WHY: usize = 300;
 fn possible(beat: &Heartbeat) -> impl Iterator<Item = Ailment> {
     let of_box = [Ailment::DeadRadio, Ailment::FullFlash, Ailment::DeadFlash, Ailment::AlarmsInMemory];
     let of_devices =
-        beat.devices.iter().map(|state| Ailment::LowBattery { device: state.device.to_string(), kind: None });
+        beat.devices.iter().map(|state| Ailment::LowBattery { device: state.device.to_string(), device_kind: None });
     of_box.into_iter().chain(of_devices)
 }
 
@@ -159,7 +159,7 @@ mod tests {
             devices: vec![DeviceState { battery: Some(percent), ..DeviceState::unknown(device.clone()) }],
             ..beat()
         };
-        let low = |course| vec![(Ailment::LowBattery { device: device.to_string(), kind: None }, course)];
+        let low = |course| vec![(Ailment::LowBattery { device: device.to_string(), device_kind: None }, course)];
         assert_eq!(course(Some(&battery(40)), &battery(15)), low(Course::Begins));
         assert_eq!(course(Some(&battery(15)), &battery(16)), []);
         assert_eq!(course(Some(&battery(16)), &battery(15)), low(Course::GoesOn));

@@ -94,7 +94,7 @@ pub enum Found {
         device: String,
         /// What it is, where its home has it.
         #[serde(default)]
-        kind: Option<String>,
+        device_kind: Option<String>,
         /// What it does.
         trouble: Misbehaviour,
     },

@@ -16,7 +16,7 @@ pub fn say(lane: &str, content: &Content, reader: &Reader) -> String {
         Kind::Began(began) => say_began(lane, began, reader),
         Kind::Refused(Refused { count, why }) => as_found(Found::Refused { count: *count, why: (*why).into() }),
         Kind::DeviceTrouble(DeviceTrouble { device, trouble }) => {
-            as_found(Found::Device { device: device.to_string(), kind: None, trouble: (*trouble).into() })
+            as_found(Found::Device { device: device.to_string(), device_kind: None, trouble: (*trouble).into() })
         }
         Kind::BufferDamaged(BufferDamaged { damage, taken_again }) => {
             as_found(Found::Damaged { damage: (*damage).into(), taken_again: *taken_again })

@@ -5,7 +5,7 @@ use super::{
     BATTERY, BUFFER, CONFIG, DEVICE, FLASH, Found, Harm, Misbehaviour, RADIO, REFUSED, Refused, UNREADABLE_ALARM,
 };
 use crate::alerts::line::Reader;
-use crate::wording::{Lang, device_kind};
+use crate::wording::{self as words, Lang};
 
 /// The line in the reader's words.
 #[must_use]
@@ -74,8 +74,8 @@ pub fn say(found: &Found, reader: &Reader) -> String {
             )
             .to_owned(),
         Found::Refused { count, why } => refused(*count, *why, lang),
-        Found::Device { device, kind, trouble } => {
-            format!("{} {}.", named(device, kind.as_deref(), lang), does(*trouble, lang))
+        Found::Device { device, device_kind, trouble } => {
+            format!("{} {}.", named(device, device_kind.as_deref(), lang), does(*trouble, lang))
         }
         Found::Ails(ailment) => ails(ailment, lang),
         Found::Over(ailment) => over(ailment, lang),
@@ -161,8 +161,8 @@ fn ails(ailment: &Ailment, lang: Lang) -> String {
             format!("Boxen kan inte använda sina nya inställningar och fortsätter med de förra. Den säger: {why}"),
             format!("The box cannot use its new configuration and goes on with the one before. It says: {why}"),
         ),
-        Ailment::LowBattery { device, kind } => {
-            let what = named(device, kind.as_deref(), lang);
+        Ailment::LowBattery { device, device_kind } => {
+            let what = named(device, device_kind.as_deref(), lang);
             lang.pick(
                 format!("{what} har snart slut på batteri. Byt eller ladda det."),
                 format!("{what} is low on battery. Change or charge it."),
@@ -186,8 +186,8 @@ fn over(ailment: &Ailment, lang: Lang) -> String {
         Ailment::RefusedConfig { .. } => {
             lang.pick("Boxen använder sina nya inställningar.", "The box uses its new configuration.").to_owned()
         }
-        Ailment::LowBattery { device, kind } => {
-            let what = named(device, kind.as_deref(), lang);
+        Ailment::LowBattery { device, device_kind } => {
+            let what = named(device, device_kind.as_deref(), lang);
             lang.pick(format!("{what} har bra batteri igen."), format!("{what} has a good battery again."))
         }
     }
@@ -196,7 +196,7 @@ fn over(ailment: &Ailment, lang: Lang) -> String {
 /// What a device is, and which: `Larmknapp F0:F1:F2:F3:F4:F5`.
 fn named(device: &str, kind: Option<&str>, lang: Lang) -> String {
     let what = match kind {
-        Some(kind) => device_kind(Some(kind), lang),
+        Some(kind) => words::device_kind(Some(kind), lang),
         None => lang.pick("Apparaten", "The device").to_owned(),
     };
     format!("{what} {device}")

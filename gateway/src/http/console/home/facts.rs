@@ -99,7 +99,7 @@ pub(crate) fn troubles(home: &Home, agent: &Agent, moment: &Moment) -> Vec<Strin
         device.and_then(|device| device.adopted.as_ref()).map(|adopted| adopted.kind.clone())
     };
     let ailments = ailments::present(beat).into_iter().map(|ailment| match ailment {
-        Ailment::LowBattery { device, .. } => Ailment::LowBattery { kind: kind(&device), device },
+        Ailment::LowBattery { device, .. } => Ailment::LowBattery { device_kind: kind(&device), device },
         of_box => of_box,
     });
     let mut troubles: Vec<String> = ailments.map(|ailment| wording::say(&Found::Ails(ailment), &speaker)).collect();
