@@ -380,6 +380,7 @@ impl EnrolmentDesk {
             ca: self.ca.pem(),
             broker_host: "localhost".into(),
             broker_port: self.broker_port,
+            further_brokers: Vec::new(),
         }
     }
 }

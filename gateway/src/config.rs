@@ -85,11 +85,10 @@ impl Config {
                 self.console.listen
             ));
         }
-        self.console.zone().map_err(|error| format!("console.time_zone = \"{}\": {error}", self.console.time_zone))?;
-        self.broker
-            .advertised()
+        self.console
+            .zone()
             .map(|_| ())
-            .map_err(|why| format!("broker.advertise = \"{}\": {why}", self.broker.advertise))
+            .map_err(|error| format!("console.time_zone = \"{}\": {error}", self.console.time_zone))
     }
 }
 
@@ -144,6 +143,8 @@ mod tests {
             ("data = \"d\"\n[console]\nlisten = \"0.0.0.0:8080\"", "unencrypted"),
             ("data = \"d\"\n[console]\ntime_zone = \"Europe/Atlantis\"", "Atlantis"),
             ("data = \"d\"\n[broker]\nadvertise = \"localhost\"", "host:port"),
+            ("data = \"d\"\n[broker]\nadvertise = [\"localhost:1\", \"localhost\"]", "host:port"),
+            ("data = \"d\"\n[broker]\nadvertise = []", "at least one"),
             ("", "data"),
         ] {
             let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! The gateway's own certificate authority: one key, kept in the data folder, that vouches for the server and for every
 //! agent. A certificate says whose it is and for how long, and nothing else.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -13,7 +14,7 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType, SerialNumber,
 };
 use time::OffsetDateTime;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -137,22 +138,22 @@ impl Ca {
         Ok(Issued { pem: certificate.pem(), serial, expires_ms })
     }
 
-    /// The server's certificate for this name: the one that is there, or a fresh one if that is for another name or
-    /// soon expires. Says whether it is fresh.
+    /// The server's certificate for these names: the one that is there, or a fresh one if that is for others or soon
+    /// expires. Says whether it is fresh.
     ///
     /// # Errors
     /// [`PkiError`], where a file cannot be read or written.
-    pub fn server(&self, name: &str, now_ms: i64) -> Result<(ServerFiles, bool), PkiError> {
+    pub fn server(&self, names: &[&str], now_ms: i64) -> Result<(ServerFiles, bool), PkiError> {
         let files = ServerFiles {
             chain: self.folder.join("server.pem"),
             key: self.folder.join("server-key.pem"),
             ca: self.folder.join("ca.pem"),
         };
-        if files.chain.exists() && files.key.exists() && is_good_for(&read(&files.chain)?, name, now_ms) {
+        if files.chain.exists() && files.key.exists() && is_good_for(&read(&files.chain)?, names, now_ms) {
             return Ok((files, false));
         }
         let key = KeyPair::generate()?;
-        let mut params = params(&[name], name, now_ms, LEAF_DAYS)?;
+        let mut params = params(names, names.first().copied().unwrap_or_default(), now_ms, LEAF_DAYS)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.serial_number = Some(random_serial().0);
@@ -163,13 +164,25 @@ impl Ca {
     }
 }
 
-/// Whether a chain begins with a certificate for this name that does not expire soon.
-fn is_good_for(chain: &str, name: &str, now_ms: i64) -> bool {
+/// Whether a chain begins with a certificate for just these names that does not expire soon.
+fn is_good_for(chain: &str, names: &[&str], now_ms: i64) -> bool {
     let Ok((_, pem)) = x509_parser::pem::parse_x509_pem(chain.as_bytes()) else { return false };
     let Ok((_, certificate)) = X509Certificate::from_der(&pem.contents) else { return false };
-    let is_named = certificate.subject().iter_common_name().any(|common| common.as_str() == Ok(name));
+    let Ok(Some(stated)) = certificate.subject_alternative_name() else { return false };
+    let stated: BTreeSet<String> = stated.value.general_names.iter().filter_map(name_in).collect();
     let expires_ms = certificate.validity().not_after.timestamp().saturating_mul(1000);
-    is_named && expires_ms - now_ms > RENEW_DAYS * DAY_MS
+    stated == names.iter().map(|name| (*name).to_owned()).collect() && expires_ms - now_ms > RENEW_DAYS * DAY_MS
+}
+
+fn name_in(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => match bytes.len() {
+            4 => <[u8; 4]>::try_from(*bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+            _ => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| IpAddr::from(bytes).to_string()),
+        },
+        _ => None,
+    }
 }
 
 fn params(names: &[&str], common_name: &str, now_ms: i64, days: i64) -> Result<CertificateParams, PkiError> {
@@ -268,10 +281,13 @@ mod tests {
     fn the_servers_certificate_is_renewed_in_time_and_when_the_name_changes() {
         let folder = tempfile::tempdir().unwrap();
         let ca = Ca::open(folder.path(), NOW).unwrap();
-        let is_fresh = |name, at| ca.server(name, at).unwrap().1;
-        assert!(is_fresh("localhost", NOW));
-        assert!(!is_fresh("localhost", NOW + (LEAF_DAYS - RENEW_DAYS - 1) * DAY_MS));
-        assert!(is_fresh("localhost", NOW + (LEAF_DAYS - RENEW_DAYS) * DAY_MS));
-        assert!(is_fresh("192.0.2.1", NOW));
+        let is_fresh = |names: &[&str], at| ca.server(names, at).unwrap().1;
+        assert!(is_fresh(&["localhost"], NOW));
+        assert!(!is_fresh(&["localhost"], NOW + (LEAF_DAYS - RENEW_DAYS - 1) * DAY_MS));
+        assert!(is_fresh(&["localhost"], NOW + (LEAF_DAYS - RENEW_DAYS) * DAY_MS));
+        assert!(is_fresh(&["192.0.2.1"], NOW));
+        assert!(is_fresh(&["gateway.example", "192.0.2.1", "2001:db8::1"], NOW));
+        assert!(!is_fresh(&["gateway.example", "192.0.2.1", "2001:db8::1"], NOW));
+        assert!(is_fresh(&["gateway.example", "192.0.2.1"], NOW));
     }
 }

@@ -164,11 +164,10 @@ pub struct Running {
 pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError> {
     let setting = |why: String| StartError::Setting(why);
     let zone = config.console.zone().map_err(|error| setting(error.to_string()))?;
-    let (host, port) = config.broker.advertised().map_err(|why| setting(why.to_owned()))?;
     open_data(config)?;
     let store = open_store(config).await?;
     let ca = Arc::new(open_ca(config)?);
-    let (files, is_fresh) = server_files(&ca, config, host)?;
+    let (files, is_fresh) = server_files(&ca, config)?;
     if is_fresh {
         tracing::info!(file = %files.chain.display(), "made the server's certificate");
     }
@@ -201,7 +200,8 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let writer = Writer::new(store.clone(), intake, settings, letters, courier, changes.clone(), Arc::clone(&health));
     tasks.spawn(writer.run());
     tasks.spawn(timers::run(store.clone(), rules, changes.clone()));
-    let desk = enrolment::Desk { store: store.clone(), ca: Arc::clone(&ca), broker: (host.to_owned(), port), changes };
+    let brokers = config.broker.advertise.clone();
+    let desk = enrolment::Desk { store: store.clone(), ca: Arc::clone(&ca), brokers, changes };
     tasks.spawn(enrolment::serve(enrolment_listener, desk, files.clone()));
     tasks.spawn(renew(ca, config.clone(), renewed));
     let sender = Arc::clone(&broker);
@@ -236,8 +236,9 @@ impl Running {
     }
 }
 
-fn server_files(ca: &Ca, config: &Config, host: &str) -> Result<(ServerFiles, bool), StartError> {
-    ca.server(host, clock::now_ms()).map_err(|source| StartError::Pki { folder: config.data.join("ca"), source })
+fn server_files(ca: &Ca, config: &Config) -> Result<(ServerFiles, bool), StartError> {
+    ca.server(&config.broker.names(), clock::now_ms())
+        .map_err(|source| StartError::Pki { folder: config.data.join("ca"), source })
 }
 
 /// Makes the first account and the API token where there are none. The log says which file, never the secret.
@@ -282,10 +283,9 @@ async fn forget_connections(store: &Store) -> Result<(), StoreError> {
 
 /// Renews the server's certificate in time, for ever.
 async fn renew(ca: Arc<Ca>, config: Config, renewed: watch::Sender<ServerFiles>) {
-    let Ok((host, _)) = config.broker.advertised() else { return };
     loop {
         tokio::time::sleep(LOOK_AT_CERTIFICATE).await;
-        match server_files(&ca, &config, host) {
+        match server_files(&ca, &config) {
             Ok((files, true)) => drop(renewed.send_replace(files)),
             Ok((_, false)) => {}
             Err(error) => tracing::error!(%error, "the server's certificate cannot be renewed"),

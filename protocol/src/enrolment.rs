@@ -1,4 +1,5 @@
-//! How an agent gets its certificate: a code that the installer types, and one request over TLS.
+//! How an agent gets its certificate: a code that the installer types, and one request over TLS; and how it gets the
+//! next one, with the one it has.
 
 use std::fmt;
 use std::str::FromStr;
@@ -111,6 +112,15 @@ pub struct Request {
     pub csr: String,
 }
 
+/// What an enrolled agent asks for, again and again for as long as it lives: `POST /renew`, JSON, over TLS with the
+/// certificate it has. That may have expired: the handshake proves that the agent still has its key.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Renewal {
+    /// A certificate signing request (PEM) for the next key. Only its public key is used.
+    pub csr: String,
+}
+
 /// What it gets.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,12 +129,66 @@ pub struct Granted {
     pub agent: String,
     /// Its certificate (PEM).
     pub certificate: String,
-    /// The CA's certificate (PEM), to check the broker with.
+    /// The certificates (PEM) of whom to trust, to check the brokers with: the gateway's CA first.
     pub ca: String,
-    /// Where the broker is: host.
+    /// Where the first broker is: host.
     pub broker_host: String,
-    /// Where the broker is: port.
+    /// Where the first broker is: port.
     pub broker_port: u16,
+    /// More brokers, in the order in which they are to be tried when the ones before fail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_brokers: Vec<Broker>,
+}
+
+impl Granted {
+    /// All brokers, in the order in which they are to be tried.
+    #[must_use]
+    pub fn brokers(&self) -> Vec<Broker> {
+        let first = Broker { host: self.broker_host.clone(), port: self.broker_port };
+        std::iter::once(first).chain(self.further_brokers.iter().cloned()).collect()
+    }
+}
+
+/// Where a broker is.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Broker {
+    /// Host: a name or an address, which stands in the broker's certificate.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// A text that says no place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is not host:port, such as \"gateway.example.org:8883\"")]
+pub struct NotAPlace;
+
+impl FromStr for Broker {
+    type Err = NotAPlace;
+
+    /// Reads `host:port`, or `[address]:port`.
+    ///
+    /// # Errors
+    /// [`NotAPlace`].
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        let (host, port) = text.rsplit_once(':').ok_or(NotAPlace)?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        if host.is_empty() {
+            return Err(NotAPlace);
+        }
+        Ok(Self { host: host.to_owned(), port: port.parse().map_err(|_| NotAPlace)? })
+    }
+}
+
+impl fmt::Display for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
 }
 
 /// Why it got nothing, in words for the installer.
@@ -154,5 +218,23 @@ mod tests {
         assert_eq!("ABC".parse::<EnrolmentCode>(), Err(MistypedCode::Length(3)));
         let typed = "AAAAAA-AAAA9A-AAAAAA-AAAAAA";
         assert_eq!(typed.parse::<EnrolmentCode>(), Err(MistypedCode::Group(2)));
+    }
+
+    #[test]
+    fn a_grant_with_one_broker_is_read_and_written_as_it_always_was() {
+        let old = r#"{"agent":"a","certificate":"c","ca":"k","broker_host":"h","broker_port":8883}"#;
+        let granted: Granted = serde_json::from_str(old).unwrap();
+        assert_eq!(granted.brokers(), ["h:8883".parse().unwrap()]);
+        assert_eq!(serde_json::to_string(&granted).unwrap(), old);
+        let more = Granted { further_brokers: vec!["[2001:db8::1]:1".parse().unwrap()], ..granted };
+        let more: Granted = serde_json::from_str(&serde_json::to_string(&more).unwrap()).unwrap();
+        assert_eq!(more.brokers().iter().map(ToString::to_string).collect::<Vec<_>>(), ["h:8883", "[2001:db8::1]:1"]);
+    }
+
+    #[test]
+    fn a_place_without_a_host_or_with_a_port_that_is_none_is_refused() {
+        for text in ["", "host", ":8883", "host:", "host:99999", "[]:1"] {
+            assert_eq!(text.parse::<Broker>(), Err(NotAPlace), "{text}");
+        }
     }
 }

@@ -11,12 +11,14 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hempuls_protocol::enrolment::Broker as Place;
 use rmqtt::codec::types::{Publish as Packet, QoS};
 use rmqtt::context::ServerContext;
 use rmqtt::net::{Builder, Listener};
 use rmqtt::server::MqttServer;
 use rmqtt::types::{From as Sender, Id, Publish};
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use tokio::sync::{mpsc, watch};
 
 use crate::changes::Changes;
@@ -32,30 +34,45 @@ use crate::store::Store;
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
-    /// What an enrolled agent is told: host:port. The host is also the name in the server's certificate.
-    pub advertise: String,
+    /// Where an enrolled agent is told that brokers of this gateway are, in the order in which it is to try them: one
+    /// host:port, or a list. The hosts are also the names in the server's certificate.
+    #[serde(deserialize_with = "places")]
+    pub advertise: Vec<Place>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8883)), advertise: "localhost:8883".to_owned() }
+        let advertise = vec![Place { host: "localhost".to_owned(), port: 8883 }];
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8883)), advertise }
     }
 }
 
 impl Config {
-    /// The host and the port that agents are told.
-    ///
-    /// # Errors
-    /// What is wrong with them.
-    pub fn advertised(&self) -> Result<(&str, u16), &'static str> {
-        const WRONG: &str = "is not host:port, such as \"gateway.example.org:8883\"";
-        let (host, port) = self.advertise.rsplit_once(':').ok_or(WRONG)?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(WRONG);
-        }
-        Ok((host, port.parse().map_err(|_| WRONG)?))
+    /// The hosts that agents are told, each once.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.advertise.iter().map(|place| place.host.as_str()).collect();
+        let mut known = std::collections::HashSet::new();
+        names.retain(|name| known.insert(*name));
+        names
     }
+}
+
+fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Place>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        One(String),
+        List(Vec<String>),
+    }
+    let said = match Said::deserialize(deserializer)? {
+        Said::One(place) => vec![place],
+        Said::List(places) => places,
+    };
+    if said.is_empty() {
+        return Err(D::Error::custom("there must be at least one broker that agents are told of"));
+    }
+    said.iter().map(|text| text.parse().map_err(|error| D::Error::custom(format!("\"{text}\" {error}")))).collect()
 }
 
 /// A message larger than this is not taken.

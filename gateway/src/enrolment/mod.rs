@@ -11,7 +11,8 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
-use hempuls_protocol::enrolment::{Denied, Granted, Request};
+use hempuls_protocol::enrolment::{Broker, Denied, Granted, Request};
+use hempuls_protocol::ids::AgentId;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::pki_types::pem::PemObject as _;
@@ -23,7 +24,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::changes::{Change, Changes};
 use crate::clock;
-use crate::pki::{Ca, ServerFiles};
+use crate::pki::{Ca, Issued, ServerFiles};
 use crate::store::enrolment_codes::{Tried, try_secret};
 use crate::store::{Store, StoreError, homes};
 
@@ -57,8 +58,8 @@ pub struct Desk {
     pub store: Store,
     /// Who certifies.
     pub ca: Arc<Ca>,
-    /// What an enrolled agent is told of the broker: host and port.
-    pub broker: (String, u16),
+    /// Where an enrolled agent is told that the brokers are: at least one.
+    pub brokers: Vec<Broker>,
     /// Who is told of a home that has its box.
     pub changes: Changes,
 }
@@ -176,13 +177,19 @@ impl Desk {
             self.changes.tell([Change::Home(known.home)]);
         }
         tracing::info!(agent.id = %agent, "enrolled");
-        Ok(Granted {
+        Ok(self.granted(&agent, issued))
+    }
+
+    fn granted(&self, agent: &AgentId, issued: Issued) -> Granted {
+        let (first, further) = self.brokers.split_first().expect("a configuration without a broker is refused");
+        Granted {
             agent: agent.to_string(),
             certificate: issued.pem,
             ca: self.ca.certificate().to_owned(),
-            broker_host: self.broker.0.clone(),
-            broker_port: self.broker.1,
-        })
+            broker_host: first.host.clone(),
+            broker_port: first.port,
+            further_brokers: further.to_vec(),
+        }
     }
 }
 
