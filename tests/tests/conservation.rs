@@ -495,10 +495,8 @@ impl Night {
                 Message::Up { lane, bytes, .. } => self.ingest(*lane, bytes),
                 Message::Heartbeat { clock, lanes, .. } => {
                     for state in lanes {
-                        let (answer, is_needed) = self.ledger.heartbeat(&self.agent, clock, state);
-                        if is_needed {
-                            self.network.push(Message::Down { connection: self.connection, receipt: answer.receipt });
-                        }
+                        let receipt = self.ledger.heartbeat(&self.agent, clock, state).receipt;
+                        self.network.push(Message::Down { connection: self.connection, receipt });
                     }
                 }
                 Message::Down { connection, receipt } => {

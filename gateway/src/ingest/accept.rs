@@ -555,14 +555,14 @@ impl Ledger {
         receipt
     }
 
-    /// Takes an agent's word on one of its lanes, said at `clock`. Says whether the agent needs an answer, because it is wrong about
-    /// what the store has.
-    pub fn heartbeat(&mut self, agent: &AgentId, clock: &Taken, state: &LaneState) -> (Answer, bool) {
+    /// Takes an agent's word on one of its lanes, said at `clock`. It is always answered: what an agent hears back is how
+    /// it knows that somebody stores what it sends.
+    pub fn heartbeat(&mut self, agent: &AgentId, clock: &Taken, state: &LaneState) -> Answer {
         let key = LaneKey { agent: agent.clone(), lane: state.lane, epoch: state.epoch };
         let cursor = self.cursors.entry(key.clone()).or_default();
         cursor.last_heard = cursor.last_heard.max(state.last);
         if cursor.is_out_of_date(clock) {
-            return (Answer { receipt: self.receipt(&key, []), oddities: Vec::new(), settled: Vec::new() }, false);
+            return Answer { receipt: self.receipt(&key, []), oddities: Vec::new(), settled: Vec::new() };
         }
         cursor.hear(clock);
         let mut oddities = Vec::new();
@@ -580,9 +580,8 @@ impl Ledger {
         cursor.oldest_kept = state.oldest_kept;
         let through = cursor.through;
         let rewind = (cursor.forked.is_none() && state.receipted_through > through).then(|| through.next());
-        let is_needed = cursor.forked.is_some() || state.receipted_through != through;
         let receipt = Receipt { rewind, ..self.receipt(&key, []) };
-        (Answer { receipt, oddities, settled: Vec::new() }, is_needed)
+        Answer { receipt, oddities, settled: Vec::new() }
     }
 
     /// A buffer began a new life: closes the one before. If its agent does not know which that was, all that are open.
@@ -940,7 +939,7 @@ mod tests {
                 oldest_waiting_s: None,
             };
             self.beats += 1;
-            self.answer = self.ledger.heartbeat(&key(lane).agent, &taken(self.beats), &state).0;
+            self.answer = self.ledger.heartbeat(&key(lane).agent, &taken(self.beats), &state);
         }
 
         fn cursor(&self, lane: Side) -> &Cursor {

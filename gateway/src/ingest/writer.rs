@@ -209,11 +209,9 @@ impl Writer {
                 Delivery::Heartbeat { agent, beat } => {
                     for state in &beat.lanes {
                         let key = LaneKey { agent: agent.clone(), lane: state.lane, epoch: state.epoch };
-                        let (answer, is_needed) = desk.ledger.heartbeat(agent, &beat.clock, state);
+                        let answer = desk.ledger.heartbeat(agent, &beat.clock, state);
                         desk.odd(&key, home, &answer.oddities);
-                        if is_needed {
-                            answer_with(&mut desk.done.receipts, &key, answer.receipt);
-                        }
+                        answer_with(&mut desk.done.receipts, &key, answer.receipt);
                         desk.touched.insert(key);
                     }
                 }
