@@ -13,7 +13,7 @@ use hempuls_protocol::ids::DeviceId;
 use hempuls_protocol::wire::home_config::Counted;
 use serde::Deserialize;
 
-use crate::{buffer, feedback, heartbeat, radio};
+use crate::{buffer, feedback, heartbeat, radio, uplink};
 
 /// Everything the agent is told.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Config {
     pub buffer: buffer::Config,
     /// How often the agent says that it is alive.
     pub heartbeat: heartbeat::Config,
+    /// The ways to the gateway, in the order in which they are to be tried; empty for the one that enrolment granted.
+    pub uplinks: Vec<uplink::Line>,
     /// How to hear the devices of the home.
     pub radio: radio::Config,
     /// Where the commands of `hempuls-agent` find the one that runs.
@@ -128,6 +130,7 @@ impl Config {
             heartbeat: heartbeat::Config {
                 interval: raw.heartbeat.map_or(heartbeat::Config::default().interval, |Span(interval)| interval),
             },
+            uplinks: raw.uplink.into_iter().map(RawUplink::check).collect::<Result<_, _>>().map_err(wrong)?,
             radio: radio::Config { adapter: raw.adapter },
             socket,
             feedback: raw.feedback.within(folder).map_err(wrong)?,
@@ -161,6 +164,8 @@ struct Raw {
     #[serde(default)]
     buffer: RawBuffer,
     #[serde(default)]
+    uplink: Vec<RawUplink>,
+    #[serde(default)]
     device: Vec<RawDevice>,
 }
 
@@ -174,6 +179,28 @@ impl Raw {
 #[serde(deny_unknown_fields)]
 struct RawBuffer {
     key_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawUplink {
+    broker: Option<String>,
+    interface: Option<String>,
+}
+
+impl RawUplink {
+    fn check(self) -> Result<uplink::Line, String> {
+        let Self { broker, interface } = self;
+        let broker = broker.map(|text| text.parse().map_err(|error| format!("the broker {text:?} {error}")));
+        let is_name =
+            |name: &String| (1..16).contains(&name.len()) && !name.contains(|c: char| c == '/' || c.is_whitespace());
+        match interface {
+            Some(interface) if !is_name(&interface) => {
+                Err(format!("{interface:?} is no network interface; `ip link` shows them"))
+            }
+            interface => Ok(uplink::Line { broker: broker.transpose()?, interface }),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -289,6 +316,13 @@ mod tests {
     }
 
     #[test]
+    fn uplinks_are_tried_in_the_order_they_are_listed_in() {
+        let config = parse("state = 'state'\n[[uplink]]\n[[uplink]]\nbroker = 'a:1'\ninterface = 'wwan0'").unwrap();
+        let second = uplink::Line { broker: Some("a:1".parse().unwrap()), interface: Some("wwan0".into()) };
+        assert_eq!(config.uplinks, [uplink::Line::default(), second]);
+    }
+
+    #[test]
     fn every_mistake_is_named() {
         let device = |rest: &str| format!("state = 'state'\n[[device]]\naddress = 'F0:F1:F2:F3:F4:F5'\n{rest}");
         for (text, named) in [
@@ -310,6 +344,8 @@ mod tests {
                 device("kind = 'blood_pressure'\n[[device]]\naddress = 'f0:f1:f2:f3:f4:f5'\nkind = 'thermometer'"),
                 "twice",
             ),
+            ("state = 'state'\n[[uplink]]\nbroker = 'localhost'".into(), "host:port"),
+            ("state = 'state'\n[[uplink]]\ninterface = 'not an interface'".into(), "ip link"),
             ("state = 'state'\n[[device]]\naddress = 'model/serial'\nkind = 'thermometer'".into(), "not an address"),
         ] {
             let error = parse(&text).unwrap_err();

@@ -7,7 +7,6 @@ pub mod commands;
 pub mod config;
 pub mod control;
 pub mod doctor;
-pub mod enrol;
 pub mod feedback;
 mod files;
 pub mod heartbeat;

@@ -43,11 +43,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         Reporter { vitals: vitals.clone(), buffer: buffer.clone(), desk: desk.clone(), state: config.state.clone() };
     let identity = Folder::in_state(&config.state);
     let (words, heard) = mpsc::unbounded_channel();
+    let passed = identity.passed().clone();
     let mut uplink = tokio::spawn(uplink::run(
         identity.clone(),
+        uplink::Config { lines: config.uplinks, heartbeat: config.heartbeat },
         buffer.clone(),
         reporter.clone(),
-        config.heartbeat,
         words,
         questions.pulse(Part::Uplink),
         stop.clone(),
@@ -80,7 +81,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     if timeout(FAREWELL, farewell).await.is_err() {
         tracing::warn!("a part of the program does not stop in time, and is left behind");
     }
-    let written = tokio::task::spawn_blocking(|| writer.close());
+    let written = tokio::task::spawn_blocking(move || {
+        writer.close();
+        passed.write();
+    });
     if timeout(LAST_WRITES, written).await.is_err() {
         tracing::warn!("the flash takes too long for the last receipts; some events will be sent once more");
     }

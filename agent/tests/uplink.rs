@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use hempuls_agent::buffer::{self, Buffer, Held};
-use hempuls_agent::enrol::{EnrolError, enrol};
 use hempuls_agent::feedback::{self, Feedback};
-use hempuls_agent::heartbeat::{Config, Reporter, Vitals};
+use hempuls_agent::heartbeat::{Reporter, Vitals};
 use hempuls_agent::identity::Folder;
+use hempuls_agent::identity::enrol::{EnrolError, enrol};
 use hempuls_agent::run::listen;
 use hempuls_agent::settings::{Desk, wish};
 use hempuls_agent::stop::Stop;
@@ -196,9 +196,9 @@ impl Home {
             Feedback::start(feedback::Config::default(), buffer.clone(), questions.pulse(Part::Feedback), stop.clone());
         tokio::spawn(uplink::run(
             self.identity(),
+            uplink::Config::default(),
             buffer.clone(),
             reporter,
-            Config::default(),
             words,
             questions.pulse(Part::Uplink),
             stop,

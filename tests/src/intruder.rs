@@ -24,7 +24,7 @@ pub enum Answer {
 /// Whose certificate is shown, what name is given, and where the last will goes.
 #[derive(Clone, Debug)]
 pub struct Disguise<'a> {
-    /// A folder with `agent.key`, `agent.crt` and `ca.crt`.
+    /// An agent's `identity.toml`.
     pub identity: &'a Path,
     /// The MQTT client id.
     pub client_id: &'a str,
@@ -102,13 +102,15 @@ impl Intruder {
 }
 
 fn tls(identity: &Path) -> anyhow::Result<rustls::ClientConfig> {
-    let read = |name: &str| std::fs::read(identity.join(name)).with_context(|| format!("reading {name}"));
+    let text = std::fs::read_to_string(identity).context("reading the identity")?;
+    let identity: toml::Table = text.parse()?;
+    let part = |name: &str| identity[name].as_str().context("a part of the identity").map(str::as_bytes);
     let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&read("ca.crt")?) {
+    for certificate in CertificateDer::pem_slice_iter(part("ca")?) {
         roots.add(certificate?)?;
     }
-    let chain = CertificateDer::pem_slice_iter(&read("agent.crt")?).collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_slice(&read("agent.key")?)?;
+    let chain = CertificateDer::pem_slice_iter(part("certificate")?).collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_slice(part("key")?)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?

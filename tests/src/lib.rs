@@ -296,11 +296,14 @@ pub fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Leads the agent's connection through the cable: rewrites the port it was told at enrolment.
+/// Leads the agent's connection through the cable: rewrites where the broker is, as it was told at enrolment.
 fn route_through(agent: &Agent, cable: &Cable) -> anyhow::Result<()> {
-    let file = agent.state().join("identity/uplink.toml");
-    let mut uplink: toml::Table = std::fs::read_to_string(&file).context("reading the agent's uplink")?.parse()?;
-    uplink.insert("port".into(), toml::Value::Integer(cable.port().into()));
-    std::fs::write(&file, uplink.to_string())?;
+    for name in ["identity.toml", "identity-copy.toml"] {
+        let file = agent.state().join("identity").join(name);
+        let mut identity: toml::Table =
+            std::fs::read_to_string(&file).context("reading the agent's identity")?.parse()?;
+        identity.insert("brokers".into(), vec![format!("127.0.0.1:{}", cable.port())].into());
+        std::fs::write(&file, identity.to_string())?;
+    }
     Ok(())
 }

@@ -115,8 +115,8 @@ pub struct Device {
 /// The agent as it is at this moment.
 pub(super) fn of(daemon: &Daemon) -> Status {
     let identity = daemon.identity.load().ok().flatten();
-    let heartbeat = daemon.reporter.heartbeat(identity.as_ref().map_or(0, |identity| identity.expires));
-    let certificate_expires = identity.as_ref().map(|identity| rfc3339(identity.expires * 1_000));
+    let heartbeat = daemon.reporter.heartbeat(identity.as_ref().map_or(0, |identity| identity.life.until));
+    let certificate_expires = identity.as_ref().map(|identity| rfc3339(identity.life.until * 1_000));
     let named = daemon.desk.named();
     let devices = heartbeat.devices.iter().map(|state| {
         let named = named.iter().find(|named| named.device.id() == state.device);

@@ -3,8 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::{BoxStream, unfold};
+use futures::{FutureExt as _, StreamExt as _};
+use hempuls_protocol::ids::{Epoch, Sequence};
 use hempuls_protocol::wire::envelope::Envelope;
 use hempuls_protocol::wire::feedback::Feedback;
 use hempuls_protocol::wire::heartbeat::{Status, UplinkState};
@@ -20,13 +22,15 @@ use rumqttc::{NetworkOptions, Outgoing, TlsConfiguration, Transport};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
-use super::Word;
+use super::choice::{self, Choice, Why};
+use super::probe::answers;
 use super::refusal::explain;
 use super::window::{Answer, Effect, Input, Window};
-use crate::buffer::{Buffer, Place};
+use super::{Uplink, Word};
+use crate::buffer::{Buffer, Place, State};
 use crate::clock;
 use crate::heartbeat::Reporter;
-use crate::identity::Identity;
+use crate::identity::{Folder, Identity};
 use crate::watchdog::Pulse;
 
 /// The broker is asked for a sign of life this often.
@@ -46,9 +50,32 @@ const LARGEST_PACKET: u32 = 1 << 20;
 const GOODBYE: Duration = Duration::from_millis(500);
 type Events = BoxStream<'static, Result<Event, ConnectionError>>;
 
+/// What a connection needs.
+pub(super) struct Parts {
+    pub(super) identity: Identity,
+    pub(super) folder: Folder,
+    /// All uplinks there are, for looking whether an earlier one works again.
+    pub(super) uplinks: Vec<Uplink>,
+    pub(super) buffer: Buffer,
+    pub(super) reporter: Reporter,
+    pub(super) words: mpsc::UnboundedSender<Word>,
+}
+
+/// How a connection ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    /// It broke, or was of no use.
+    Failed(String),
+    /// There is a better one.
+    Left(&'static str),
+}
+
 /// One connection, from the first attempt to its end.
-pub(super) struct Link {
+pub(super) struct Link<'a> {
     identity: Identity,
+    folder: Folder,
+    uplinks: Vec<Uplink>,
+    choice: &'a mut Choice,
     buffer: Buffer,
     reporter: Reporter,
     words: mpsc::UnboundedSender<Word>,
@@ -61,22 +88,22 @@ pub(super) struct Link {
     /// Where the envelope of each packet id began that the broker has not acknowledged.
     unacknowledged: HashMap<u16, Place>,
     is_online: bool,
-    pub(super) was_online: bool,
     /// When the broker last said anything.
     heard: Instant,
+    /// Looks whether an earlier uplink answers.
+    probe: Option<BoxFuture<'static, choice::Input>>,
 }
 
-impl Link {
-    pub(super) fn new(
-        identity: Identity,
-        buffer: Buffer,
-        reporter: Reporter,
-        words: mpsc::UnboundedSender<Word>,
-    ) -> Self {
-        let (client, events) = AsyncClient::new(options(&identity), QUEUE);
+impl<'a> Link<'a> {
+    pub(super) fn new(parts: Parts, choice: &'a mut Choice) -> Self {
+        let Parts { identity, folder, uplinks, buffer, reporter, words } = parts;
+        let (client, events) = AsyncClient::new(options(&identity, &uplinks[choice.place()]), QUEUE);
         let window = Window::new(buffer.state());
         Self {
             identity,
+            folder,
+            uplinks,
+            choice,
             buffer,
             reporter,
             words,
@@ -86,22 +113,26 @@ impl Link {
             queued: VecDeque::new(),
             unacknowledged: HashMap::new(),
             is_online: false,
-            was_online: false,
             heard: clock::now(),
+            probe: None,
         }
     }
 
-    /// Runs until the connection is lost, and says why.
-    pub(super) async fn run(&mut self, interval: Duration, pulse: &mut Pulse) -> String {
+    /// Runs until the connection ends, and says why.
+    pub(super) async fn run(&mut self, interval: Duration, pulse: &mut Pulse) -> End {
         let mut held = self.buffer.changes();
         let mut beat = tokio::time::interval(interval);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let wake = self.window.next_wake();
+            self.choose(choice::Input::Alarm(waiting_alarm(&self.buffer.state())));
+            let (wake, decide) = (self.window.next_wake(), self.choice.next_wake());
             let outcome = tokio::select! {
                 event = self.events.next() => match event {
                     Some(Ok(event)) => self.hear(event).await,
-                    Some(Err(error)) => Err(explain(&error)),
+                    Some(Err(error)) => {
+                        self.is_online = false;
+                        Err(explain(&error))
+                    }
                     None => Err("the client ended".into()),
                 },
                 () = sleep_until((self.heard + SILENCE).into()) => Err("the broker is silent".into()),
@@ -113,10 +144,29 @@ impl Link {
                     self.perform(Input::Tick { jitter: rand::random() }).await
                 }
                 () = pulse.asked() => Ok(()),
-                _ = beat.tick(), if self.is_online => { self.beat(); Ok(()) }
+                () = sleep_until(decide.unwrap_or_else(clock::now).into()), if decide.is_some() => {
+                    match self.choose(choice::Input::Tick) {
+                        Some(end) => return end,
+                        None => Ok(()),
+                    }
+                }
+                answer = async { self.probe.as_mut().expect("it is there").await }, if self.probe.is_some() => {
+                    self.probe = None;
+                    match self.choose(answer) {
+                        Some(end) => return end,
+                        None => Ok(()),
+                    }
+                }
+                _ = beat.tick(), if self.is_online => {
+                    self.beat();
+                    if !self.folder.is_current(&self.identity) {
+                        return End::Left("it has another certificate");
+                    }
+                    Ok(())
+                }
             };
             if let Err(reason) = outcome {
-                return reason;
+                return End::Failed(reason);
             }
         }
     }
@@ -127,6 +177,24 @@ impl Link {
             let gone = async { while let Some(Ok(_)) = self.events.next().await {} };
             // Who does not answer in time is not waited for.
             let _ = timeout(GOODBYE, gone).await;
+        }
+    }
+
+    /// Tells the choice of uplinks what happened, and does what it says.
+    fn choose(&mut self, input: choice::Input) -> Option<End> {
+        match self.choice.handle(input, clock::now())? {
+            // It connects when nothing is connected.
+            choice::Effect::Connect(_) => None,
+            choice::Effect::Leave(Why::Slow) => Some(End::Failed("the broker does not finish connecting".into())),
+            choice::Effect::Leave(Why::NoReceipts) => {
+                Some(End::Failed("the gateway's receipts do not come over this uplink".into()))
+            }
+            choice::Effect::Leave(Why::Return) => Some(End::Left("one before it in the list answers again")),
+            choice::Effect::Probe(place) => {
+                let looks = answers(self.uplinks[place].clone(), self.identity.tls.clone());
+                self.probe = Some(looks.map(move |answers| choice::Input::Probed { place, answers }).boxed());
+                None
+            }
         }
     }
 
@@ -145,10 +213,12 @@ impl Link {
                 if !answer.return_codes.iter().all(granted) {
                     return Err("the broker does not let this agent hear receipts; its access rules are wrong".into());
                 }
-                tracing::info!(agent = %self.identity.agent, host = self.identity.host, "connected to the gateway");
+                let Uplink { broker, interface } = &self.uplinks[self.choice.place()];
+                tracing::info!(agent = %self.identity.agent, %broker, interface, "connected to the gateway");
                 self.is_online = true;
-                self.was_online = true;
-                self.reporter.vitals.connected(Some(UplinkState { place: 0, of: 1 }));
+                let place = UplinkState { place: self.choice.place() as u32, of: self.uplinks.len() as u32 };
+                self.reporter.vitals.connected(Some(place));
+                self.choose(choice::Input::Online);
                 self.perform(Input::Holds(self.buffer.state())).await?;
                 self.perform(Input::Connected).await
             }
@@ -208,7 +278,9 @@ impl Link {
     }
 
     async fn receipts(&mut self, receipts: Receipts) -> Result<(), String> {
+        self.choose(choice::Input::Heard);
         if let Some(now_ms) = receipts.now_ms {
+            self.folder.passed().gateway_says(now_ms);
             self.pass_on(Word::Time(now_ms));
         }
         for receipt in receipts.lanes {
@@ -261,14 +333,17 @@ impl Link {
         let topic = self.topic(Matter::Events(at.lane));
         self.client.try_publish_with_properties(topic, QoS::AtLeastOnce, false, bytes, properties).ok()?;
         self.queued.push_back(at);
+        self.choose(choice::Input::Asked);
         tracing::debug!(lane = %at.lane, event.seq = %envelope.first, count = envelope.count, "sent");
         Some(Input::Sent { at, last, bytes: size })
     }
 
-    fn beat(&self) {
-        let status = Status::Heartbeat(Box::new(self.reporter.heartbeat(self.identity.expires))).to_bytes();
+    fn beat(&mut self) {
+        let status = Status::Heartbeat(Box::new(self.reporter.heartbeat(self.identity.life.until))).to_bytes();
         // A full queue means that the link is busy proving that the agent lives.
-        let _ = self.client.try_publish(self.topic(Matter::Status), QoS::AtMostOnce, false, status);
+        if self.client.try_publish(self.topic(Matter::Status), QoS::AtMostOnce, false, status).is_ok() {
+            self.choose(choice::Input::Asked);
+        }
     }
 
     fn topic(&self, matter: Matter) -> String {
@@ -276,12 +351,23 @@ impl Link {
     }
 }
 
-fn options(identity: &Identity) -> MqttOptions {
+/// The alarm that has waited longest for its receipt: on flash, or else in memory.
+pub(super) fn waiting_alarm(state: &State) -> Option<(Epoch, Sequence)> {
+    let flash = state.flash.map(|held| (held.epoch, held.alarm));
+    let lanes = flash.into_iter().chain([(state.volatile.epoch, state.volatile.alarm)]);
+    let mut waiting = lanes.map(|(epoch, lane)| (epoch, lane.receipted_through.next(), lane.last));
+    waiting.find(|(_, oldest, last)| oldest <= last).map(|(epoch, oldest, _)| (epoch, oldest))
+}
+
+fn options(identity: &Identity, uplink: &Uplink) -> MqttOptions {
     let will = Topic { agent: identity.agent.clone(), matter: Matter::Status }.to_string();
     let mut network = NetworkOptions::new();
     network.set_tcp_nodelay(true);
     network.set_connection_timeout(CONNECT_S);
-    let mut options = MqttOptions::new(identity.agent.as_str(), &identity.host, identity.port);
+    if let Some(interface) = &uplink.interface {
+        network.set_bind_device(interface);
+    }
+    let mut options = MqttOptions::new(identity.agent.as_str(), &uplink.broker.host, uplink.broker.port);
     options
         .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(identity.tls.clone())))
         .set_network_options(network)

@@ -85,4 +85,10 @@ impl Agent {
     pub fn state(&self) -> PathBuf {
         self.folder.join("state")
     }
+
+    /// The file with its key and its certificate.
+    #[must_use]
+    pub fn identity(&self) -> PathBuf {
+        self.state().join("identity/identity.toml")
+    }
 }

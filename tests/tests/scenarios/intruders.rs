@@ -15,7 +15,7 @@ async fn an_agent_that_tries_anothers_topic_client_id_or_will_gets_nowhere() -> 
     let world = World::new().await?;
     let ada = world.home_without_agent("Ada", &[]).await?;
     let eve = world.home_without_agent("Eve", &[]).await?;
-    let identity = eve.agent.state().join("identity");
+    let identity = eve.agent.identity();
     let port = world.gateway.broker_port();
     let topic = |agent: &str, path: &str| format!("hempuls/v1/{agent}/{path}");
     let (hers, another) = (&eve.home.agent, &ada.home.agent);
@@ -51,9 +51,11 @@ async fn a_certificate_from_an_unknown_ca_is_refused() -> Result<()> {
     let stranger = elsewhere.home_without_agent("Eve", &[]).await?;
     let ada = world.home_without_agent("Ada", &[]).await?;
     // The stranger trusts our broker, and brings a certificate from her own CA.
-    let identity = world.folder().join("stranger");
-    hempuls_tests::copy_folder(&stranger.agent.state().join("identity"), &identity)?;
-    std::fs::copy(ada.agent.state().join("identity/ca.crt"), identity.join("ca.crt"))?;
+    let read = |file| anyhow::Ok(std::fs::read_to_string(file)?.parse::<toml::Table>()?);
+    let (mut hers, ours) = (read(stranger.agent.identity())?, read(ada.agent.identity())?);
+    hers.insert("ca".into(), ours["ca"].clone());
+    let identity = world.folder().join("stranger.toml");
+    std::fs::write(&identity, hers.to_string())?;
 
     let disguise = Disguise { identity: &identity, client_id: &stranger.home.agent, will: None };
     let let_in = match Intruder::connect(world.gateway.broker_port(), &disguise).await? {
@@ -69,7 +71,7 @@ async fn a_certificate_from_an_unknown_ca_is_refused() -> Result<()> {
 async fn a_poison_message_in_each_lane_is_kept_apart_and_its_neighbours_are_stored() -> Result<()> {
     let world = World::new().await?;
     let eve = world.home_without_agent("Eve", &[]).await?;
-    let identity = eve.agent.state().join("identity");
+    let identity = eve.agent.identity();
     let port = world.gateway.broker_port();
     let agent = &eve.home.agent;
     let own_will = format!("hempuls/v1/{agent}/up/status");
