@@ -88,6 +88,27 @@ async fn a_replaced_box_learns_how_far_the_buttons_have_counted() {
 }
 
 #[tokio::test]
+async fn the_first_presses_of_a_confirmed_battery_are_no_repeats_of_those_of_the_old_one() {
+    let ward = Ward::open().await;
+    let papers = ward.enrol("Ada's").await;
+    ward.add_device(&papers, &NewDevice::plain(BUTTON, DeviceKind::AlarmButton)).await;
+    let mut agent = Client::connect(&ward, &papers).await;
+    agent.send(Lane::Alarm, EPOCH, 1, &[began(), press(1, 58_000)]).await;
+    agent.receipt().await;
+    agent.send(Lane::Alarm, EPOCH, 3, &[press(1, 58_100)]).await;
+    agent.receipt().await;
+    let presses = "SELECT count(*) FROM record WHERE kind = 'alarm'";
+    assert_eq!(ward.count(presses).await, 1);
+
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    ward.change_battery(&BUTTON).await;
+    agent.send(Lane::Alarm, EPOCH, 4, &[press(1, 59_000)]).await;
+    agent.receipt().await;
+    assert_eq!(ward.count(presses).await, 2, "a press was taken for a repeat of an old one");
+    ward.close().await;
+}
+
+#[tokio::test]
 async fn whoever_pressed_is_told_how_far_it_has_come_and_nothing_before_it_is_true() {
     let ward = Ward::open().await;
     let papers = ward.enrol("Ada's").await;

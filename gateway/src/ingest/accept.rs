@@ -85,6 +85,8 @@ pub struct Known {
     pub said: Clocked,
     /// The payload as received.
     pub payload: Vec<u8>,
+    /// It is a press with a battery that somebody has said since was changed: its counter rightly comes again.
+    pub is_of_old_battery: bool,
 }
 
 /// Where to look for records that show the same device time.
@@ -172,10 +174,11 @@ fn decide_readable(
         if known.identity != *identity.digest() {
             continue;
         }
-        if identity.is_one(&known.taken, &content.taken) && !is_pressed_again(&key.agent, content, known) {
+        let is_another = known.is_of_old_battery || is_pressed_again(&key.agent, content, known);
+        if identity.is_one(&known.taken, &content.taken) && !is_another {
             return Decision::Repeated { of: Some(known.record.clone()) };
         }
-        if known.taken.apart(&content.taken).is_none() || is_pressed_again(&key.agent, content, known) {
+        if known.taken.apart(&content.taken).is_none() || is_another {
             possibly_same_as = Some(known);
         }
     }
@@ -633,6 +636,7 @@ impl Ledger {
             taken: content.taken,
             said: Clocked { device: said.device.clone(), characteristic: said.characteristic, time },
             payload: said.payload.to_vec(),
+            is_of_old_battery: false,
         });
     }
 }

@@ -234,7 +234,9 @@ async fn load_numbers(work: &mut SqliteConnection, ledger: &mut Ledger, spans: &
 
 async fn load_twins(work: &mut SqliteConnection, ledger: &mut Ledger, clues: &[Clues]) -> Result<(), StoreError> {
     const COLUMNS: &str = "record.id, identity, agent, device, characteristic, device_time, raw,
-                           taken_boot, taken_since_boot_ms, taken_wall_ms, taken_trust";
+                           taken_boot, taken_since_boot_ms, taken_wall_ms, taken_trust,
+                           record.kind = 'alarm' AND EXISTS (SELECT 1 FROM device WHERE device.id = record.device
+                               AND record.stored_ms < battery_changed_ms) AS is_of_old_battery";
     let digests: BTreeSet<String> = clues.iter().flat_map(|clue| &clue.digests).map(hex::encode).collect();
     let mut rows = Vec::new();
     if !digests.is_empty() {
@@ -276,6 +278,7 @@ async fn load_twins(work: &mut SqliteConnection, ledger: &mut Ledger, clues: &[C
                     .map_err(|_| unexpected("device_time"))?,
             },
             payload: row.try_get("raw")?,
+            is_of_old_battery: row.try_get("is_of_old_battery")?,
         });
     }
     Ok(())

@@ -153,6 +153,12 @@ impl Ward {
         work.commit().await.unwrap();
     }
 
+    pub(crate) async fn change_battery(&self, device: &DeviceId) {
+        let mut work = self.running.store.work().await.unwrap();
+        devices::change_battery(&mut work, device, clock::now_ms()).await.unwrap().expect("a button");
+        work.commit().await.unwrap();
+    }
+
     /// Somebody does something about the case of the press.
     pub(crate) async fn act(&self, act: &Act, who: &str) {
         let mut work = self.running.store.work().await.unwrap();
