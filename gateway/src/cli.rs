@@ -199,9 +199,6 @@ impl Cli {
             Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
             Command::Person(PersonCommand::Add { name, home }) => add_person(&config, name, home).await?,
             Command::Device(DeviceCommand::Add { device, kind, home, dialect, key_file, beacon }) => {
-                if let Some(dialect) = dialect.filter(|dialect| !dialect.suits(*kind)) {
-                    anyhow::bail!("no {} speaks the dialect {dialect}", kind.as_str());
-                }
                 let device = NewDevice {
                     id: device.clone(),
                     kind: *kind,

@@ -47,6 +47,57 @@ fn homes_people_and_devices_are_added_while_the_gateway_runs() {
 }
 
 #[test]
+fn a_buttons_key_goes_in_and_never_comes_out_again() {
+    let mut gateway = Gateway::start();
+    let home = gateway.ask(&["home", "add", "Ada's kitchen"]);
+    let home = home["home"].as_str().unwrap();
+    let key = "231d39c1d7cc1ab1aee224cd096db932";
+    let key_file = gateway.folder.path().join("button.key");
+    std::fs::write(&key_file, format!("{key}\n")).unwrap();
+    let key_file = key_file.to_str().unwrap();
+    let button = ["device", "add", "38:39:8f:70:b2:4e", "--kind", "alarm_button", "--home", home];
+    let with_key = [&button[..], &["--key-file", key_file, "--beacon", "15m"]].concat();
+    let mut said = vec![gateway.run(&with_key)];
+    let listed = gateway.ask(&["device", "list", "--home", home]);
+    let listed = &listed["devices"][0];
+    assert_eq!((listed["id"].as_str(), listed["has_key"].as_bool()), (Some("38:39:8F:70:B2:4E"), Some(true)));
+    assert_eq!((listed["beacon_s"].as_i64(), listed["battery"].as_i64()), (Some(900), Some(0)));
+    said.push(gateway.run(&["device", "list"]));
+
+    gateway.ask(&["device", "battery-changed", "38:39:8F:70:B2:4E", "--by", "Anna Holm"]);
+    assert_eq!(gateway.ask(&["device", "list"])["devices"][0]["battery"], 1);
+    assert_says(&gateway.run(&with_key), &["in a home already", "device remove"]);
+    gateway.ask(&["device", "remove", "38:39:8F:70:B2:4E"]);
+    assert!(gateway.ask(&["device", "list"])["devices"][0]["ended_ms"].is_i64());
+    said.push(gateway.run(&with_key));
+
+    assert_says(&gateway.run(&["device", "remove", "C0:00:00:00:00:01"]), &["in no home"]);
+    assert_says(
+        &gateway.run(&["device", "battery-changed", "C0:00:00:00:00:01", "--by", "Anna"]),
+        &["no alarm_button"],
+    );
+    let cuff = ["device", "add", "C0:00:00:00:00:01", "--kind", "blood_pressure", "--home", home];
+    assert_says(&gateway.run(&[&cuff[..], &["--key-file", key_file]].concat()), &["only an alarm_button", "key"]);
+    assert_says(&gateway.run(&[&cuff[..], &["--beacon", "15m"]].concat()), &["only an alarm_button", "sign of life"]);
+    assert_says(&gateway.run(&[&cuff[..], &["--dialect", "nonin"]].concat()), &["dialect"]);
+    assert_says(
+        &gateway.run(&["device", "add", "hempuls-agent/kitchen", "--kind", "alarm_button", "--home", home]),
+        &["own home"],
+    );
+    std::fs::write(key_file, "231d39c1").unwrap();
+    let wrong = gateway.run(&with_key);
+    assert_says(&wrong, &["holds no key", "32 hexadecimal"]);
+    said.push(wrong);
+
+    let log = gateway.stop();
+    for output in said {
+        let all = [output.stdout, output.stderr].concat();
+        assert!(!String::from_utf8_lossy(&all).to_lowercase().contains(&key[..8]));
+    }
+    assert!(!log.to_lowercase().contains(&key[..8]), "{log}");
+}
+
+#[test]
 fn the_first_start_writes_secrets_into_files_and_never_into_the_log() {
     use std::os::unix::fs::PermissionsExt as _;
     let mut gateway = Gateway::start();

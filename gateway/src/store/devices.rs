@@ -51,7 +51,7 @@ impl NewDevice {
         if self.dialect.is_some_and(|dialect| !dialect.suits(self.kind)) {
             return Err(Impossible::Dialect);
         }
-        if self.beacon_s == Some(0) {
+        if self.beacon_s.is_some_and(|seconds| !is_button || !(1..=LONGEST_BEACON_S).contains(&seconds)) {
             return Err(Impossible::Beacon);
         }
         Ok(())
@@ -60,6 +60,9 @@ impl NewDevice {
 
 /// What stands for the model in the names of a home's own wires and programs.
 const LOCAL_MODEL: &str = "hempuls-agent";
+
+/// A sign of life is sent at least this often, in seconds, or says nothing about the device.
+const LONGEST_BEACON_S: u32 = 7 * 86_400;
 
 /// Why there can be no such device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,8 +76,8 @@ pub enum Impossible {
     /// No device of this kind speaks it.
     #[error("no device of this kind speaks this dialect")]
     Dialect,
-    /// It cannot always send a sign of life.
-    #[error("the time between two signs of life must be at least a second")]
+    /// Only a button sends a sign of life, and not all the time.
+    #[error("only an alarm_button sends a sign of life, at least once a week and at most once a second")]
     Beacon,
 }
 
@@ -325,16 +328,21 @@ pub async fn boxes_of(reader: &SqlitePool, home: &str) -> Result<Vec<AgentId>, S
     ids.iter().map(|id| id.parse().map_err(|_| unexpected("id"))).collect()
 }
 
-/// None for the empty row of a home without devices.
+/// None for the empty row of a home without devices, and for a device that is named by its serial number: a box finds
+/// devices by their addresses.
 fn device_of(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Device>, StoreError> {
     let Some(id) = row.try_get::<Option<&str>, _>("id")? else { return Ok(None) };
+    let device: DeviceId = id.parse().map_err(|_| unexpected("id"))?;
+    if matches!(device, DeviceId::Serial { .. }) {
+        return Ok(None);
+    }
     let kind: DeviceKind = row.try_get::<&str, _>("kind")?.parse().map_err(|_| unexpected("kind"))?;
     let dialect: Option<&str> = row.try_get("dialect")?;
     let key: Option<Vec<u8>> = row.try_get("key")?;
     let (battery, counter): (u32, Option<u32>) = (row.try_get("battery")?, row.try_get("counter")?);
     let has_counted = kind == DeviceKind::AlarmButton && (battery > 0 || counter.is_some());
     Ok(Some(Device {
-        device: id.parse().map_err(|_| unexpected("id"))?,
+        device,
         kind,
         dialect: dialect.map(str::parse).transpose().map_err(|_| unexpected("dialect"))?,
         key: key.map(Into::into),
@@ -365,6 +373,10 @@ mod tests {
         assert_eq!((told_button.counted, told_cuff.key), (None, None));
         assert_eq!(told_cuff.dialect, Some("beurer".parse().unwrap()));
         assert_eq!(street.told(&street.bea).await.devices, []);
+
+        let by_serial = NewDevice { id: "RIG-BP/SN1".parse().unwrap(), ..cuff() };
+        street.add(&street.bea, &by_serial).await.unwrap();
+        assert_eq!(street.told(&street.bea).await.devices, [], "its box finds it by no serial number");
 
         let before = street.told(&street.ada).await.revision;
         street.change(async |work| remove(work, &cuff().id, 5).await.unwrap()).await;
@@ -452,7 +464,9 @@ mod tests {
             NewDevice { dialect: Some("beurer".parse().unwrap()), ..button() }.check(),
             Err(Impossible::Dialect)
         );
-        assert_eq!(NewDevice { beacon_s: Some(0), ..button() }.check(), Err(Impossible::Beacon));
+        for (beacon_s, device) in [(0, button()), (LONGEST_BEACON_S + 1, button()), (60, cuff())] {
+            assert_eq!(NewDevice { beacon_s: Some(beacon_s), ..device }.check(), Err(Impossible::Beacon));
+        }
         assert_eq!(NewDevice { key: Some(key(7)), ..button() }.check(), Ok(()));
     }
 

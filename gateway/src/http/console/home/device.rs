@@ -170,7 +170,8 @@ impl Desk {
             (false, Err(_)) => return Ok(Err(Wrong::Key)),
         };
         let dialect = Some(wish.dialect.as_str()).filter(|dialect| !dialect.is_empty());
-        let beacon = Some(wish.beacon.as_str()).filter(|beacon| !beacon.is_empty());
+        let is_button = wish.kind == DeviceKind::AlarmButton;
+        let beacon = Some(wish.beacon.as_str()).filter(|beacon| !beacon.is_empty() && is_button);
         let new = NewDevice {
             id: self.id.clone(),
             kind: wish.kind,
