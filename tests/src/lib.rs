@@ -168,6 +168,12 @@ impl World {
         self.gateway.api()
     }
 
+    /// Where the message bus of the neighbourhood is, for an agent of one's own.
+    #[must_use]
+    pub fn bus_address(&self) -> &str {
+        self.bus.address()
+    }
+
     /// A folder for a scenario's own files.
     #[must_use]
     pub fn folder(&self) -> &Path {

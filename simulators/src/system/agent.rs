@@ -56,6 +56,15 @@ impl Agent {
         Ok(Self { binary: programs.agent.clone(), folder: folder.to_owned(), program })
     }
 
+    /// Writes more at the end of its configuration.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn configure(&self, text: &str) -> std::io::Result<()> {
+        let config = self.folder.join("agent.toml");
+        std::fs::write(&config, std::fs::read_to_string(&config)? + text)
+    }
+
     /// `hempuls-agent enrol`, as the installer does it.
     ///
     /// # Errors

@@ -128,6 +128,98 @@ pub struct Line {
     pub record: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct Homes {
+    homes: Vec<ShownHome>,
+    next: Option<String>,
+}
+
+/// A home, as far as scenarios look at it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShownHome {
+    /// Its id.
+    pub id: String,
+    /// Its boxes.
+    pub agents: Vec<ShownAgent>,
+    /// Its devices.
+    pub devices: Vec<ShownDevice>,
+    /// What else its boxes hear, the likeliest to be adopted first.
+    pub nearby: Vec<ShownNearby>,
+}
+
+/// A box.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShownAgent {
+    /// Its id.
+    pub id: String,
+    /// What it last said of itself.
+    pub heartbeat: Option<ShownHeartbeat>,
+    /// What somebody should know or do about.
+    pub troubles: Vec<String>,
+}
+
+/// What a box last said of itself.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShownHeartbeat {
+    /// Its radio.
+    pub radio: Option<ShownRadio>,
+    /// The configuration it uses.
+    pub config: Option<ShownConfig>,
+    /// Its flash.
+    pub flash: Option<ShownFlash>,
+    /// How many signals it did not take, by reason.
+    pub refusals: std::collections::BTreeMap<String, u64>,
+}
+
+/// A box's radio.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShownRadio {
+    /// `alive`, `unproven` or `dead`.
+    pub hearing: String,
+}
+
+/// The configuration that a box uses.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShownConfig {
+    /// Whether it is the one it should use.
+    pub in_step: bool,
+    /// Why it refused that one.
+    pub refused: Option<String>,
+}
+
+/// A box's flash.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShownFlash {
+    /// `all`, `alarms_only` or `nothing`.
+    pub takes: String,
+    /// Alarms that lie in memory only.
+    pub alarms_in_memory: u64,
+}
+
+/// A device of a home.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShownDevice {
+    /// Its address.
+    pub id: String,
+    /// What it is.
+    pub kind: Option<String>,
+    /// Whether its box has taken it on.
+    pub served: bool,
+    /// Whether the sign of life that it should send has not come.
+    pub missing: bool,
+}
+
+/// A device that is heard in a home and is not the home's.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ShownNearby {
+    /// Its address.
+    pub id: String,
+    /// What it looks like.
+    pub kind: Option<String>,
+    /// It was used a moment ago.
+    pub just_used: bool,
+}
+
 impl Api {
     pub(super) fn new(base: String, token: PathBuf) -> Self {
         Self { base, token }
@@ -169,6 +261,22 @@ impl Api {
     /// When the gateway does not answer.
     pub async fn alerts(&self) -> anyhow::Result<Vec<Alert>> {
         Ok(self.get::<Alerts>("/api/v1/alerts".into()).await?.alerts)
+    }
+
+    /// Every home.
+    ///
+    /// # Errors
+    /// When the gateway does not answer.
+    pub async fn homes(&self) -> anyhow::Result<Vec<ShownHome>> {
+        let (mut all, mut after) = (Vec::new(), String::new());
+        loop {
+            let page: Homes = self.get(format!("/api/v1/homes?after={after}")).await?;
+            all.extend(page.homes);
+            match page.next {
+                Some(next) => after = next,
+                None => return Ok(all),
+            }
+        }
     }
 
     /// Whether the gateway says that it is ready.

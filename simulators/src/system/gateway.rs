@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 
 use super::program::run;
-use super::{Api, Program, Programs, free_port, until};
+use super::{Api, Nurse, Program, Programs, free_port, until};
 
 /// What a scenario may want otherwise than the default.
 #[derive(Clone, Debug)]
@@ -122,6 +122,14 @@ repeat_within = "{}ms"
         format!("127.0.0.1:{}", self.enrolment_port)
     }
 
+    /// A nurse who is signed in to the console.
+    ///
+    /// # Errors
+    /// When she is not let in.
+    pub async fn nurse(&self) -> anyhow::Result<Nurse> {
+        Nurse::sign_in(self.api.base(), self.data.join("console-login")).await
+    }
+
     /// The console's account and password, as the gateway made them.
     ///
     /// # Errors
@@ -158,6 +166,20 @@ repeat_within = "{}ms"
     /// When the command fails.
     pub async fn add_device(&self, device: &str, kind: &str, home: &Home) -> anyhow::Result<()> {
         self.command(&["device", "add", device, "--kind", kind, "--home", &home.home]).await.map(drop)
+    }
+
+    /// `home code`: a fresh code for the home's box.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn fresh_code(&self, home: &Home) -> anyhow::Result<Home> {
+        #[derive(Deserialize)]
+        struct Code {
+            code: String,
+        }
+        let said = self.command(&["home", "code", &home.home, "--json"]).await?;
+        let Code { code } = serde_json::from_str(&said).with_context(|| format!("reading {said}"))?;
+        Ok(Home { code, ..home.clone() })
     }
 
     /// `assign`, from the day before yesterday on.

@@ -5,12 +5,14 @@ mod agent;
 mod api;
 mod cable;
 mod gateway;
+mod nurse;
 mod program;
 
 pub use agent::{Agent, Served};
-pub use api::{Alert, Api, Books, BooksLine, Line, Observation, Reading};
+pub use api::{Alert, Api, Books, BooksLine, Line, Observation, Reading, ShownAgent, ShownDevice, ShownHome};
 pub use cable::Cable;
 pub use gateway::{Gateway, Home, Settings};
+pub use nurse::Nurse;
 pub use program::{Program, Programs};
 
 use std::future::Future;

@@ -11,6 +11,7 @@ mod kills;
 mod repeats;
 mod rules;
 mod stores;
+mod team;
 mod traps;
 
 /// A cuff.
