@@ -252,6 +252,7 @@ async fn a_buffer_that_was_wiped_closes_the_books_of_the_one_before_with_an_aler
     agent.send(Lane::Reading, Epoch(1), 1, &[ward::began(), reading(120, 80, 0)]).await;
     agent.receipt().await;
     agent.beat(Lane::Reading, Epoch(1), 2, 5).await;
+    agent.receipt().await;
     agent.send(Lane::Reading, Epoch(2), 1, &[ward::began()]).await;
     agent.receipt().await;
 
