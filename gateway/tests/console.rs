@@ -585,6 +585,14 @@ async fn a_device_that_was_just_used_is_added_from_afar_with_its_key_and_never_s
     let listed = night.program().get("/api/v1/homes").await.expect(200);
     assert!(listed.contains("\"has_key\":true") && !listed.to_lowercase().contains(&key[..8]));
 
+    let by_address = anna.get(&night.path("/homes/{ada_home}/devices?address=f0:f1:f2:f3:f5:99+")).await;
+    assert_eq!(
+        by_address.header("location"),
+        night.path("/homes/{ada_home}/devices/") + &hex::encode("F0:F1:F2:F3:F5:99")
+    );
+    let no_address = anna.get(&night.path("/homes/{ada_home}/devices?address=//evil.example")).await;
+    assert!(anna.get(no_address.header("location")).await.expect(200).contains("Det är ingen adress"));
+
     let elsewhere = night.path("/homes/{bo_home}/devices/") + &hex::encode("F0:F1:F2:F3:F5:23");
     assert!(anna.get(&elsewhere).await.expect(200).contains("tillhör redan ett hem"));
     anna.post(&format!("{elsewhere}/remove"), "").await.expect(303);

@@ -1,7 +1,13 @@
 //! The console in a real browser: accessible, in both languages, and honest when its stream is silent.
 
+#[path = "../../gateway/tests/fixture/mod.rs"]
+#[allow(dead_code, reason = "the gateway's own tests look at more of it")]
+mod fixture;
+
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -25,17 +31,40 @@ async fn every_page_is_accessible_in_both_languages_and_says_when_it_is_not_live
     simulated_cuff.measure(BloodPressure { systolic: 195, diastolic: 116, ..pressure(0) });
     simulated_button.press();
     world.ends_well_with(5, 1).await?;
+    let screenshots = world.folder().join("screenshots");
+    check(world.api().base(), &world.gateway.data().join("console-login"), &screenshots)
+}
 
+/// Boxes with every trouble there is, devices nearby, and devices to be added are in no scenario at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_of_a_ward_where_much_is_wrong_is_accessible_too() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let ward = fixture::ward(folder.path()).await;
+    let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    let login = folder.path().join("login");
+    std::fs::write(&login, format!("{}\n{}\n", console.login.name, console.login.password))?;
+    let base = format!("http://{}", console.address);
+    let screenshots = folder.path().join("screenshots");
+    tokio::task::spawn_blocking(move || check(&base, &login, &screenshots)).await??;
+    console.stop().await;
+    Ok(())
+}
+
+/// Looks at every page in a browser.
+fn check(base: &str, login: &Path, screenshots: &Path) -> Result<()> {
+    static INSTALLING: Mutex<()> = Mutex::new(());
     let browser = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let installing = INSTALLING.lock();
     if !browser.join("node_modules").is_dir() {
         let installed = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&browser).status();
         ensure!(installed.context("npm is needed: apt-get install npm")?.success(), "npm ci failed");
     }
+    drop(installing);
     let seen = Command::new("node")
         .arg("check.mjs")
-        .arg(world.api().base())
-        .arg(world.gateway.data().join("console-login"))
-        .arg(world.folder().join("screenshots"))
+        .arg(base)
+        .arg(login)
+        .arg(screenshots)
         .current_dir(&browser)
         .output()
         .context("node is needed: apt-get install nodejs")?;

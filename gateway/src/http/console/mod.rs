@@ -36,6 +36,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/homes/stream", get(homes::stream))
         .route("/homes/{home}", get(home::page))
         .route("/homes/{home}/stream", get(home::stream))
+        .route("/homes/{home}/devices", get(home::device::find))
         .route("/homes/{home}/devices/{device}", get(home::device::page))
         .route("/homes/{home}/devices/{device}/add", post(home::device::add))
         .route("/homes/{home}/devices/{device}/remove", post(home::device::remove))

@@ -255,7 +255,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
                 }
                 p.what { @if let Some(told) = &case.newest { (told.line.say(&case::speaker(moment))) } }
                 p.when {
-                    (case.home_name)
+                    a #home href={ "/homes/" (case.alert.home) } { (case.home_name) }
                     @if let Ok(opened) = Timestamp::from_millisecond(case.alert.opened_ms) {
                         " · " (lang.pick("öppnat ", "opened ")) (moment.time_and_age(opened))
                     }

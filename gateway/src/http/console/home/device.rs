@@ -4,7 +4,7 @@
 //! and never comes out again: no page shows it, not even the one that could not use it.
 
 use axum::Form;
-use axum::extract::{Path, State as Shared};
+use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use hempuls_protocol::devices::{DeviceKind, Dialect};
@@ -42,6 +42,20 @@ pub(crate) async fn page(
 ) -> Result<Response, Refusal> {
     let desk = Desk::open(&state, &home, &device).await?;
     desk.answer(&state, &reader, lang, None, StatusCode::OK).await
+}
+
+/// An address that was read from a device.
+#[derive(Deserialize)]
+pub(crate) struct Address {
+    address: String,
+}
+
+/// `GET /homes/{home}/devices?address=F0:F1:F2:F3:F4:F5`: to the device's page.
+pub(crate) async fn find(_reader: Reader, Path(home): Path<String>, Query(typed): Query<Address>) -> Response {
+    match typed.address.trim().parse::<DeviceId>() {
+        Ok(id) => Redirect::to(&address(&home, &id.to_string())).into_response(),
+        Err(_) => back(&home, "address"),
+    }
 }
 
 /// What was typed to add a device.

@@ -37,6 +37,8 @@ enum Said {
     Removed,
     /// A button counts anew.
     Battery,
+    /// That is no address.
+    Address,
 }
 
 /// What to tell above the page.
@@ -154,7 +156,11 @@ fn said_words(said: Said, lang: Lang) -> Markup {
             "The device is added. The box is told now; within a minute it shows here whether it has taken it on.",
         ),
         Said::Removed => lang.pick("Apparaten är borttagen.", "The device is removed."),
+        Said::Address => lang.pick(
+            "Det är ingen adress. En adress ser ut så här: F0:F1:F2:F3:F4:F5.",
+            "That is no address. An address looks like this: F0:F1:F2:F3:F4:F5.",
+        ),
         Said::Battery => lang.pick("Knappen räknar om från början.", "The button counts anew."),
     };
-    html! { p.notice.done role="status" { (Icon::Tick) span { (words) } } }
+    html! { p.notice.done[said != Said::Address] role="status" { (Icon::Note) span { (words) } } }
 }

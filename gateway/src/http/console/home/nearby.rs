@@ -105,6 +105,27 @@ pub(super) fn list(home: &Home, heard: &[Heard], moment: &Moment) -> Markup {
             } @else {
                 ol { @for heard in heard { (row(home, heard, moment)) } }
             }
+            (by_address(home, lang))
+        }
+    }
+}
+
+/// For a device that is not heard yet, or not known for what it is.
+fn by_address(home: &Home, lang: Lang) -> Markup {
+    html! {
+        form.form.by-address method="get" action={ "/homes/" (home.id) "/devices" } {
+            div.field {
+                label for="address" { (lang.pick("Syns den inte? Skriv dess adress", "Not there? Type its address")) }
+                p #address-hint .hint {
+                    (lang.pick(
+                        "Den står oftast på apparaten eller dess ask, som F0:F1:F2:F3:F4:F5.",
+                        "It is usually on the device or its box, as F0:F1:F2:F3:F4:F5.",
+                    ))
+                }
+                input #address name="address" type="text" required autocomplete="off" autocapitalize="characters" spellcheck="false"
+                    maxlength="40" aria-describedby="address-hint";
+            }
+            div.actions { button.plain #find type="submit" { (lang.pick("Fortsätt", "Continue")) } }
         }
     }
 }
