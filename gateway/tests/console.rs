@@ -529,7 +529,7 @@ async fn a_home_says_what_ails_its_box_and_never_that_all_is_well_where_nothing_
     for words in [
         "Boxens radio hör ingenting",
         "full: bara larm",
-        "larm bara i arbetsminnet",
+        "Larm bara i arbetsminnet: 1",
         "nr 2 av 2",
         fixture::REFUSED_BECAUSE,
         "lagringen full: 3",

@@ -216,7 +216,9 @@ fn storage(flash: FlashState, lang: Lang) -> Markup {
             }
         }
         @if flash.in_memory > 0 {
-            dd.note.bad { (flash.in_memory) " " (lang.pick("larm bara i arbetsminnet", "alarms in working memory only")) }
+            dd.note.bad {
+                (lang.pick("Larm bara i arbetsminnet: ", "Alarms in working memory only: ")) (flash.in_memory)
+            }
         }
         dd.note {
             @if flash.encrypted {

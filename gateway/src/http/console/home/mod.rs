@@ -116,7 +116,7 @@ async fn region(state: &State, moment: &Moment, home: &Home) -> Result<Markup, R
         @if home.agents.is_empty() { p.card { (lang.pick("Ingen box ännu.", "No box yet.")) } }
         @if !troubles.is_empty() {
             section.card aria-labelledby="troubles" {
-                h2 #troubles { (lang.pick("Det här är fel", "This is wrong")) }
+                h2 #troubles { (lang.pick("Att åtgärda", "To put right")) }
                 ul.troubles { @for trouble in &troubles { li.bad { (Icon::Warning) " " (trouble) } } }
             }
         }
