@@ -3,10 +3,16 @@
 //! The scan is open, without a list of services: the kernel applies such a list to service UUIDs only, never to the
 //! service data in which buttons speak. What is not of this home is discarded by its address.
 
+pub mod about;
+pub mod beacons;
 pub mod buttons;
+pub mod clocks;
 mod link;
+pub mod liveness;
 pub mod minute;
+pub mod nearby;
 mod pairing;
+pub mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
