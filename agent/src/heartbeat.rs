@@ -1,16 +1,21 @@
 //! What the agent says about itself every minute. Its absence is what alerts, so it is never buffered (P5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use hempuls_protocol::event::Trouble;
 use hempuls_protocol::ids::{DeviceId, Lane};
-use hempuls_protocol::wire::heartbeat::{DeviceState, Heartbeat, LaneState, UplinkState};
+use hempuls_protocol::wire::heartbeat::{
+    DeviceState, Heartbeat, LaneState, MOST_NEARBY, Nearby, RadioState, UplinkState,
+};
 
 use crate::buffer::{Buffer, Held, Place, Tally};
 use crate::config::Device;
+use crate::radio::liveness::{self, Liveness};
+use crate::radio::nearby::{self, Advert};
+use crate::sessions::Address;
 use crate::settings::Desk;
 use crate::{clock, panics};
 
@@ -28,39 +33,107 @@ impl Default for Config {
     }
 }
 
-/// What radio and uplink know of the home, for the heartbeat. Clones speak of the same home.
-#[derive(Clone, Default)]
+/// What radio and uplink know of the home and of what is near it. Clones speak of the same home.
+#[derive(Clone)]
 pub struct Vitals(Arc<Mutex<Known>>);
 
-#[derive(Default)]
 struct Known {
-    heard: Option<Instant>,
     devices: BTreeMap<DeviceId, Contact>,
+    nearby: nearby::Nearby,
+    liveness: Liveness,
     uplink: Option<UplinkState>,
     pairs: bool,
 }
 
-#[derive(Copy, Clone, Default)]
+#[derive(Clone, Default)]
 struct Contact {
     heard: Option<Instant>,
     battery: Option<u8>,
     trouble: Option<Trouble>,
+    model: Option<String>,
+    clock_ahead_s: Option<i64>,
+    is_missing: bool,
+}
+
+impl Default for Vitals {
+    /// Nothing was heard yet.
+    fn default() -> Self {
+        let now = clock::now();
+        let (nearby, liveness) = (nearby::Nearby::new(now), Liveness::new(now));
+        Self(Arc::new(Mutex::new(Known { devices: BTreeMap::new(), nearby, liveness, uplink: None, pairs: false })))
+    }
 }
 
 impl Vitals {
+    /// Something happened to the radio. What to do, so that it goes on hearing.
+    pub fn radio(&self, input: liveness::Input) -> Vec<liveness::Effect> {
+        self.known().liveness.handle(input, clock::now())
+    }
+
+    /// When to call [`Vitals::radio`] with [`liveness::Input::Tick`] if nothing happens before.
+    #[must_use]
+    pub fn radio_wakes(&self) -> Option<Instant> {
+        self.known().liveness.next_wake()
+    }
+
+    /// The radio begins to listen.
+    pub fn listening(&self) {
+        self.known().nearby.begin(clock::now());
+    }
+
+    /// Which devices are this home's.
+    pub fn adopt(&self, devices: BTreeSet<Address>) {
+        let mut known = self.known();
+        known.devices.retain(|device, _| matches!(device, DeviceId::Address(address) if devices.contains(address)));
+        known.nearby.adopt(devices);
+    }
+
     /// An advertisement was really heard, whoever sent it.
-    pub fn radio_heard(&self) {
-        self.known().heard = Some(clock::now());
+    pub fn radio_heard(&self, address: Address, advert: &Advert) {
+        let (now, mut known) = (clock::now(), self.known());
+        known.liveness.handle(liveness::Input::Heard, now);
+        known.nearby.hear(address, advert, now);
+    }
+
+    /// BlueZ knows this of a device, which may be elsewhere.
+    pub fn radio_knows(&self, address: Address, advert: &Advert) {
+        self.known().nearby.know(address, advert, clock::now());
+    }
+
+    /// Everything that is nearby, the likeliest to be looked for first: what looks like a device for health or help, and
+    /// of that what was just used.
+    #[must_use]
+    pub fn nearby(&self) -> Vec<Nearby> {
+        self.known().nearby.list(clock::now())
     }
 
     /// A device of the home was heard.
     pub fn device_heard(&self, device: &DeviceId) {
-        self.known().devices.entry(device.clone()).or_default().heard = Some(clock::now());
+        self.contact(device, |contact| contact.heard = Some(clock::now()));
     }
 
     /// A device said how full its battery is, in percent.
     pub fn battery(&self, device: &DeviceId, percent: u8) {
-        self.known().devices.entry(device.clone()).or_default().battery = Some(percent);
+        self.contact(device, |contact| contact.battery = Some(percent));
+    }
+
+    /// A device said what it is.
+    pub fn model(&self, device: &DeviceId, model: String) {
+        self.contact(device, |contact| contact.model = Some(model));
+    }
+
+    /// A device's clock is so many seconds ahead.
+    pub fn clock_ahead(&self, device: &DeviceId, seconds: i64) {
+        self.contact(device, |contact| contact.clock_ahead_s = Some(seconds));
+    }
+
+    /// Whether the sign of life that a device should send has not come.
+    pub fn missing(&self, device: &DeviceId, is_missing: bool) {
+        self.contact(device, |contact| contact.is_missing = is_missing);
+    }
+
+    fn contact(&self, device: &DeviceId, change: impl FnOnce(&mut Contact)) {
+        change(self.known().devices.entry(device.clone()).or_default());
     }
 
     /// What is wrong with a device, as far as is known.
@@ -71,7 +144,7 @@ impl Vitals {
 
     /// Something is wrong with a device, or it works again.
     pub fn troubled(&self, device: &DeviceId, trouble: Option<Trouble>) {
-        self.known().devices.entry(device.clone()).or_default().trouble = trouble;
+        self.contact(device, |contact| contact.trouble = trouble);
     }
 
     /// Whether devices that want to pair are answered.
@@ -133,17 +206,25 @@ impl Reporter {
         let age = |heard: Option<Instant>| heard.map(|heard| now.saturating_duration_since(heard).as_secs());
         let known = self.vitals.known();
         let device = |device: &Device| {
-            let contact = known.devices.get(&device.id()).copied().unwrap_or_default();
-            DeviceState { battery: contact.battery, heard_s: age(contact.heard), ..DeviceState::unknown(device.id()) }
+            let Contact { heard, battery, model, clock_ahead_s, is_missing, trouble: _ } =
+                known.devices.get(&device.id()).cloned().unwrap_or_default();
+            DeviceState { device: device.id(), battery, heard_s: age(heard), model, clock_ahead_s, is_missing }
+        };
+        let radio = RadioState {
+            hearing: known.liveness.hearing(now),
+            cures: known.liveness.cures(),
+            strangers: known.nearby.strangers(now),
         };
         Heartbeat {
-            heard_s: age(known.heard),
+            heard_s: age(known.liveness.heard()),
             heard,
             refused: refused.values().sum(),
             devices: self.desk.home().borrow().devices.iter().map(device).collect(),
             panics: panics::count(),
             disk_free: rustix::fs::statvfs(&self.state).ok().map(|fs| fs.f_bavail * fs.f_frsize),
             certificate_expires: Some(certificate_expires),
+            radio: Some(radio),
+            nearby: known.nearby.list(now).into_iter().filter(|each| each.kind.is_some()).take(MOST_NEARBY).collect(),
             config: Some(self.desk.state()),
             uplink: known.uplink,
             flash: Some(self.buffer.flash()),

@@ -14,6 +14,7 @@ use crate::control::{self, Daemon};
 use crate::feedback::Feedback;
 use crate::heartbeat::{Reporter, Vitals};
 use crate::identity::Folder;
+use crate::radio::passkeys::Passkeys;
 use crate::settings::Desk;
 use crate::stop::Stop;
 use crate::uplink::{self, Word};
@@ -54,7 +55,10 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         stop.clone(),
     ));
     tokio::spawn(clock::watch(buffer.clone(), stop.clone()));
-    let mut radio = tokio::spawn(hear(config.radio, desk.home(), buffer.clone(), vitals, stop.clone()));
+    let passkeys = Passkeys::default();
+    let pulse = questions.pulse(Part::Radio);
+    let mut radio =
+        tokio::spawn(radio::run(config.radio, desk.home(), buffer.clone(), vitals, passkeys, pulse, stop.clone()));
     let feedback = Feedback::start(config.feedback, buffer.clone(), questions.pulse(Part::Feedback), stop.clone());
     let daemon = Daemon {
         buffer: buffer.clone(),
@@ -104,32 +108,6 @@ async fn come_round(buffer: Buffer, mut pulse: Pulse) {
         pulse.question().await;
         buffer.comes_round().await;
         pulse.answer();
-    }
-}
-
-/// Listens to the home, except while the agent is retired.
-async fn hear(config: radio::Config, home: radio::Adopted, buffer: Buffer, vitals: Vitals, mut stop: Stop) {
-    loop {
-        let (hush, hushed) = Stop::new();
-        let (config, adopted, buffer, vitals) = (config.clone(), home.clone(), buffer.clone(), vitals.clone());
-        let mut listening = Box::pin(radio::run(config, adopted, buffer, vitals, hushed));
-        let (mut until_retired, mut until_taken_back) = (home.clone(), home.clone());
-        tokio::select! {
-            () = &mut listening => return,
-            _ = until_retired.wait_for(|home| home.retired) => {}
-            () = stop.asked() => {}
-        }
-        hush.stop();
-        listening.as_mut().await;
-        drop(listening);
-        if !home.borrow().retired {
-            return;
-        }
-        tracing::warn!("this agent is retired: nothing more is heard, and what is left is sent");
-        tokio::select! {
-            _ = until_taken_back.wait_for(|home| !home.retired) => tracing::info!("this agent is no longer retired"),
-            () = stop.asked() => return,
-        }
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Input {
     Connected(Address),
     /// A session is over.
     Ended(Address, Ended),
+    /// What kept a device from being listened to was taken away.
+    Anew(Address),
 }
 
 /// How a session ended.
@@ -83,17 +85,31 @@ impl Sessions {
         Self(devices.into_iter().map(|address| (address, Device::default())).collect())
     }
 
+    /// Serves these devices from now on. Those that stay are not disturbed.
+    pub fn serve(&mut self, devices: impl IntoIterator<Item = Address>) {
+        let mut before = std::mem::take(&mut self.0);
+        self.0 = devices.into_iter().map(|address| (address, before.remove(&address).unwrap_or_default())).collect();
+    }
+
     /// What to do about what happened.
     pub fn handle(&mut self, input: Input, now: Instant) -> Vec<Effect> {
-        let (Input::Heard(address) | Input::Connected(address) | Input::Ended(address, _)) = input;
+        let (Input::Heard(address) | Input::Connected(address) | Input::Ended(address, _) | Input::Anew(address)) =
+            input;
         if let Some(device) = self.0.get_mut(&address) {
             match input {
                 Input::Heard(_) => device.heard = Some(now),
                 Input::Connected(_) => device.doing = Doing::Listening,
                 Input::Ended(_, ended) => device.end(ended, now),
+                Input::Anew(_) => *device = Device::default(),
             }
         }
         self.connect(now)
+    }
+
+    /// How many devices are being connected to or listened to.
+    #[must_use]
+    pub fn talking(&self) -> usize {
+        self.0.values().filter(|device| matches!(device.doing, Doing::Connecting | Doing::Listening)).count()
     }
 
     /// When to call again: never; every session ends with a word, and only what advertises can be connected to.
@@ -206,6 +222,28 @@ mod tests {
             home.at(now, Input::Ended(CUFF, Ended::Failed));
         }
         assert_eq!(tries, [0, 1_000, 3_000, 7_000, 15_000, 31_000]);
+    }
+
+    #[test]
+    fn a_device_that_was_cured_is_connected_to_at_its_next_advertisement() {
+        let mut home = Home::new();
+        home.at(0, Input::Heard(CUFF));
+        assert_eq!(home.sessions.talking(), 1);
+        home.at(100, Input::Ended(CUFF, Ended::Failed));
+        assert_eq!(home.at(200, Input::Anew(CUFF)), [], "it must be heard");
+        assert_eq!(home.at(300, Input::Heard(CUFF)), [Effect::Connect(CUFF)]);
+    }
+
+    #[test]
+    fn a_device_that_comes_or_goes_disturbs_no_other() {
+        let mut home = Home::new();
+        home.at(0, Input::Heard(CUFF));
+        home.at(0, Input::Heard(SCALE));
+        home.sessions.serve([CUFF, [4; 6]]);
+        assert_eq!(home.at(100, Input::Heard(CUFF)), [], "it is being connected to");
+        assert_eq!(home.at(100, Input::Heard(SCALE)), [], "it is a stranger");
+        assert_eq!(home.at(100, Input::Heard([4; 6])), [Effect::Connect([4; 6])], "one place has become free");
+        assert_eq!(home.at(200, Input::Ended(SCALE, Ended::Failed)), []);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use tokio::sync::{mpsc, watch};
 pub enum Part {
     /// The thread that writes to flash.
     Buffer,
+    /// What listens to the home.
+    Radio,
     /// What speaks to the gateway.
     Uplink,
     /// What answers commands.
@@ -24,13 +26,14 @@ pub enum Part {
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 4] = [Self::Buffer, Self::Uplink, Self::Control, Self::Feedback];
+    pub const ALL: [Self; 5] = [Self::Buffer, Self::Radio, Self::Uplink, Self::Control, Self::Feedback];
 
     /// In words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Buffer => "the flash",
+            Self::Radio => "the radio",
             Self::Uplink => "the uplink",
             Self::Control => "the socket",
             Self::Feedback => "the feedback",

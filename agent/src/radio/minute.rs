@@ -9,12 +9,15 @@ use hempuls_protocol::observation::{Observation, Quantity};
 
 /// How long a signal of a stream is, unless the device hangs up before.
 const MINUTE: Duration = Duration::from_secs(60);
+/// Thirty notifications a second of an oximeter with all there is.
+const FULL: usize = 32 * 1024;
 
 /// What came so far.
 #[derive(Debug)]
 pub struct Minute {
     characteristic: Characteristic,
     dialect: Dialect,
+    session: u32,
     began: Instant,
     latest: Instant,
     raw: Vec<u8>,
@@ -24,12 +27,13 @@ pub struct Minute {
 }
 
 impl Minute {
-    /// A minute that begins with this notification.
+    /// A minute that begins with this notification, in this session.
     #[must_use]
-    pub fn begin(characteristic: Characteristic, dialect: Dialect, payload: &[u8], now: Instant) -> Self {
+    pub fn begin(characteristic: Characteristic, dialect: Dialect, session: u32, payload: &[u8], now: Instant) -> Self {
         let mut minute = Self {
             characteristic,
             dialect,
+            session,
             began: now,
             latest: now,
             raw: Vec::new(),
@@ -61,6 +65,12 @@ impl Minute {
         self.characteristic
     }
 
+    /// Whether it can take no more: a device that sends faster than any known one ends its minute early.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.raw.len() >= FULL
+    }
+
     /// When it is over.
     #[must_use]
     pub fn ends(&self) -> Instant {
@@ -81,6 +91,7 @@ impl Minute {
             slot: self.slot.map(UserSlot),
             dialect: self.dialect,
             observations: summarise(&self.observations),
+            session: Some(self.session),
             span_ms: Some(u32::try_from(span.as_millis()).unwrap_or(u32::MAX)),
             ..Signal::heard(device, self.characteristic, self.raw)
         }
@@ -107,7 +118,8 @@ mod tests {
     #[test]
     fn a_minute_of_a_pulse_strap_is_one_signal_with_its_median() {
         let start = clock::now();
-        let mut minute = Minute::begin(Characteristic::HEART_RATE_MEASUREMENT, Dialect::Standard, &[0x00, 70], start);
+        let mut minute =
+            Minute::begin(Characteristic::HEART_RATE_MEASUREMENT, Dialect::Standard, 7, &[0x00, 70], start);
         for (second, rate) in [(1, 90), (2, 60), (3, 72), (4, 71)] {
             minute.add(&[0x00, rate], start + Duration::from_secs(second));
         }
@@ -123,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_kept_all_the_same() {
-        let minute = Minute::begin(Characteristic::HEART_RATE_MEASUREMENT, Dialect::Standard, &[], clock::now());
+        let minute = Minute::begin(Characteristic::HEART_RATE_MEASUREMENT, Dialect::Standard, 7, &[], clock::now());
         assert!(!minute.is_readable());
         assert_eq!(minute.finish("F0:F1:F2:F3:F4:F5".parse().unwrap()).raw.as_slice(), [0]);
     }

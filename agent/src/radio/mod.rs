@@ -1,38 +1,45 @@
 //! Everything that knows BlueZ: scanning, buttons, pairing, and a task for each device that is connected to.
 //!
-//! The scan is open, without a list of services: the kernel applies such a list to service UUIDs only, never to the
-//! service data in which buttons speak. What is not of this home is discarded by its address.
+//! What is not of this home is discarded by its address, after it was noted for whoever looks for a device to adopt.
 
 pub mod about;
 pub mod beacons;
+pub mod bonds;
+mod bus;
 pub mod buttons;
 pub mod clocks;
+mod ear;
 mod link;
 pub mod liveness;
 pub mod minute;
 pub mod nearby;
 mod pairing;
+pub mod passkeys;
 pub mod records;
+mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use btleplug::api::{Central as _, CentralEvent, CentralState, Manager as _, Peripheral as _, ScanFilter};
-use btleplug::platform::{Adapter, Manager, Peripheral, PeripheralId};
-use futures::{FutureExt as _, Stream, StreamExt as _};
+use btleplug::api::{Central as _, Manager as _};
+use btleplug::platform::{Adapter, Manager};
 use hempuls_protocol::devices::{Characteristic, DeviceKind};
-use hempuls_protocol::event::{Alarm, Content, Event, Kind, Origin};
+use hempuls_protocol::event::{Alarm, Content, DeviceTrouble, Event, Kind, Origin, Trouble};
 use hempuls_protocol::ids::{DeviceId, Lane, Sequence};
 use hempuls_protocol::times::Taken;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep, timeout};
-use uuid::Uuid;
+use tokio::time::{interval, sleep, sleep_until, timeout};
 
+use self::beacons::Beacons;
+use self::bonds::Bonds;
+use self::bus::{AdapterState, Bus, Change, Word};
 use self::buttons::{Buttons, Effect as ButtonEffect};
-use self::link::Link;
-use self::pairing::{Notice, PairingAgent};
+use self::link::{Link, Order, Report, Standing};
+use self::liveness::Cure;
+use self::pairing::Doorkeeper;
+use self::passkeys::Passkeys;
 use crate::buffer::{Buffer, Place, Room};
 use crate::clock;
 use crate::config::Device;
@@ -40,6 +47,7 @@ use crate::heartbeat::Vitals;
 use crate::sessions::{Address, Effect, Input, Sessions};
 use crate::settings;
 use crate::stop::Stop;
+use crate::watchdog::Pulse;
 
 /// What the radio is told.
 #[derive(Clone, Debug)]
@@ -48,10 +56,10 @@ pub struct Config {
     pub adapter: Option<String>,
 }
 
-/// The devices of the home: only these are read or paired. They may change while the program runs.
+/// What the radio is told of the home. It may change while the program runs.
 pub type Adopted = watch::Receiver<settings::Home>;
 
-/// How often the bus is asked whether it is still there: its library hides that it is not.
+/// How often bus and adapter are asked whether they are still there.
 const WATCH: Duration = Duration::from_secs(30);
 const WATCH_LIMIT: Duration = Duration::from_secs(5);
 /// For a call that BlueZ answers by itself.
@@ -63,30 +71,46 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// A BlueZ that was just started has no adapter for a moment.
 const COMES_UP: Duration = Duration::from_secs(10);
 const COMES_UP_STEP: Duration = Duration::from_millis(250);
+/// For an adapter to notice that it was switched off.
+const OFF: Duration = Duration::from_secs(1);
 
 /// Listens to the home until the program stops. What breaks is built anew.
-pub async fn run(config: Config, mut adopted: Adopted, buffer: Buffer, vitals: Vitals, mut stop: Stop) {
-    let mut devices = adopted.borrow_and_update().devices.clone();
-    let mut buttons = buttons(&devices, &buffer);
+pub async fn run(
+    config: Config,
+    adopted: Adopted,
+    buffer: Buffer,
+    vitals: Vitals,
+    passkeys: Passkeys,
+    pulse: Pulse,
+    mut stop: Stop,
+) {
+    let mut home = Home {
+        buttons: buttons(&buffer),
+        beacons: Beacons::default(),
+        bonds: Bonds::default(),
+        adopted,
+        buffer,
+        vitals,
+        passkeys,
+        pulse,
+        stop: stop.clone(),
+    };
     let mut pause = SHORTEST_PAUSE;
     let mut last_problem = String::new();
     loop {
-        let mut tasks = JoinSet::new();
         let began = clock::now();
-        let attempt = listen(&config, &devices, &buffer, &vitals, &mut buttons, &mut tasks, stop.clone());
-        let problem = tokio::select! {
-            problem = attempt => Some(problem.map_or_else(|problem| problem, |never| match never {})),
-            Ok(()) = adopted.changed() => None,
-            () = stop.asked() => return farewell(&mut tasks).await,
+        let problem = match home.listen(&config).await {
+            Ok(Over::Stopped) => return,
+            Ok(Over::Retired) => {
+                tracing::warn!("this agent is retired: nothing more is heard, and what is left is sent");
+                tokio::select! {
+                    _ = home.pulse.beside(home.adopted.wait_for(|home| !home.retired)) => continue,
+                    () = stop.asked() => return,
+                }
+            }
+            Err(problem) => problem,
         };
-        farewell(&mut tasks).await;
-        vitals.pairing(false);
-        let Some(problem) = problem else {
-            devices = adopted.borrow_and_update().devices.clone();
-            buttons = self::buttons(&devices, &buffer);
-            tracing::info!(devices = devices.len(), "the devices of this home have changed");
-            continue;
-        };
+        home.vitals.radio(liveness::Input::Fails);
         if clock::now().saturating_duration_since(began) > LONGEST_PAUSE {
             pause = SHORTEST_PAUSE;
         }
@@ -97,228 +121,123 @@ pub async fn run(config: Config, mut adopted: Adopted, buffer: Buffer, vitals: V
         }
         last_problem = problem;
         tokio::select! {
-            () = sleep(pause) => {}
+            () = home.pulse.beside(sleep(pause)) => {}
             () = stop.asked() => return,
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Device tasks end when they are stopped or when nobody speaks to them any more; whoever takes too long is ended.
-async fn farewell(tasks: &mut JoinSet<()>) {
-    let _ = timeout(FAREWELL, async { while tasks.join_next().await.is_some() {} }).await;
-    tasks.shutdown().await;
-}
-
-/// Builds everything that hangs on the bus, and runs it until something breaks.
-async fn listen(
-    config: &Config,
-    devices: &[Device],
-    buffer: &Buffer,
-    vitals: &Vitals,
-    buttons: &mut Buttons,
-    tasks: &mut JoinSet<()>,
-    stop: Stop,
-) -> Result<std::convert::Infallible, String> {
-    let addresses: BTreeSet<Address> = devices.iter().map(|device| device.address).collect();
-    let (notice, mut notices) = mpsc::unbounded_channel();
-    let bus = |error: dbus::Error| {
-        format!("the message bus or BlueZ does not answer ({error}); are dbus and bluetooth running?")
-    };
-    let agent = PairingAgent::start(addresses, notice).await.map_err(bus)?;
-    vitals.pairing(true);
-    let adapter = adapter(config.adapter.as_deref()).await?;
-    let mut events = within(adapter.events()).await?;
-    forget_replays(&mut events);
-    let (report, mut reports) = mpsc::unbounded_channel();
-    let gatt = devices.iter().filter(|each| !is_button(each));
-    let mut home = Home {
-        sessions: Sessions::of(gatt.clone().map(|device| device.address)),
-        devices: gatt.map(|device| (device.address, device.clone())).collect(),
-        links: BTreeMap::new(),
-        buffer: buffer.clone(),
-        vitals: vitals.clone(),
-        report,
-        stop,
-    };
-    let known = within(adapter.peripherals()).await?;
-    for peripheral in &known {
-        home.attach(peripheral.clone(), tasks);
-    }
-    scan(&adapter).await?;
-    for peripheral in known {
-        if home.is_served(&peripheral.id()) && within(peripheral.is_connected()).await.unwrap_or(false) {
-            home.connected(&peripheral.id());
-        }
-    }
-    tracing::info!("listening for the devices of this home");
-    let mut watch = interval(WATCH);
-    loop {
-        tokio::select! {
-            event = events.next() => {
-                let event = event.ok_or("the stream of events ended")?;
-                hear(event, &adapter, &mut home, buttons, tasks).await?;
-            }
-            input = reports.recv() => if let Some(input) = input {
-                home.tell(input);
-            },
-            notice = notices.recv() => match notice {
-                Some(Notice::Gone) => home.everything_hung_up(),
-                Some(Notice::Back) => {
-                    tracing::warn!("BlueZ was started anew");
-                    home.everything_hung_up();
-                    come_up(&adapter, &agent).await?;
-                }
-                Some(Notice::BusLost) | None => return Err("the message bus is gone".into()),
-            },
-            ended = tasks.join_next(), if !tasks.is_empty() => {
-                // A device's task ends by itself only when its stream does, or when the library panics in it.
-                return Err(format!("a device's task ended ({ended:?})"));
-            }
-            _ = watch.tick() => {
-                match timeout(WATCH_LIMIT, adapter.adapter_state()).await {
-                    Ok(Ok(CentralState::PoweredOn)) => {}
-                    answer => return Err(format!("the adapter does not answer, or is switched off ({answer:?})")),
-                }
-            }
-        }
-    }
-}
-
-/// What one event from the air means.
-async fn hear(
-    event: CentralEvent,
-    adapter: &Adapter,
-    home: &mut Home,
-    buttons: &mut Buttons,
-    tasks: &mut JoinSet<()>,
-) -> Result<(), String> {
-    let (id, frame) = match event {
-        CentralEvent::ServiceDataAdvertisement { id, mut service_data } => (id, service_data.remove(&bthome())),
-        // A device that BlueZ has just met: its first advertisement comes with it.
-        CentralEvent::DeviceDiscovered(id) => {
-            let is_ours = address_in(&id.to_string()).is_some_and(|address| buttons.knows(&address));
-            let frame = if is_ours { first_frame(adapter, &id).await } else { None };
-            (id, frame)
-        }
-        CentralEvent::RssiUpdate { id, .. } | CentralEvent::ManufacturerDataAdvertisement { id, .. } => (id, None),
-        CentralEvent::DeviceDisconnected(id) => {
-            home.hung_up(&id);
-            return Ok(());
-        }
-        CentralEvent::DeviceConnected(id) => {
-            home.connected(&id);
-            return Ok(());
-        }
-        CentralEvent::StateUpdate(CentralState::PoweredOff) => return Err("the adapter was switched off".into()),
-        // None of these proves that the device is on the air.
-        CentralEvent::ServicesAdvertisement { .. }
-        | CentralEvent::StateUpdate(_)
-        | CentralEvent::DeviceUpdated(_)
-        | CentralEvent::DeviceServicesModified(_) => return Ok(()),
-    };
-    home.vitals.radio_heard();
-    let Some(address) = address_in(&id.to_string()) else { return Ok(()) };
-    if let Some(frame) = frame.filter(|_| buttons.knows(&address)) {
-        home.button(&address, &frame, buttons).await;
-    }
-    if home.devices.contains_key(&address) {
-        if !home.links.contains_key(&address) {
-            // It may be gone again by the time BlueZ is asked.
-            if let Ok(peripheral) = within(adapter.peripheral(&id)).await {
-                home.attach(peripheral, tasks);
-            }
-        }
-        home.tell(Input::Heard(address));
-    }
-    Ok(())
-}
-
-/// The devices of the home and what is being done with them.
+/// What outlasts everything that hangs on the bus.
 struct Home {
-    sessions: Sessions,
-    devices: BTreeMap<Address, Device>,
-    links: BTreeMap<Address, Handle>,
+    adopted: Adopted,
+    buttons: Buttons,
+    beacons: Beacons,
+    bonds: Bonds,
     buffer: Buffer,
     vitals: Vitals,
-    report: mpsc::UnboundedSender<Input>,
+    passkeys: Passkeys,
+    pulse: Pulse,
     stop: Stop,
 }
 
-/// How to reach a device's task.
-struct Handle {
-    orders: mpsc::UnboundedSender<()>,
-    hang_ups: watch::Sender<u64>,
+/// Why listening ended, though nothing broke.
+enum Over {
+    Stopped,
+    Retired,
+}
+
+/// What was done in the background.
+enum Done {
+    /// Bus and adapter were asked.
+    Asked(Result<AdapterState, String>),
+    /// This was tried.
+    Tried(Cure, Result<(), dbus::Error>),
+    /// BlueZ forgot a device, to pair with it anew.
+    Renewed(Address, Result<(), dbus::Error>),
+    /// BlueZ forgot a device that is not this home's any more.
+    Forgot(Address, Result<(), dbus::Error>),
 }
 
 impl Home {
-    /// Begins the task of a device of the home, if this is one.
-    fn attach(&mut self, peripheral: Peripheral, tasks: &mut JoinSet<()>) {
-        let Some(address) = address_in(&peripheral.id().to_string()) else { return };
-        let Some(device) = self.devices.get(&address).filter(|_| !self.links.contains_key(&address)) else { return };
-        let (orders, inbox) = mpsc::unbounded_channel();
-        let (hang_ups, hung_up) = watch::channel(0);
-        let link = Link {
-            device: device.clone(),
-            peripheral,
-            buffer: self.buffer.clone(),
-            vitals: self.vitals.clone(),
-            reports: self.report.clone(),
-            orders: inbox,
-            hang_ups: hung_up,
-            stop: self.stop.clone(),
+    /// Builds everything that hangs on the bus, and runs it until it is over or something breaks.
+    async fn listen(&mut self, config: &Config) -> Result<Over, String> {
+        if self.adopted.borrow_and_update().retired {
+            return Ok(Over::Retired);
+        }
+        let mut stop = self.stop.clone();
+        let (say, mut said) = mpsc::unbounded_channel();
+        let (report, mut reports) = mpsc::unbounded_channel();
+        let build = Radio::build(config, self.passkeys.clone(), say, report);
+        let mut radio = tokio::select! {
+            radio = self.pulse.beside(build) => radio?,
+            () = stop.asked() => return Ok(Over::Stopped),
         };
-        tasks.spawn(link.serve());
-        self.links.insert(address, Handle { orders, hang_ups });
-    }
-
-    fn tell(&mut self, input: Input) {
-        if let Input::Heard(address) = input {
-            self.vitals.device_heard(&DeviceId::Address(address));
-            if !self.links.contains_key(&address) {
-                return;
+        radio.serve(self);
+        self.begin();
+        tracing::info!("listening for the devices of this home");
+        let mut watch = interval(WATCH);
+        let over = loop {
+            let wake = [self.vitals.radio_wakes(), self.beacons.next_wake()].into_iter().flatten().min();
+            tokio::select! {
+                word = said.recv() => match word {
+                    Some(word) => if let Err(problem) = radio.hear(word, self).await { break Err(problem) },
+                    None => break Err("nothing is said any more".into()),
+                },
+                report = reports.recv() => if let Some(report) = report {
+                    radio.heed(report, self).await;
+                },
+                Ok(()) = self.adopted.changed() => {
+                    if self.adopted.borrow_and_update().retired {
+                        break Ok(Over::Retired);
+                    }
+                    radio.serve(self);
+                    tracing::info!(devices = radio.links.len(), "the devices of this home have changed");
+                }
+                Some(ended) = radio.tasks.join_next() => match ended {
+                    // Nobody asks for it any more, or a new task has taken its place.
+                    Ok(device) if !radio.links.get(&device).is_some_and(|link| link.orders.is_closed()) => {}
+                    // A device's task ends by itself only when its stream does, or when the library panics in it.
+                    ended => break Err(format!("a device's task ended ({ended:?})")),
+                },
+                Some(Ok(done)) = radio.background.join_next() => {
+                    if let Err(problem) = radio.note(done, self) { break Err(problem) }
+                }
+                () = sleep_until(wake.unwrap_or_else(clock::now).into()), if wake.is_some() => {
+                    if let Err(problem) = radio.wake(self).await { break Err(problem) }
+                }
+                _ = watch.tick() => radio.ask(),
+                () = self.pulse.asked() => {}
+                () = stop.asked() => break Ok(Over::Stopped),
             }
-        }
-        for Effect::Connect(address) in self.sessions.handle(input, clock::now()) {
-            if let Some(link) = self.links.get(&address) {
-                // A task that has ended is noticed by itself.
-                let _ = link.orders.send(());
-            }
-        }
+        };
+        self.vitals.pairing(false);
+        radio.farewell().await;
+        over
     }
 
-    fn is_served(&self, id: &PeripheralId) -> bool {
-        address_in(&id.to_string()).is_some_and(|address| self.links.contains_key(&address))
+    /// From here on what is in the air is heard.
+    fn begin(&mut self) {
+        self.vitals.listening();
+        self.vitals.pairing(true);
+        self.beacons.begin(clock::now());
+        self.vitals.radio(liveness::Input::Begins);
     }
 
-    /// A device that is connected is there, also when it does not advertise: one that an agent before this one left,
-    /// or one that connects by itself.
-    fn connected(&mut self, id: &PeripheralId) {
-        if let Some(address) = address_in(&id.to_string()) {
-            self.tell(Input::Heard(address));
-        }
-    }
-
-    fn hung_up(&self, id: &PeripheralId) {
-        if let Some(link) = address_in(&id.to_string()).and_then(|address| self.links.get(&address)) {
-            link.hang_ups.send_modify(|count| *count += 1);
-        }
-    }
-
-    fn everything_hung_up(&self) {
-        for link in self.links.values() {
-            link.hang_ups.send_modify(|count| *count += 1);
-        }
-    }
-
-    async fn button(&self, address: &Address, frame: &[u8], buttons: &mut Buttons) {
-        let device = DeviceId::Address(*address);
-        self.vitals.device_heard(&device);
-        for effect in buttons.hear(address, frame, &clock::taken()) {
+    async fn button(&mut self, address: &Address, frame: &[u8]) {
+        let device = id(*address);
+        for effect in self.buttons.hear(address, frame, &clock::taken()) {
             match effect {
+                ButtonEffect::Alive { is_beacon } => {
+                    self.vitals.device_heard(&device);
+                    if let Some(back) = self.beacons.hear(*address, is_beacon, clock::now()) {
+                        self.miss(back).await;
+                    }
+                }
                 ButtonEffect::Battery(percent) => self.vitals.battery(&device, percent),
+                ButtonEffect::Tell(trouble) => tell(&self.buffer, &self.vitals, *address, trouble).await,
                 ButtonEffect::Refuse(why) => {
-                    tracing::warn!(device.id = %device, ?why, "a press that is not believed");
+                    tracing::warn!(device.id = %device, ?why, "a press that is not taken");
                     self.buffer.refuse(why);
                 }
                 ButtonEffect::Take { alarm, counter } => {
@@ -331,42 +250,325 @@ impl Home {
                         Ok(Origin { epoch, sequence }) => {
                             tracing::info!(device.id = %device, %epoch, event.seq = %sequence, "an alarm is taken")
                         }
-                        Err(_) => buttons.not_taken(&alarm),
+                        Err(_) => self.buttons.not_taken(&alarm),
                     }
                 }
             }
         }
+        if self.vitals.trouble(&device) == Some(Trouble::StuckButton) && !self.buttons.is_stuck(address) {
+            self.vitals.troubled(&device, None);
+        }
+    }
+
+    async fn miss(&mut self, effect: beacons::Effect) {
+        let (address, is_missing) = match effect {
+            beacons::Effect::Missing(address) => (address, true),
+            beacons::Effect::Back(address) => (address, false),
+        };
+        self.vitals.missing(&id(address), is_missing);
+        self.vitals.radio(liveness::Input::Missing(self.beacons.is_any_missing()));
+        if is_missing {
+            tell(&self.buffer, &self.vitals, address, Trouble::Silent).await;
+        } else {
+            self.vitals.troubled(&id(address), None);
+            tracing::info!(device.id = %id(address), "its sign of life has come again");
+        }
     }
 }
 
-/// The adapter to use.
-async fn adapter(wanted: Option<&str>) -> Result<Adapter, String> {
-    let none =
-        "there is no Bluetooth adapter; plug one in, or check that its driver is loaded and it is not blocked (rfkill)";
+/// Everything that hangs on the bus.
+struct Radio {
+    sessions: Sessions,
+    links: BTreeMap<Address, Handle>,
+    tasks: JoinSet<Address>,
+    background: JoinSet<Done>,
+    bus: Arc<Bus>,
+    adapter: Adapter,
+    doorkeeper: Doorkeeper,
+    report: mpsc::UnboundedSender<Report>,
+}
+
+/// How to reach a device's task.
+struct Handle {
+    device: Device,
+    orders: mpsc::UnboundedSender<Order>,
+    standing: watch::Sender<Standing>,
+}
+
+impl Radio {
+    async fn build(
+        config: &Config,
+        passkeys: Passkeys,
+        say: mpsc::UnboundedSender<Word>,
+        report: mpsc::UnboundedSender<Report>,
+    ) -> Result<Self, String> {
+        let bus = Arc::new(Bus::start(config.adapter.as_deref(), say.clone()).await?);
+        let doorkeeper = Doorkeeper::new(passkeys, say);
+        doorkeeper.serve(&bus);
+        come_up(&bus, &doorkeeper).await?;
+        let adapter = adapter(bus.adapter()).await?;
+        let (sessions, links) = (Sessions::default(), BTreeMap::new());
+        let (tasks, background) = (JoinSet::new(), JoinSet::new());
+        Ok(Self { sessions, links, tasks, background, bus, adapter, doorkeeper, report })
+    }
+
+    /// Serves the devices of the home, as they are now. Those that stay as they are are not disturbed.
+    fn serve(&mut self, home: &mut Home) {
+        let devices = home.adopted.borrow().devices.clone();
+        let addresses: BTreeSet<Address> = devices.iter().map(|device| device.address).collect();
+        let (buttons, others): (Vec<&Device>, Vec<&Device>) = devices.iter().partition(|each| is_button(each));
+        home.buttons.serve(buttons.iter().copied());
+        home.beacons.serve(buttons.iter().map(|button| (button.address, button.beacon)), clock::now());
+        home.vitals.adopt(addresses.clone());
+        self.doorkeeper.admit(addresses);
+        self.sessions.serve(others.iter().map(|device| device.address));
+        home.bonds.serve(others.iter().map(|device| device.address));
+        for (address, link) in std::mem::take(&mut self.links) {
+            // Where it does not stay, its task ends, as nobody asks for it any more.
+            if others.contains(&&link.device) {
+                self.links.insert(address, link);
+            } else if !others.iter().any(|device| device.address == address) {
+                self.forget(address);
+            }
+        }
+        for device in others {
+            if !self.links.contains_key(&device.address) {
+                self.attach(device, home);
+            }
+        }
+    }
+
+    /// A device that is not this home's any more is no business of this box: its bond goes, too.
+    fn forget(&mut self, address: Address) {
+        let bus = Arc::clone(&self.bus);
+        self.background.spawn(async move { Done::Forgot(address, bus.remove(&address).await) });
+    }
+
+    /// Begins the task of a device of the home.
+    fn attach(&mut self, device: &Device, home: &Home) {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        let (standing, stands) = watch::channel(Standing::default());
+        let link = Link {
+            device: device.clone(),
+            bus: Arc::clone(&self.bus),
+            adapter: self.adapter.clone(),
+            doorkeeper: self.doorkeeper.clone(),
+            adopted: home.adopted.clone(),
+            buffer: home.buffer.clone(),
+            vitals: home.vitals.clone(),
+            reports: self.report.clone(),
+            orders: inbox,
+            standing: stands,
+            stop: home.stop.clone(),
+        };
+        let address = device.address;
+        self.tasks.spawn(async move {
+            link.serve().await;
+            address
+        });
+        self.links.insert(address, Handle { device: device.clone(), orders, standing });
+    }
+
+    /// What BlueZ says.
+    async fn hear(&mut self, word: Word, home: &mut Home) -> Result<(), String> {
+        match word {
+            Word::Heard(address, advert) => {
+                home.vitals.radio_heard(address, &advert);
+                if let Some(frame) = advert.button.filter(|_| home.buttons.knows(&address)) {
+                    home.button(&address, &frame).await;
+                }
+                self.tell(Input::Heard(address), home);
+            }
+            Word::Known(address, advert) => home.vitals.radio_knows(address, &advert),
+            Word::Changed(address, change) => {
+                self.note_change(|other| *other == address, change);
+                // A device that is connected is there, also when it does not advertise: one that an agent before this
+                // one left, or one that connects by itself.
+                if change.connected == Some(true) {
+                    self.tell(Input::Heard(address), home);
+                }
+            }
+            Word::Removed(address) => self.note_change(|other| *other == address, GONE),
+            Word::Pairs(address) => self.stand(&address, |standing| standing.pairings += 1),
+            Word::AsksForPasskey(address) => self.stand(&address, |standing| standing.numbers += 1),
+            Word::Powered(powered) => {
+                let discovering = powered;
+                self.cure(home.vitals.radio(liveness::Input::Answers { powered, discovering }))?;
+            }
+            Word::AdapterGone => return Err("the Bluetooth adapter has gone".into()),
+            Word::BluezGone => self.note_change(|_| true, HUNG_UP),
+            Word::BluezBack => {
+                tracing::warn!("BlueZ was started anew");
+                self.note_change(|_| true, HUNG_UP);
+                come_up(&self.bus, &self.doorkeeper).await?;
+                home.begin();
+            }
+            Word::BusLost => return Err("the message bus is gone".into()),
+        }
+        Ok(())
+    }
+
+    /// What a device's task says.
+    async fn heed(&mut self, report: Report, home: &mut Home) {
+        let input = match report {
+            Report::Connected(address) => Input::Connected(address),
+            Report::Ended(address, ended, course) => {
+                for effect in course.map(|course| home.bonds.ended(&address, course, clock::now())).unwrap_or_default()
+                {
+                    match effect {
+                        bonds::Effect::Tell(trouble) => tell(&home.buffer, &home.vitals, address, trouble).await,
+                        bonds::Effect::Renew => self.renew(address),
+                    }
+                }
+                Input::Ended(address, ended)
+            }
+        };
+        self.tell(input, home);
+        home.vitals.radio(liveness::Input::Talking(self.sessions.talking()));
+    }
+
+    /// The bond with a device is of no use any more.
+    fn renew(&mut self, address: Address) {
+        tracing::warn!(device.id = %id(address), "its bond does not hold; it is paired with anew");
+        let bus = Arc::clone(&self.bus);
+        self.background.spawn(async move { Done::Renewed(address, bus.remove(&address).await) });
+    }
+
+    fn tell(&mut self, input: Input, home: &Home) {
+        if let Input::Heard(address) = input {
+            if !self.links.contains_key(&address) {
+                return;
+            }
+            home.vitals.device_heard(&id(address));
+        }
+        for Effect::Connect(address) in self.sessions.handle(input, clock::now()) {
+            if let Some(link) = self.links.get(&address) {
+                // A task that has ended is noticed by itself.
+                let _ = link.orders.send(Order { pair: home.bonds.ask(&address) });
+            }
+        }
+    }
+
+    fn note_change(&self, is_meant: impl Fn(&Address) -> bool, change: Change) {
+        for (_, link) in self.links.iter().filter(|(address, _)| is_meant(address)) {
+            link.standing.send_modify(|standing| standing.change(change));
+        }
+    }
+
+    fn stand(&self, address: &Address, change: impl FnOnce(&mut Standing)) {
+        if let Some(link) = self.links.get(address) {
+            link.standing.send_modify(change);
+        }
+    }
+
+    /// What was done in the background.
+    fn note(&mut self, done: Done, home: &mut Home) -> Result<(), String> {
+        match done {
+            Done::Asked(Ok(AdapterState { powered, discovering })) => {
+                self.cure(home.vitals.radio(liveness::Input::Answers { powered, discovering }))?;
+            }
+            Done::Asked(Err(problem)) => return Err(problem),
+            Done::Tried(cure, outcome) => {
+                match outcome {
+                    Ok(()) => home.vitals.listening(),
+                    Err(error) => tracing::warn!(?cure, %error, "the adapter does not do that"),
+                }
+                home.vitals.radio(liveness::Input::Tried);
+                self.ask();
+            }
+            Done::Renewed(address, Ok(())) => self.tell(Input::Anew(address), home),
+            Done::Forgot(address, Ok(())) => tracing::info!(device.id = %id(address), "it and its bond are forgotten"),
+            Done::Renewed(address, Err(error)) | Done::Forgot(address, Err(error)) => {
+                tracing::warn!(device.id = %id(address), %error, "BlueZ does not forget it");
+            }
+        }
+        Ok(())
+    }
+
+    /// The time has come for something.
+    async fn wake(&mut self, home: &mut Home) -> Result<(), String> {
+        for effect in home.beacons.tick(clock::now()) {
+            home.miss(effect).await;
+        }
+        self.cure(home.vitals.radio(liveness::Input::Tick))
+    }
+
+    fn cure(&mut self, effects: Vec<liveness::Effect>) -> Result<(), String> {
+        for effect in effects {
+            match effect {
+                liveness::Effect::Try(Cure::Reconnect) => return Err("the radio is silent".into()),
+                liveness::Effect::Try(cure) => {
+                    tracing::info!(?cure, "the radio is silent, or says that it does not hear; trying to cure it");
+                    let bus = Arc::clone(&self.bus);
+                    self.background.spawn(async move { Done::Tried(cure, try_out(cure, &bus).await) });
+                }
+                liveness::Effect::Report => tracing::warn!(
+                    "nothing at all is heard, though everything was tried; is there a device nearby, and is the antenna \
+                     connected?"
+                ),
+            }
+        }
+        Ok(())
+    }
+
+    /// Both connections to the bus must live: this library's hides that it does not.
+    fn ask(&mut self) {
+        let (bus, adapter) = (Arc::clone(&self.bus), self.adapter.clone());
+        self.background.spawn(async move {
+            let state = bus.state(WATCH_LIMIT).await;
+            if let Err(why) = timeout(WATCH_LIMIT, adapter.adapter_info())
+                .await
+                .map_err(|_| "it takes too long".into())
+                .and_then(|info| info.map_err(|error| error.to_string()))
+            {
+                return Done::Asked(Err(format!("the message bus does not answer ({why})")));
+            }
+            Done::Asked(state.map_err(|error| format!("the Bluetooth adapter does not answer ({error})")))
+        });
+    }
+
+    /// Device tasks end when they are stopped or when nobody speaks to them any more; whoever takes too long is ended.
+    async fn farewell(mut self) {
+        self.links.clear();
+        let _ = timeout(FAREWELL, async { while self.tasks.join_next().await.is_some() {} }).await;
+        self.tasks.shutdown().await;
+    }
+}
+
+/// What is left of a device that has hung up, or whose BlueZ has gone.
+const HUNG_UP: Change = Change { connected: Some(false), resolved: Some(false), paired: None };
+/// Of one that BlueZ has forgotten.
+const GONE: Change = Change { paired: Some(false), ..HUNG_UP };
+
+async fn try_out(cure: Cure, bus: &Bus) -> Result<(), dbus::Error> {
+    if cure == Cure::PowerCycle {
+        // One that is off already is to be switched on all the same.
+        let _ = bus.power(false).await;
+        sleep(OFF).await;
+        bus.power(true).await?;
+    } else if let Err(error) = bus.stop_scan().await {
+        tracing::debug!(%error, "there was no scan to stop");
+    }
+    bus.start_scan().await
+}
+
+/// Takes down what a person should know of a device.
+async fn tell(buffer: &Buffer, vitals: &Vitals, address: Address, trouble: Trouble) {
+    tracing::warn!(device.id = %id(address), ?trouble, "the device gives trouble");
+    vitals.troubled(&id(address), Some(trouble));
+    // What could not be taken is counted and logged by the buffer.
+    let _ = buffer.take(Kind::DeviceTrouble(DeviceTrouble { device: id(address), trouble })).await;
+}
+
+/// btleplug's side of the adapter.
+async fn adapter(name: &str) -> Result<Adapter, String> {
     let manager = within(Manager::new()).await?;
-    let adapters = within(manager.adapters()).await?;
-    let Some(wanted) = wanted else { return adapters.into_iter().next().ok_or_else(|| none.into()) };
-    for adapter in adapters {
-        let info = within(adapter.adapter_info()).await?;
-        if info.split(' ').next() == Some(wanted) {
+    for adapter in within(manager.adapters()).await? {
+        if within(adapter.adapter_info()).await?.split(' ').next() == Some(name) {
             return Ok(adapter);
         }
     }
-    Err(format!("there is no Bluetooth adapter {wanted:?}; correct or remove `adapter` in the configuration"))
-}
-
-async fn scan(adapter: &Adapter) -> Result<(), String> {
-    within(adapter.start_scan(ScanFilter::default())).await
-}
-
-/// Pairing and scanning again, once a BlueZ that was just started is ready for it.
-async fn come_up(adapter: &Adapter, agent: &PairingAgent) -> Result<(), String> {
-    let up = async {
-        while agent.register().await.is_err() || scan(adapter).await.is_err() {
-            sleep(COMES_UP_STEP).await;
-        }
-    };
-    timeout(COMES_UP, up).await.map_err(|_| "BlueZ was started anew, but does not scan".into())
+    Err(format!("the adapter {name} has gone"))
 }
 
 async fn within<T>(call: impl Future<Output = btleplug::Result<T>>) -> Result<T, String> {
@@ -376,24 +578,35 @@ async fn within<T>(call: impl Future<Output = btleplug::Result<T>>) -> Result<T,
     }
 }
 
-/// The stream begins with every device that BlueZ knows, whether it is there or not. Nothing is scanning yet.
-fn forget_replays(events: &mut Pin<Box<dyn Stream<Item = CentralEvent> + Send>>) {
-    while events.next().now_or_never().flatten().is_some() {}
-}
-
-/// The service data of a button that BlueZ has just met.
-async fn first_frame(adapter: &Adapter, id: &PeripheralId) -> Option<Vec<u8>> {
-    let peripheral = within(adapter.peripheral(id)).await.ok()?;
-    within(peripheral.properties()).await.ok()??.service_data.remove(&bthome())
-}
-
-/// The buttons among these devices, with the presses that are on flash already.
-fn buttons(devices: &[Device], buffer: &Buffer) -> Buttons {
-    let mut buttons = Buttons::new(devices.iter().filter(|each| is_button(each)), buffer.counters());
-    for (alarm, taken) in latest_alarms(buffer) {
-        buttons.remember(&alarm, taken);
+/// Pairing and scanning, as soon as BlueZ is ready for it.
+async fn come_up(bus: &Bus, doorkeeper: &Doorkeeper) -> Result<(), String> {
+    let mut refused = None;
+    let up = async {
+        loop {
+            match begin(bus, doorkeeper).await {
+                Ok(()) => return,
+                Err(error) => refused = Some(error),
+            }
+            sleep(COMES_UP_STEP).await;
+        }
+    };
+    let is_up = timeout(COMES_UP, up).await.is_ok();
+    if is_up {
+        Ok(())
+    } else {
+        Err(format!("BlueZ does not scan{}", refused.map(|e| format!(" ({e})")).unwrap_or_default()))
     }
-    buttons
+}
+
+async fn begin(bus: &Bus, doorkeeper: &Doorkeeper) -> Result<(), dbus::Error> {
+    doorkeeper.register(bus).await?;
+    bus.power(true).await?;
+    bus.start_scan().await
+}
+
+/// No buttons yet, but what is on flash of each: how far it has counted, and its latest presses.
+fn buttons(buffer: &Buffer) -> Buttons {
+    Buttons::new(buffer.counters().clone(), latest_alarms(buffer))
 }
 
 /// The last alarms on flash, which may still be in the air.
@@ -417,19 +630,14 @@ fn latest_alarms(buffer: &Buffer) -> Vec<(Alarm, Taken)> {
 
 const LATEST: u64 = 32;
 
-/// The address in a BlueZ object path or name: `…/dev_F0_F1_F2_F3_F4_F5`.
-fn address_in(path: &str) -> Option<Address> {
-    let (_, printed) = path.rsplit_once("dev_")?;
-    match printed.replace('_', ":").parse() {
-        Ok(DeviceId::Address(address)) => Some(address),
-        _ => None,
-    }
-}
-
 /// The characteristics on which a device of this kind says what it measured; none for one that only advertises.
 fn measurements(kind: DeviceKind) -> &'static [Characteristic] {
     match kind {
-        DeviceKind::BloodPressure => &[Characteristic::BLOOD_PRESSURE_MEASUREMENT],
+        DeviceKind::BloodPressure => &[
+            Characteristic::BLOOD_PRESSURE_MEASUREMENT,
+            Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT,
+            Characteristic::BLOOD_PRESSURE_RECORD,
+        ],
         DeviceKind::PulseOximeter => &[Characteristic::SPOT_CHECK_MEASUREMENT, Characteristic::CONTINUOUS_MEASUREMENT],
         DeviceKind::Thermometer => &[Characteristic::TEMPERATURE_MEASUREMENT],
         DeviceKind::WeightScale => &[Characteristic::WEIGHT_MEASUREMENT],
@@ -442,21 +650,7 @@ fn is_button(device: &Device) -> bool {
     device.kind == DeviceKind::AlarmButton
 }
 
-fn bthome() -> Uuid {
-    Uuid::from_u128(Characteristic::BTHOME.uuid())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_found_in_a_path() {
-        let address = Some([0xF0, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5]);
-        assert_eq!(address_in("hci0/dev_F0_F1_F2_F3_F4_F5"), address);
-        assert_eq!(address_in("/org/bluez/hci0/dev_F0_F1_F2_F3_F4_F5"), address);
-        for other in ["/org/bluez/hci0", "hci0/dev_F0_F1", "hci0/dev_F0_F1_F2_F3_F4_F5/service0010"] {
-            assert_eq!(address_in(other), None, "{other}");
-        }
-    }
+/// A device's name in events.
+fn id(address: Address) -> DeviceId {
+    DeviceId::Address(address)
 }

@@ -1,125 +1,148 @@
-//! Pairing without anybody at the box: BlueZ asks this agent, which says yes to the devices of the home and to nobody
-//! else. BlueZ forgets it, and pairs no more, when its connection closes; so the connection stays open for life.
+//! Pairing: BlueZ asks this agent, which says yes to the devices of the home and to nobody else. BlueZ forgets it, and
+//! pairs no more, when its connection closes; so the connection stays open for life.
+//!
+//! It is registered as one without keys and display. So every device that can pairs without anybody at the box; also one
+//! that could show a number, and whoever is there. A device that insists on its number refuses that; for such a device
+//! there is [`Manner::ByNumber`], over a connection of its own, whose agent can type.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use dbus::channel::MatchingReceiver as _;
+use dbus::channel::{MatchingReceiver as _, Sender as _};
 use dbus::message::MatchRule;
-use dbus::nonblock::{MsgMatch, Proxy, SyncConnection};
-use dbus::{MethodErr, Path};
-use dbus_crossroads::Crossroads;
+use dbus::nonblock::{Proxy, SyncConnection};
+use dbus::{Message, Path};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
-use super::address_in;
+use super::bus::{Bus, Line, Word, is};
+use super::passkeys::Passkeys;
 use crate::sessions::Address;
 
-/// The agent on the bus.
-pub(super) struct PairingAgent {
-    connection: Arc<SyncConnection>,
-    driver: JoinHandle<()>,
-    _owner_match: MsgMatch,
+/// Who may pair. Clones know the same home.
+#[derive(Clone)]
+pub(super) struct Doorkeeper {
+    home: Arc<Mutex<BTreeSet<Address>>>,
+    passkeys: Passkeys,
+    said: mpsc::UnboundedSender<Word>,
 }
 
-/// What becomes of BlueZ itself.
+/// How a device is asked to pair.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
-pub(super) enum Notice {
-    /// It has gone.
-    Gone,
-    /// It has come back, and knows nothing of us.
-    Back,
-    /// The bus has gone.
-    BusLost,
+pub enum Manner {
+    /// Without a number.
+    JustWorks,
+    /// By the number that it shows, if it shows one.
+    ByNumber,
 }
 
-const BLUEZ: &str = "org.bluez";
 const PATH: &str = "/org/hempuls/agent";
+const AGENT: &str = "org.bluez.Agent1";
+const MANAGER: &str = "org.bluez.AgentManager1";
 const CALL_LIMIT: Duration = Duration::from_secs(10);
+/// For somebody to read six digits and to type them. Devices give up after half a minute or so.
+const TYPING: Duration = Duration::from_secs(60);
+/// For pairing, and for the typing in it.
+pub(super) const PAIRING: Duration = Duration::from_secs(75);
 
-impl PairingAgent {
-    /// Connects to the system bus and offers the agent to BlueZ.
-    pub(super) async fn start(
-        devices: BTreeSet<Address>,
-        notices: mpsc::UnboundedSender<Notice>,
-    ) -> Result<Self, dbus::Error> {
-        let (resource, connection) = dbus_tokio::connection::new_system_sync()?;
-        let lost = notices.clone();
-        let driver = tokio::spawn(async move {
-            let error = resource.await;
-            tracing::warn!(%error, "the message bus is gone");
-            // Nobody listens any more when everything is being built anew already.
-            let _ = lost.send(Notice::BusLost);
-        });
-        let rule = MatchRule::new_signal("org.freedesktop.DBus", "NameOwnerChanged");
-        let owner_match = connection.add_match(rule).await?.cb(move |_, (name, _, new): (String, String, String)| {
-            if name == BLUEZ {
-                let notice = if new.is_empty() { Notice::Gone } else { Notice::Back };
-                let _ = notices.send(notice);
+impl Doorkeeper {
+    /// Lets nobody in yet.
+    pub(super) fn new(passkeys: Passkeys, said: mpsc::UnboundedSender<Word>) -> Self {
+        Self { home: Arc::default(), passkeys, said }
+    }
+
+    /// Lets these in, and nobody else.
+    pub(super) fn admit(&self, devices: BTreeSet<Address>) {
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = devices;
+    }
+
+    /// Answers BlueZ on the bus's own connection from now on.
+    pub(super) fn serve(&self, bus: &Bus) {
+        self.answer_on(bus, bus.connection());
+    }
+
+    /// Makes BlueZ ask here when a device wants to pair; again whenever BlueZ was started anew.
+    pub(super) async fn register(&self, bus: &Bus) -> Result<(), dbus::Error> {
+        register(bus.connection(), "NoInputNoOutput").await?;
+        let manager = Proxy::new(super::bus::BLUEZ, "/org/bluez", CALL_LIMIT, bus.connection().as_ref());
+        manager.method_call(MANAGER, "RequestDefaultAgent", (Path::from(PATH),)).await
+    }
+
+    /// Pairs with a device. By its number: over a connection of its own, so that nobody else is asked for one.
+    pub(super) async fn pair(&self, bus: &Bus, device: &Address, manner: Manner) -> Result<(), dbus::Error> {
+        let paired = match manner {
+            Manner::JustWorks => bus.pair(bus.connection(), device, PAIRING).await,
+            Manner::ByNumber => {
+                let line = Line::open(|| ())?;
+                self.answer_on(bus, &line.connection);
+                register(&line.connection, "KeyboardOnly").await?;
+                bus.pair(&line.connection, device, PAIRING).await
             }
-            true
-        });
-        let mut objects = agent(devices);
+        };
+        paired.or_else(|error| if is(&error, "AlreadyExists") { Ok(()) } else { Err(error) })
+    }
+
+    fn answer_on(&self, bus: &Bus, connection: &Arc<SyncConnection>) {
+        let (doorkeeper, identities, line) = (self.clone(), bus.identities(), Arc::downgrade(connection));
         connection.start_receive(
             MatchRule::new_method_call(),
-            Box::new(move |message, connection| {
-                // A call that is not understood has been answered with an error.
-                let _ = objects.handle_message(message, connection);
+            Box::new(move |call, connection| {
+                let device = call.read1::<Path>().ok().and_then(|path| identities.at(&path));
+                if let Some(answer) = doorkeeper.answer(call, device, &line) {
+                    // A caller that is gone needs no answer.
+                    let _ = connection.send(answer);
+                }
                 true
             }),
         );
-        let agent = Self { connection, driver, _owner_match: owner_match };
-        agent.register().await?;
-        Ok(agent)
     }
 
-    /// Makes BlueZ ask this agent; again whenever BlueZ was started anew.
-    pub(super) async fn register(&self) -> Result<(), dbus::Error> {
-        let manager = Proxy::new(BLUEZ, "/org/bluez", CALL_LIMIT, self.connection.as_ref());
-        let path = Path::from(PATH);
-        let registered: Result<(), _> =
-            manager.method_call("org.bluez.AgentManager1", "RegisterAgent", (path.clone(), "NoInputNoOutput")).await;
-        match registered {
-            Err(error) if error.name() != Some("org.bluez.Error.AlreadyExists") => return Err(error),
-            _ => {}
+    /// The answer to a call; none where it comes later. An empty one means yes.
+    fn answer(&self, call: Message, device: Option<Address>, line: &Weak<SyncConnection>) -> Option<Message> {
+        let device = device.filter(|device| self.home.lock().unwrap_or_else(PoisonError::into_inner).contains(device));
+        let member = call.member().filter(|_| call.interface().is_some_and(|interface| &*interface == AGENT));
+        match (member.as_deref(), device) {
+            (Some("Release"), _) => Some(call.method_return()),
+            (Some("Cancel"), _) => {
+                self.passkeys.stop_asking();
+                Some(call.method_return())
+            }
+            (Some("RequestConfirmation" | "RequestAuthorization" | "AuthorizeService"), Some(device)) => {
+                tracing::info!(device.id = %super::id(device), "pairing");
+                let _ = self.said.send(Word::Pairs(device));
+                Some(call.method_return())
+            }
+            (Some("RequestPasskey"), Some(device)) => {
+                tracing::info!(device.id = %super::id(device), "it asks for the number that it shows");
+                let _ = self.said.send(Word::AsksForPasskey(device));
+                let (typed, line) = (self.passkeys.ask(device), line.clone());
+                tokio::spawn(async move {
+                    let answer = match timeout(TYPING, typed).await {
+                        Ok(Ok(passkey)) => call.method_return().append1(passkey.number()),
+                        Ok(Err(_)) | Err(_) => refusal(&call, "org.bluez.Error.Canceled", c"nobody has typed it"),
+                    };
+                    let _ = line.upgrade().map(|line| line.send(answer));
+                });
+                None
+            }
+            (Some(_), None) => {
+                tracing::warn!("pairing refused: not a device of this home");
+                Some(refusal(&call, "org.bluez.Error.Rejected", c"not a device of this home"))
+            }
+            (Some(_) | None, _) => {
+                Some(refusal(&call, "org.freedesktop.DBus.Error.UnknownMethod", c"not offered here"))
+            }
         }
-        manager.method_call("org.bluez.AgentManager1", "RequestDefaultAgent", (path,)).await
     }
 }
 
-impl Drop for PairingAgent {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
+async fn register(connection: &SyncConnection, capability: &str) -> Result<(), dbus::Error> {
+    let manager = Proxy::new(super::bus::BLUEZ, "/org/bluez", CALL_LIMIT, connection);
+    let registered: Result<(), _> = manager.method_call(MANAGER, "RegisterAgent", (Path::from(PATH), capability)).await;
+    registered.or_else(|error| if is(&error, "AlreadyExists") { Ok(()) } else { Err(error) })
 }
 
-/// `org.bluez.Agent1`: an empty answer means yes.
-fn agent(devices: BTreeSet<Address>) -> Crossroads {
-    let mut objects = Crossroads::new();
-    let interface = objects.register("org.bluez.Agent1", |agent| {
-        agent.method("Release", (), (), |_, _: &mut BTreeSet<Address>, ()| Ok(()));
-        agent.method("Cancel", (), (), |_, _: &mut BTreeSet<Address>, ()| Ok(()));
-        agent.method("RequestConfirmation", ("device", "passkey"), (), |_, home, (device, _): (Path<'static>, u32)| {
-            authorise(home, &device)
-        });
-        agent.method("RequestAuthorization", ("device",), (), |_, home, (device,): (Path<'static>,)| {
-            authorise(home, &device)
-        });
-        agent.method("AuthorizeService", ("device", "uuid"), (), |_, home, (device, _): (Path<'static>, String)| {
-            authorise(home, &device)
-        });
-    });
-    objects.insert(PATH, &[interface], devices);
-    objects
-}
-
-fn authorise(home: &mut BTreeSet<Address>, device: &str) -> Result<(), MethodErr> {
-    if address_in(device).is_some_and(|address| home.contains(&address)) {
-        tracing::info!(device, "pairing");
-        Ok(())
-    } else {
-        tracing::warn!(device, "pairing refused: not a device of this home");
-        Err(MethodErr::from(("org.bluez.Error.Rejected", "not a device of this home")))
-    }
+fn refusal(call: &Message, name: &str, why: &std::ffi::CStr) -> Message {
+    call.error(&name.into(), why)
 }

@@ -129,6 +129,12 @@ impl Button {
         press
     }
 
+    fn press_far_away(&mut self, times: u32) {
+        for _ in 0..times {
+            self.next_payload(ButtonEvent::Press);
+        }
+    }
+
     fn change_battery(&mut self, now: Moment) {
         self.battery = Battery::fresh();
         self.ledger.note(Deed::BatteryChanged, now);
@@ -206,6 +212,11 @@ impl Device<Button> {
     /// Presses it in this way.
     pub fn press_as(&self, event: ButtonEvent) -> PressId {
         self.with(|button| button.press(event, Moment::now()))
+    }
+
+    /// Presses it so often where nobody can hear it.
+    pub fn press_far_away(&self, times: u32) {
+        self.with(|button| button.press_far_away(times));
     }
 
     /// Puts a new battery in: its counter and packet number start again, so that the next press can be byte for byte

@@ -1,0 +1,517 @@
+//! What is done over a link, so that the device says all it has to say.
+//!
+//! Everything that may be asked of a device is asked before it is subscribed to: it may hang up as soon as it has said
+//! what it measured. Each step has a limit, and none outlasts a hang-up.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use btleplug::api::{CharPropFlags, Characteristic as Gatt, Peripheral as _, WriteType};
+use btleplug::platform::Peripheral;
+use hempuls_protocol::devices::Characteristic;
+use hempuls_protocol::devices::blood_pressure::Feature;
+use hempuls_protocol::event::{DeviceClock, Kind, Trouble};
+use hempuls_protocol::times::DeviceTime;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use super::about::{About, Model, text};
+use super::bonds::{Course, How};
+use super::bus::Bus;
+use super::clocks::{Form, HomeTime, zone};
+use super::ear::{Aside, Setting};
+use super::link::{Order, Report, Standing};
+use super::pairing::{Doorkeeper, Manner, PAIRING};
+use super::records::{REPORT_ALL, ends_report};
+use super::{Adopted, measurements};
+use crate::buffer::Buffer;
+use crate::clock;
+use crate::config::Device;
+use crate::heartbeat::Vitals;
+use crate::sessions::{Address, Ended};
+
+/// A device that is there takes a connection within seconds; BlueZ would go on trying for one that is not.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+/// For BlueZ to look at all services of a device that it meets for the first time.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(30);
+/// For any other call. What a device can do it does within two seconds or so; pairing is the slowest.
+const STEP_LIMIT: Duration = Duration::from_secs(10);
+/// For what is asked besides, before the device may say what it measured.
+const OPTIONAL_LIMIT: Duration = Duration::from_secs(5);
+/// A device that says nothing for so long has said what it had to say.
+const IDLE: Duration = Duration::from_secs(5);
+/// A device that reports its records sends the next within this time, or is through without saying so.
+const NEXT_RECORD: Duration = Duration::from_secs(30);
+/// A device that tells its time unasked does so right after it is subscribed to.
+const TELLS_TIME: Duration = Duration::from_millis(1_500);
+
+/// Connects when told to, and does what makes the device speak.
+pub(super) struct Talk {
+    pub(super) device: Device,
+    pub(super) bus: Arc<Bus>,
+    pub(super) doorkeeper: Doorkeeper,
+    pub(super) adopted: Adopted,
+    pub(super) peripheral: Peripheral,
+    pub(super) buffer: Buffer,
+    pub(super) vitals: Vitals,
+    pub(super) reports: mpsc::UnboundedSender<Report>,
+    pub(super) standing: watch::Receiver<Standing>,
+    /// How the link stood when this session began.
+    pub(super) began: Standing,
+    /// Counts the values heard.
+    pub(super) activity: watch::Receiver<u64>,
+    /// What the device says that is no measurement.
+    pub(super) asides: mpsc::UnboundedReceiver<Aside>,
+    pub(super) setting: watch::Sender<Setting>,
+    /// What it calls itself in the air.
+    pub(super) name: Option<String>,
+    /// What it says of itself, once it was asked.
+    pub(super) about: Option<About>,
+    /// What was reported of the device since it last worked.
+    pub(super) troubles: Vec<Trouble>,
+}
+
+/// Why a session did not go to its end.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("it hung up")]
+    HungUp,
+    #[error("{0} took too long")]
+    TooLong(&'static str),
+    #[error("{0} failed: {1}")]
+    Failed(&'static str, Refused),
+    #[error("it does not have the service it should have")]
+    NoService,
+}
+
+/// Why BlueZ, or the device through it, does not do something.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error("{0}")]
+    Gatt(#[from] btleplug::Error),
+    #[error("{0}")]
+    Call(#[from] dbus::Error),
+}
+
+/// How far a session has come.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Stage {
+    Linking,
+    Pairing(Manner),
+    Asking,
+}
+
+impl Talk {
+    pub(super) async fn converse(mut self, first: Option<Order>, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut next = first;
+        loop {
+            let order = match next.take() {
+                Some(order) => order,
+                None => match orders.recv().await {
+                    Some(order) => order,
+                    None => return self.leave().await,
+                },
+            };
+            self.subscribe_before_connecting().await;
+            let (ended, course) = self.session(order).await;
+            if self.reports.send(Report::Ended(self.address(), ended, Some(course))).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// A cuff that is bonded may speak as soon as the link is encrypted, without being asked. Where BlueZ still knows
+    /// its characteristics, this program is subscribed before the link is there; also when BlueZ was started anew and has
+    /// forgotten who was subscribed.
+    async fn subscribe_before_connecting(&self) {
+        let known = timeout(STEP_LIMIT, self.peripheral.discover_services()).await;
+        if !matches!(known, Ok(Ok(()))) {
+            return;
+        }
+        for characteristic in self.measurements() {
+            // The session subscribes again, and there it matters.
+            let _ = timeout(STEP_LIMIT, self.peripheral.subscribe(&characteristic)).await;
+        }
+    }
+
+    async fn session(&mut self, order: Order) -> (Ended, Course) {
+        self.began = *self.standing.borrow_and_update();
+        self.setting.send_modify(|setting| setting.session = setting.session.wrapping_add(1));
+        while self.asides.try_recv().is_ok() {}
+        let (heard_before, start) = (*self.activity.borrow_and_update(), clock::now());
+        let mut stage = Stage::Linking;
+        let outcome = self.listen_to_device(order, &mut stage).await;
+        let has_values = *self.activity.borrow() > heard_before;
+        let lasted = clock::now().saturating_duration_since(start);
+        match &outcome {
+            Err(Broken::HungUp) => {}
+            Ok(()) | Err(Broken::TooLong(_) | Broken::Failed(..) | Broken::NoService) => self.leave().await,
+        }
+        if let Err(why) = &outcome {
+            tracing::debug!(device.id = %self.device.id(), %why, ?stage, has_values, "a session that broke off");
+        }
+        match &outcome {
+            Err(Broken::NoService) if !has_values => self.tell(Trouble::NoService).await,
+            Err(_) if !has_values => {}
+            Ok(()) | Err(_) => {
+                self.troubles.retain(|trouble| *trouble != Trouble::NoService);
+                self.vitals.troubled(&self.device.id(), self.troubles.last().copied());
+            }
+        }
+        let course =
+            Course { was_bonded: self.began.is_bonded, ended: self.course(&outcome, stage, has_values), lasted };
+        let ended = match outcome {
+            _ if has_values => Ended::WithValues,
+            Ok(()) => Ended::WithoutValues,
+            Err(Broken::NoService) => Ended::WithoutService,
+            Err(Broken::HungUp | Broken::TooLong(_) | Broken::Failed(..)) => Ended::Failed,
+        };
+        (ended, course)
+    }
+
+    fn course(&self, outcome: &Result<(), Broken>, stage: Stage, has_values: bool) -> How {
+        let now = *self.standing.borrow();
+        match outcome {
+            Ok(()) => How::Well { bonded: now.is_bonded },
+            Err(_) if has_values => How::Well { bonded: now.is_bonded },
+            Err(Broken::NoService) => How::Otherwise,
+            Err(why) => match stage {
+                Stage::Linking => How::NoLink,
+                Stage::Pairing(manner) => How::NotPaired { manner, showed_number: now.numbers != self.began.numbers },
+                Stage::Asking => {
+                    let has_tried = now.pairings != self.began.pairings && !now.is_bonded;
+                    How::BrokeOff { over_pairing: has_tried || wants_pairing(why) }
+                }
+            },
+        }
+    }
+
+    async fn listen_to_device(&mut self, order: Order, stage: &mut Stage) -> Result<(), Broken> {
+        let (bus, address) = (Arc::clone(&self.bus), self.address());
+        self.step("connecting", CONNECT_LIMIT, bus.connect(&address, CONNECT_LIMIT)).await?;
+        self.wait_for_services().await?;
+        // The sessions are gone only when everything is being built anew.
+        let _ = self.reports.send(Report::Connected(address));
+        if let Some(manner) = order.pair.filter(|_| !self.began.is_bonded) {
+            *stage = Stage::Pairing(manner);
+            let doorkeeper = self.doorkeeper.clone();
+            self.step("pairing", PAIRING, doorkeeper.pair(&bus, &address, manner)).await?;
+        }
+        *stage = Stage::Asking;
+        let peripheral = self.peripheral.clone();
+        self.step("looking for services", STEP_LIMIT, peripheral.discover_services()).await?;
+        let measurements = self.measurements();
+        if measurements.is_empty() {
+            return Err(Broken::NoService);
+        }
+        self.ask_battery().await?;
+        self.ask_about().await?;
+        self.look_at_clock().await?;
+        let control_point = self.control_point(&measurements);
+        for characteristic in control_point.iter().chain(&measurements) {
+            self.subscribe(characteristic).await?;
+        }
+        tracing::debug!(device.id = %self.device.id(), "listening");
+        if let Some(control_point) = control_point {
+            self.collect_records(&control_point).await?;
+        }
+        self.wait_until_idle().await
+    }
+
+    async fn wait_for_services(&mut self) -> Result<(), Broken> {
+        let hang_ups = self.began.hang_ups;
+        let resolved = self.standing.wait_for(|now| now.is_resolved || now.hang_ups != hang_ups);
+        match timeout(RESOLVE_LIMIT, resolved).await {
+            Ok(Ok(now)) if now.hang_ups == hang_ups => Ok(()),
+            Ok(_) => Err(Broken::HungUp),
+            Err(_) => Err(Broken::TooLong("waiting for its services")),
+        }
+    }
+
+    async fn wait_until_idle(&mut self) -> Result<(), Broken> {
+        loop {
+            tokio::select! {
+                heard = self.activity.changed() => if heard.is_err() { return Ok(()) },
+                () = sleep(IDLE) => return Ok(()),
+                () = hung_up(&mut self.standing, self.began.hang_ups) => return Err(Broken::HungUp),
+            }
+        }
+    }
+
+    async fn subscribe(&mut self, characteristic: &Gatt) -> Result<(), Broken> {
+        let peripheral = self.peripheral.clone();
+        match self.step("subscribing", STEP_LIMIT, peripheral.subscribe(characteristic)).await {
+            // BlueZ has kept an earlier subscription of this program.
+            Err(Broken::Failed(_, refused)) if says(&refused, "org.bluez.Error.InProgress") => Ok(()),
+            other => other,
+        }
+    }
+
+    /// What a device keeps it reports when it is asked to. It is never asked to delete.
+    async fn collect_records(&mut self, control_point: &Gatt) -> Result<(), Broken> {
+        let peripheral = self.peripheral.clone();
+        let request = peripheral.write(control_point, &REPORT_ALL, WriteType::WithResponse);
+        if self.optional("asking for records", request).await?.is_none() {
+            return Ok(());
+        }
+        loop {
+            tokio::select! {
+                aside = self.asides.recv() => match aside {
+                    Some(aside) if aside.characteristic != Characteristic::RECORD_ACCESS_CONTROL_POINT => {}
+                    Some(answer) if !ends_report(&answer.payload) => {}
+                    Some(_) | None => return Ok(()),
+                },
+                heard = self.activity.changed() => if heard.is_err() { return Ok(()) },
+                () = sleep(NEXT_RECORD) => return Ok(()),
+                () = hung_up(&mut self.standing, self.began.hang_ups) => return Err(Broken::HungUp),
+            }
+        }
+    }
+
+    async fn ask_battery(&mut self) -> Result<(), Broken> {
+        let level = self.read("reading the battery", Characteristic::BATTERY_LEVEL).await?;
+        if let Some(percent) = level.and_then(|level| level.first().copied()) {
+            self.vitals.battery(&self.device.id(), percent);
+        }
+        Ok(())
+    }
+
+    /// What it is: once, as it stays what it is.
+    async fn ask_about(&mut self) -> Result<(), Broken> {
+        if self.about.is_some() {
+            return Ok(());
+        }
+        let mut answers = [None, None, None];
+        for (answer, what) in answers.iter_mut().zip([0x2A29, 0x2A24, 0x2A26]) {
+            let payload = self.read("asking what it is", Characteristic::assigned(what)).await?;
+            *answer = payload.as_deref().and_then(text);
+        }
+        let feature = self.read("asking what it can", Characteristic::BLOOD_PRESSURE_FEATURE).await?;
+        let has_checksums =
+            feature.and_then(|feature| Feature::decode(&feature).ok()).is_some_and(|feature| feature.e2e_crc());
+        let [manufacturer, model, firmware] = answers;
+        let about = About { manufacturer, model, firmware };
+        let model = Model::of(self.name.as_deref(), &about);
+        self.setting.send_modify(|setting| (setting.model, setting.has_checksums) = (model, has_checksums));
+        if let Some(summary) = about.summary() {
+            self.vitals.model(&self.device.id(), summary);
+        }
+        self.about = Some(about);
+        Ok(())
+    }
+
+    /// Looks at the device's clock, and sets it where it must be set.
+    async fn look_at_clock(&mut self) -> Result<(), Broken> {
+        let Some((form, characteristic)) = self.clock() else { return Ok(()) };
+        let (is_told, payload) = self.what_it_shows(form, &characteristic).await?;
+        let looked = clock::now();
+        let shown = payload.and_then(|payload| form.read(&payload));
+        let zone = zone(self.adopted.borrow().time_zone.as_ref());
+        let time = zone.as_ref().and_then(|zone| HomeTime::at(&clock::taken(), zone));
+        if let (Some(time), Some(shown)) = (time, shown) {
+            self.vitals.clock_ahead(&self.device.id(), time.ahead_s(shown));
+        }
+        // A clock that cannot be looked at is set each time; one that tells the time only when it wants to be asked, never.
+        let may_be_set = is_told || form == Form::DateTime;
+        let wrong = time.filter(|time| time.is_known && may_be_set && time.is_wrong(shown));
+        let set_to = match wrong {
+            Some(_) => self.set_clock(form, &characteristic, zone.as_ref()).await?,
+            None => None,
+        };
+        match (wrong, set_to) {
+            (Some(_), None) if is_told => self.tell(Trouble::ClockWrong).await,
+            (Some(_), None) => {}
+            (None, _) | (_, Some(_)) => self.troubles.retain(|trouble| *trouble != Trouble::ClockWrong),
+        }
+        if shown.is_some() || set_to.is_some() {
+            self.take_clock_down(shown, looked, set_to).await;
+        }
+        Ok(())
+    }
+
+    /// Where the device keeps its time.
+    fn clock(&self) -> Option<(Form, Gatt)> {
+        let current = self.find(Characteristic::CURRENT_TIME).map(|found| (Form::CurrentTime, found));
+        current.or_else(|| self.find(Characteristic::DATE_TIME).map(|found| (Form::DateTime, found)))
+    }
+
+    /// What a clock shows, and whether it could be looked at. One that tells the time by itself is waited for.
+    async fn what_it_shows(&mut self, form: Form, clock: &Gatt) -> Result<(bool, Option<Vec<u8>>), Broken> {
+        if form == Form::CurrentTime && clock.properties.contains(CharPropFlags::NOTIFY) {
+            let peripheral = self.peripheral.clone();
+            self.optional("asking to be told the time", peripheral.subscribe(clock)).await?;
+            let told = async {
+                loop {
+                    match self.asides.recv().await {
+                        Some(aside) if aside.characteristic == Characteristic::CURRENT_TIME => break aside.payload,
+                        Some(_) => {}
+                        None => std::future::pending().await,
+                    }
+                }
+            };
+            if let Ok(payload) = timeout(TELLS_TIME, told).await {
+                return Ok((true, Some(payload)));
+            }
+        }
+        let what = Characteristic::vendor(clock.uuid.as_u128());
+        let payload = self.read("looking at its clock", what).await?;
+        Ok((payload.is_some(), payload))
+    }
+
+    /// Sets a clock to the home's time, if it can be set. That a part of it was ignored is no failure.
+    async fn set_clock(
+        &mut self,
+        form: Form,
+        clock: &Gatt,
+        zone: Option<&jiff::tz::TimeZone>,
+    ) -> Result<Option<DateTime>, Broken> {
+        let manner = if clock.properties.contains(CharPropFlags::WRITE) {
+            WriteType::WithResponse
+        } else if clock.properties.contains(CharPropFlags::WRITE_WITHOUT_RESPONSE) {
+            WriteType::WithoutResponse
+        } else {
+            return Ok(None);
+        };
+        let now = zone.and_then(|zone| HomeTime::at(&clock::taken(), zone)).map(|time| time.local);
+        let Some((now, payload)) = now.and_then(|now| Some((now, form.write(now)?))) else { return Ok(None) };
+        let peripheral = self.peripheral.clone();
+        match self.step("setting its clock", STEP_LIMIT, peripheral.write(clock, &payload, manner)).await {
+            Ok(()) => {}
+            Err(Broken::HungUp) => return Err(Broken::HungUp),
+            Err(Broken::Failed(_, refused)) if says(&refused, "ATT error: 0x80") => {}
+            Err(why) => {
+                tracing::debug!(device.id = %self.device.id(), %why, "its clock cannot be set");
+                return Ok(None);
+            }
+        }
+        tracing::info!(device.id = %self.device.id(), "its clock is set");
+        Ok(Some(now))
+    }
+
+    /// What it showed, carried on to the moment of the event: the two are to coincide.
+    async fn take_clock_down(&self, shown: Option<DateTime>, looked: Instant, set_to: Option<DateTime>) {
+        let since = clock::now().saturating_duration_since(looked).as_secs();
+        let since = SignedDuration::from_secs(i64::try_from(since).unwrap_or(0));
+        let event = DeviceClock {
+            device: self.device.id(),
+            shown: shown.map(|shown| DeviceTime(shown.checked_add(since).unwrap_or(shown))),
+            set_to: set_to.map(DeviceTime),
+            session: Some(self.setting.borrow().session),
+        };
+        // What could not be taken is counted and logged by the buffer.
+        let _ = self.buffer.take(Kind::DeviceClock(event)).await;
+    }
+
+    /// Reads what a device may have. What it does not give is no reason to miss a reading.
+    async fn read(&mut self, what: &'static str, wanted: Characteristic) -> Result<Option<Vec<u8>>, Broken> {
+        let readable = self.find(wanted).filter(|found| found.properties.contains(CharPropFlags::READ));
+        let Some(characteristic) = readable else { return Ok(None) };
+        let peripheral = self.peripheral.clone();
+        self.optional(what, peripheral.read(&characteristic)).await
+    }
+
+    async fn optional<T>(
+        &mut self,
+        what: &'static str,
+        work: impl Future<Output = btleplug::Result<T>>,
+    ) -> Result<Option<T>, Broken> {
+        match self.step(what, OPTIONAL_LIMIT, work).await {
+            Ok(done) => Ok(Some(done)),
+            Err(Broken::HungUp) => Err(Broken::HungUp),
+            Err(why) => {
+                tracing::debug!(device.id = %self.device.id(), %why, "it is left at that");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Ends the link, also one that BlueZ is still trying to make.
+    async fn leave(&self) {
+        match timeout(STEP_LIMIT, self.bus.disconnect(&self.address())).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(device.id = %self.device.id(), %error, "it was gone already"),
+            Err(_) => tracing::debug!(device.id = %self.device.id(), "BlueZ does not let go of it"),
+        }
+    }
+
+    /// Does one step: not for longer than its limit, and not after the device has hung up.
+    async fn step<T, E: Into<Refused>>(
+        &mut self,
+        what: &'static str,
+        limit: Duration,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Broken> {
+        tokio::select! {
+            done = timeout(limit, work) => match done {
+                Ok(done) => done.map_err(|error| Broken::Failed(what, error.into())),
+                Err(_) => Err(Broken::TooLong(what)),
+            },
+            () = hung_up(&mut self.standing, self.began.hang_ups) => Err(Broken::HungUp),
+        }
+    }
+
+    /// Says once what a person should know of the device, until it works again.
+    async fn tell(&mut self, trouble: Trouble) {
+        if !self.troubles.contains(&trouble) {
+            self.troubles.push(trouble);
+            super::tell(&self.buffer, &self.vitals, self.address(), trouble).await;
+        }
+    }
+
+    /// The characteristics to listen to, as far as the device is known to have them. A cuff that says its readings in the
+    /// newer form is listened to in that form only: it would say each twice.
+    fn measurements(&self) -> Vec<Gatt> {
+        let speaks = CharPropFlags::INDICATE | CharPropFlags::NOTIFY;
+        let found = |wanted: &Characteristic| self.find(*wanted).filter(|found| found.properties.intersects(speaks));
+        let mut found: Vec<Gatt> = measurements(self.device.kind).iter().filter_map(found).collect();
+        let is = |each: &Gatt, what: Characteristic| each.uuid == Uuid::from_u128(what.uuid());
+        if found.iter().any(|each| is(each, Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT)) {
+            found.retain(|each| !is(each, Characteristic::BLOOD_PRESSURE_MEASUREMENT));
+        }
+        found
+    }
+
+    /// Where records are asked for, of a device that keeps some.
+    fn control_point(&self, measurements: &[Gatt]) -> Option<Gatt> {
+        let keeps = [Characteristic::SPOT_CHECK_MEASUREMENT, Characteristic::BLOOD_PRESSURE_RECORD];
+        let keeps = keeps.map(|each| Uuid::from_u128(each.uuid()));
+        let has_records = measurements.iter().any(|each| keeps.contains(&each.uuid));
+        self.find(Characteristic::RECORD_ACCESS_CONTROL_POINT).filter(|_| has_records)
+    }
+
+    fn find(&self, wanted: Characteristic) -> Option<Gatt> {
+        let uuid = Uuid::from_u128(wanted.uuid());
+        self.peripheral.characteristics().into_iter().find(|each| each.uuid == uuid)
+    }
+
+    fn address(&self) -> Address {
+        self.device.address
+    }
+}
+
+/// Waits until the device hangs up, for the first time since it had done so this often.
+async fn hung_up(standing: &mut watch::Receiver<Standing>, before: u64) {
+    // When nobody says any more how it stands, it is as good as gone.
+    drop(standing.wait_for(|now| now.hang_ups != before).await);
+}
+
+/// Whether something was refused for want of a bond.
+fn wants_pairing(why: &Broken) -> bool {
+    match why {
+        Broken::Failed(_, refused) => {
+            ["Not paired", "AuthenticationFailed", "AuthenticationRejected", "AuthenticationCanceled"]
+                .iter()
+                .any(|words| says(refused, words))
+        }
+        Broken::HungUp | Broken::TooLong(_) | Broken::NoService => false,
+    }
+}
+
+/// btleplug hands BlueZ's words on as they are, inside of errors of its own.
+fn says(refused: &Refused, words: &str) -> bool {
+    format!("{refused:?}").contains(words)
+}
