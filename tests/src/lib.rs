@@ -259,6 +259,12 @@ pub fn cuff(address: &str) -> Served {
     Served { address: address.into(), kind: "blood_pressure", key: None }
 }
 
+/// A device of this kind to be served.
+#[must_use]
+pub fn served(address: &str, kind: &'static str) -> Served {
+    Served { address: address.into(), kind, key: None }
+}
+
 /// A button to be served, with its key.
 #[must_use]
 pub fn button(address: &str, key: [u8; 16]) -> Served {

@@ -78,6 +78,8 @@ pub struct Reading {
     pub observations: Vec<Observation>,
     /// Whether it may feed limits and trends.
     pub usable: bool,
+    /// What the device says of its measurement.
+    pub marks: Vec<String>,
     /// The reading it may be a repeat of.
     pub possibly_same_as: Option<String>,
     /// The payload, in hexadecimal.
@@ -93,6 +95,19 @@ pub struct Observation {
     pub value: serde_json::Value,
     /// UCUM.
     pub unit: String,
+    /// Of a minute of a stream.
+    pub spread: Option<Spread>,
+}
+
+/// What the value of a minute is the median of.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Spread {
+    /// The lowest.
+    pub lowest: serde_json::Value,
+    /// The highest.
+    pub highest: serde_json::Value,
+    /// How many there were.
+    pub count: u32,
 }
 
 #[derive(Deserialize)]

@@ -9,7 +9,7 @@ mod nurse;
 mod program;
 
 pub use agent::{Agent, Served};
-pub use api::{Alert, Api, Books, BooksLine, Line, Observation, Reading, ShownAgent, ShownDevice, ShownHome};
+pub use api::{Alert, Api, Books, BooksLine, Line, Observation, Reading, ShownAgent, ShownDevice, ShownHome, Spread};
 pub use cable::Cable;
 pub use gateway::{Gateway, Home, Settings};
 pub use nurse::Nurse;

@@ -8,6 +8,7 @@ mod buttons;
 mod chain;
 mod intruders;
 mod kills;
+mod kinds;
 mod repeats;
 mod rules;
 mod stores;
