@@ -25,6 +25,7 @@ use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use serde::Deserialize;
 
 use crate::clock::Moment;
+use crate::decode::omron;
 
 /// Feed every decoder with damaged payloads and check that it keeps its word.
 #[derive(Debug, clap::Args)]
@@ -85,7 +86,8 @@ impl fmt::Display for Figure {
 /// The payloads that every input is made of. They are part of the program, so that it needs no files.
 struct Seeds(Vec<Vec<u8>>);
 
-const VECTORS: [&str; 18] = [
+const VECTORS: [&str; 19] = [
+    include_str!("decode/payloads/omron.json"),
     include_str!("../../protocol/src/codec/payloads/numbers.json"),
     include_str!("../../protocol/src/devices/alarm_button/payloads/frames.json"),
     include_str!("../../protocol/src/devices/alarm_button/payloads/sequences.json"),
@@ -244,6 +246,10 @@ fn check_vendors(payload: &[u8]) -> anyhow::Result<()> {
     }
     if let Ok(frame) = microlife::Frame::decode(payload) {
         same("Microlife", payload, &frame.encode(), &Warnings::new())?;
+    }
+    // Only read by the installer's tool; it must not fall over them.
+    for decode in [omron::little_endian, omron::big_endian] {
+        decode(payload).ok();
     }
     for dialect in Dialect::ALL {
         // As notifications cut it, and once more, with what the first time left unfinished.

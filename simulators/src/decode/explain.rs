@@ -31,6 +31,8 @@ pub(super) fn name(uuid: &str) -> &str {
         "berrymed" => "oximeter stream (BerryMed)",
         "yonker" => "blood pressure (Yonker)",
         "microlife" => "answer of a cuff (Microlife)",
+        "omron:14le" => "stored blood pressure (Omron HEM-714x)",
+        "omron:14be" => "stored blood pressure (Omron HEM-7322, HEM-7600)",
         "microlife:record" => "stored blood pressure (Microlife)",
         unknown => unknown,
     }
@@ -39,13 +41,17 @@ pub(super) fn name(uuid: &str) -> &str {
 /// The fields of a decoded payload with their units, then what the device says about it, then what is odd.
 pub(super) fn in_words(uuid: &str, payload: &[u8], result: &Json) -> String {
     let mut text = format!("{}, {} bytes\n", name(uuid), payload.len());
-    for field in FIELDS {
+    let has_seen = uuid.starts_with("omron:");
+    for field in FIELDS.iter().filter(|field| !has_seen || SEEN.iter().all(|(key, _)| *key != field.key)) {
         if let Some(value) = result.get(field.key) {
-            line(&mut text, field.label, &with_unit(value, field.unit, result));
+            line(&mut text, field.label, &with_unit(value, &field.unit, result));
         }
     }
     for object in result["objects"].as_array().into_iter().flatten() {
         line(&mut text, &plain(&object["name"]), &plain(&object["value"]));
+    }
+    for (_, mark) in SEEN.iter().filter(|(key, _)| has_seen && result[*key] == true) {
+        line(&mut text, "the device says", said(*mark));
     }
     for mark in marks(uuid, payload) {
         line(&mut text, "the device says", said(mark));
@@ -58,6 +64,9 @@ pub(super) fn in_words(uuid: &str, payload: &[u8], result: &Json) -> String {
     }
     text
 }
+
+/// What an Omron record says the cuff saw, under the keys with which others say what they can see.
+const SEEN: [(&str, Mark); 2] = [("body_movement", Mark::BodyMovement), ("irregular_pulse", Mark::IrregularPulse)];
 
 struct Field {
     key: &'static str,
@@ -142,7 +151,7 @@ fn line(text: &mut String, label: &str, value: &str) {
     writeln!(text, "  {label:<26}{value}").expect("a string takes all that is written");
 }
 
-fn with_unit(value: &Json, unit: Unit, result: &Json) -> String {
+fn with_unit(value: &Json, unit: &Unit, result: &Json) -> String {
     let value = plain(value);
     match unit {
         Unit::Fixed(unit) => format!("{value} {unit}"),

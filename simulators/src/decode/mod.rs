@@ -6,6 +6,7 @@
 
 mod capture;
 mod explain;
+pub(crate) mod omron;
 mod shape;
 
 use std::io::{self, BufRead, Write};
@@ -21,7 +22,7 @@ use capture::{Capture, Circumstances};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What kind of payload it is: a characteristic such as 2a35 or 2a35:beurer, fcd2 for a BTHome button, or a vendor's
-    /// own: nonin, berrymed, yonker, microlife, microlife:record
+    /// own: nonin, berrymed, yonker, microlife, microlife:record, omron:14le, omron:14be
     #[arg(requires = "hex")]
     uuid: Option<String>,
     /// The payload in hexadecimal digits, first byte on the wire first; spaces, colons and dashes are skipped

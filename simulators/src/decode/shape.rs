@@ -18,6 +18,7 @@ use jiff::civil;
 use serde_json::{Map, Value as Json, json};
 
 use super::capture::Circumstances;
+use super::omron;
 
 /// Decodes one payload of that kind.
 ///
@@ -46,6 +47,8 @@ pub(super) fn decode(uuid: &str, payload: &[u8], circumstances: &Circumstances) 
         "yonker" => yonker(&yonker::Measurement::decode(payload)?),
         "microlife" => json!({"payload": hex::encode(microlife::Frame::decode(payload)?.payload)}),
         "microlife:record" => microlife_record(&microlife::Record::decode(payload)?),
+        "omron:14le" => omron::little_endian(payload)?,
+        "omron:14be" => omron::big_endian(payload)?,
         "sfloat" => json!({"value": Sfloat::decode(payload)?.value()}),
         "float" => json!({"value": Float::decode(payload)?.value()}),
         "fcd2" => button(payload, circumstances)?,
@@ -54,7 +57,7 @@ pub(super) fn decode(uuid: &str, payload: &[u8], circumstances: &Circumstances) 
 }
 
 const KINDS: &str = "2a35, 2a35:beurer, 2a36, 2a49, 2b34, 2b36, 2a37, 2a5e, 2a5f, 2a1c, 2a9d, 2a19, 2a08, 2a2b, 2a0f, \
-    2a52, fcd2, nonin, berrymed, yonker, microlife, microlife:record, sfloat and float";
+    2a52, fcd2, nonin, berrymed, yonker, microlife, microlife:record, omron:14le, omron:14be, sfloat and float";
 
 /// An object that grows by the fields a payload has.
 #[derive(Default)]
