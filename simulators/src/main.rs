@@ -14,8 +14,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Starts a BlueZ on a bus of its own, with a cuff, an oximeter and a button, and takes commands.
-    Bluez(hempuls_simulators::home::Args),
+    /// Starts a BlueZ on a bus of its own, with a device of each kind, and takes commands.
+    Bluez(hempuls_simulators::home::by_hand::Args),
     /// Starts the whole system on this machine, with a simulated home.
     Demo(hempuls_simulators::demo::Args),
     /// Decodes payloads that devices sent.
@@ -39,7 +39,7 @@ async fn run() -> anyhow::Result<ExitCode> {
         .init();
     match Arguments::parse().command {
         Command::Demo(args) => return hempuls_simulators::demo::run(args).await,
-        Command::Bluez(args) => hempuls_simulators::home::run(args).await?,
+        Command::Bluez(args) => hempuls_simulators::home::by_hand::run(args).await?,
         Command::Decode(args) => hempuls_simulators::decode::run(args)?,
         Command::Fuzz(args) => hempuls_simulators::fuzz::run(args)?,
     }

@@ -64,6 +64,23 @@ impl Person {
         blood_pressure(systolic, diastolic, pulse)
     }
 
+    /// Her temperature in tenths of °C, in the ear.
+    pub fn temperature(&mut self, has_fever: bool) -> u16 {
+        let usual = if has_fever { 385.0 } else { 367.0 };
+        whole(usual + self.scatter(4.0))
+    }
+
+    /// Her weight, in steps of 5 g.
+    pub fn weight(&mut self) -> u16 {
+        // From what she is otherwise, so that she needs no seed of her own for it.
+        whole(11_000.0 + 40.0 * self.diastolic + self.scatter(160.0))
+    }
+
+    /// Her heart while she walks, in beats per minute.
+    pub fn walking(&mut self) -> u8 {
+        u8::try_from(whole(self.pulse + 25.0 + self.scatter(8.0))).unwrap_or(u8::MAX)
+    }
+
     fn scatter(&mut self, widest: f64) -> f64 {
         self.chance.random_range(-widest..=widest)
     }

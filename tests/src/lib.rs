@@ -3,6 +3,7 @@
 pub mod intruder;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -24,7 +25,7 @@ pub struct World {
     /// The gateway.
     pub gateway: Gateway,
     /// The radio of the neighbourhood: every device and every agent hears the same air.
-    pub bluez: Bluez,
+    pub bluez: Arc<Bluez>,
     bus: Bus,
     folder: TempDir,
 }
@@ -68,7 +69,7 @@ impl World {
         let mut gateway = Gateway::install(&programs, &folder.path().join("gateway"), broker, &settings)?;
         gateway.start().await?;
         let bus = Bus::start().await?;
-        let bluez = Bluez::start(&bus, Options::default()).await?;
+        let bluez = Arc::new(Bluez::start(&bus, Options::default()).await?);
         Ok(Self { programs, gateway, bluez, bus, folder })
     }
 

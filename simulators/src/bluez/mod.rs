@@ -225,6 +225,26 @@ impl Bluez {
         }
     }
 
+    /// Sets a fault on the device at this address.
+    ///
+    /// # Panics
+    /// If there is none; so do the two below.
+    pub fn set(&self, device: Address, mischief: Mischief) {
+        lock(&self.shared.daemon).temper(device).set(mischief);
+        self.shared.nudge.notify_one();
+    }
+
+    /// Takes this fault away from the device at this address.
+    pub fn unset(&self, device: Address, mischief: Mischief) {
+        // Where it was set more often than once, it goes with the last of them.
+        lock(&self.shared.daemon).temper(device).take(mischief);
+    }
+
+    /// The device at this address loses its keys while BlueZ keeps its own: a stale bond.
+    pub fn lose_keys(&self, device: Address) {
+        lock(&self.shared.daemon).lose_keys(device);
+    }
+
     /// How many programs are scanning.
     #[must_use]
     pub fn scanning_clients(&self) -> usize {

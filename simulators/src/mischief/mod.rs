@@ -1,6 +1,15 @@
-//! Faults by name, set on a device while it runs.
+//! Faults by name: set on a device while it runs, or left to a [`Troublemaker`] who plays tricks on a whole home, at
+//! rates of one's choice.
+
+mod rates;
+mod troublemaker;
 
 use std::time::Duration;
+
+pub use self::{
+    rates::{NotARate, Prank, Rate, Rates},
+    troublemaker::{Trick, Troublemaker},
+};
 
 /// One fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
