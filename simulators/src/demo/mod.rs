@@ -19,7 +19,7 @@ use step::{KEYS, Step};
 #[derive(clap::Args, Debug)]
 pub struct Args {
     /// Perform these steps and quit, waiting after each for its effect:
-    /// measure, spot-check, high, press, cut, restore, kill-gateway, kill-agent, books, quit.
+    /// measure, spot-check, weigh, temperature, high, press, cut, restore, kill-gateway, kill-agent, books, quit.
     #[arg(long, value_delimiter = ',', value_name = "STEPS")]
     r#do: Option<Vec<Step>>,
     /// Keep the programs' logs, configuration and data in this folder instead of a temporary one.

@@ -8,16 +8,12 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use super::step::Step;
-use crate::bluez::{Bluez, Device, Options};
+use crate::bluez::{Bluez, Options};
 use crate::bus::Bus;
 use crate::clock::Moment;
-use crate::devices::{Button, Cuff, Oximeter};
-use crate::person::Person;
-use crate::system::{Agent, Api, Books, BooksLine, Cable, Gateway, Home, Programs, Served, Settings, free_port, until};
+use crate::home::{self, Use};
+use crate::system::{Agent, Api, Books, BooksLine, Cable, Gateway, Home, Programs, Settings, free_port, until};
 
-const CUFF: &str = "F0:F1:F2:F3:F4:F5";
-const OXIMETER: &str = "F0:F1:F2:F3:F4:F6";
-const BUTTON: &str = "38:39:8F:70:B2:4E";
 const EFFECT_WITHIN: Duration = Duration::from_secs(30);
 const REPEAT_WITHIN: Duration = Duration::from_secs(20);
 /// Two measurements of a cuff are never in the same second.
@@ -27,12 +23,9 @@ pub(super) struct Stage {
     agent: Agent,
     gateway: Gateway,
     cable: Cable,
-    cuff: Device<Cuff>,
-    oximeter: Device<Oximeter>,
-    button: Device<Button>,
-    bluez: Bluez,
+    /// Ada's devices, and Ada.
+    house: home::Home,
     _bus: Bus,
-    ada: Person,
     home: Home,
     is_cut: bool,
     /// Goes last: the programs above write into it.
@@ -76,45 +69,24 @@ impl Stage {
         gateway.start().await?;
         let home = gateway.add_home("Björkgatan 3").await?;
         let ada = gateway.add_person("Ada Lind", &home).await?;
-        for (device, kind) in [(CUFF, "blood_pressure"), (OXIMETER, "pulse_oximeter"), (BUTTON, "alarm_button")] {
-            gateway.add_device(device, kind, &home).await?;
-            gateway.assign(device, &ada, None).await?;
-        }
 
         println!(
-            "Starting the home: a message bus, a simulated BlueZ, a cuff, an oximeter, an alarm button, the agent …"
+            "Starting the home: a message bus, a simulated BlueZ, a cuff, an oximeter, a thermometer, a scale, an alarm \
+             button, the agent …"
         );
         let bus = Bus::start().await?;
-        let bluez = Bluez::start(&bus, Options::default()).await?;
-        let cuff = bluez.add(Cuff::new(CUFF).bonding());
-        let oximeter = bluez.add(Oximeter::new(OXIMETER));
-        let key = rand::random();
-        let button = bluez.add(Button::new(BUTTON, key));
-        let served = |address: &str, kind, key| Served { address: address.into(), kind, key };
-        let devices = [
-            served(CUFF, "blood_pressure", None),
-            served(OXIMETER, "pulse_oximeter", None),
-            served(BUTTON, "alarm_button", Some(hex::encode(key))),
-        ];
+        let house = home::Home::furnish(Bluez::start(&bus, Options::default()).await?, 1);
+        let devices = house.served();
+        for device in &devices {
+            gateway.add_device(&device.address, device.kind, &home).await?;
+            gateway.assign(&device.address, &ada, None).await?;
+        }
         let mut agent =
             Agent::install(&programs, &folder.join("agent"), bus.address(), Duration::from_secs(1), &devices)?;
         agent.enrol(&gateway, &home).await?;
         agent.start()?;
 
-        let stage = Self {
-            agent,
-            gateway,
-            cable,
-            cuff,
-            oximeter,
-            button,
-            bluez,
-            _bus: bus,
-            ada: Person::seeded(1),
-            home,
-            is_cut: false,
-            _folder: temporary,
-        };
+        let stage = Self { agent, gateway, cable, house, _bus: bus, home, is_cut: false, _folder: temporary };
         stage.agent_is_back().await?;
         Ok(stage)
     }
@@ -130,8 +102,10 @@ impl Stage {
     /// Does one thing and waits for its effect, which it gives in words.
     pub(super) async fn perform(&mut self, step: Step) -> anyhow::Result<String> {
         let done = match step {
-            Step::Measure => self.measure().await,
-            Step::SpotCheck => self.spot_check().await,
+            Step::Measure => self.measure(Use::BloodPressure).await,
+            Step::SpotCheck => self.measure(Use::SpotCheck).await,
+            Step::Weigh => self.measure(Use::Weight).await,
+            Step::Temperature => self.measure(Use::Temperature { has_fever: false }).await,
             Step::High => self.measure_high().await,
             Step::Press => self.press().await,
             Step::Cut => self.cut().await,
@@ -147,23 +121,15 @@ impl Stage {
         })
     }
 
-    async fn measure(&mut self) -> anyhow::Result<String> {
-        let now = Moment::now().wall();
-        self.cuff.measure(self.ada.measure_at(now).blood_pressure);
-        tokio::time::sleep(BETWEEN_MEASUREMENTS).await;
-        self.measurements_arrived().await
-    }
-
-    async fn spot_check(&mut self) -> anyhow::Result<String> {
-        let now = Moment::now().wall();
-        self.oximeter.measure(self.ada.measure_at(now).spot_check);
+    async fn measure(&mut self, what: Use) -> anyhow::Result<String> {
+        self.house.perform(what, Moment::now().wall()).await?;
         tokio::time::sleep(BETWEEN_MEASUREMENTS).await;
         self.measurements_arrived().await
     }
 
     async fn measure_high(&mut self) -> anyhow::Result<String> {
         for _ in 0..3 {
-            self.cuff.measure(self.ada.high());
+            self.house.perform(Use::HighBloodPressure, Moment::now().wall()).await?;
             tokio::time::sleep(BETWEEN_MEASUREMENTS).await;
         }
         let arrived = self.measurements_arrived().await?;
@@ -181,7 +147,7 @@ impl Stage {
         let measured = self.measured();
         if self.is_cut {
             until(EFFECT_WITHIN, "the devices' readings are confirmed", || async {
-                let confirmed = self.cuff.ledger().confirmed().len() + self.oximeter.ledger().confirmed().len();
+                let confirmed = self.house.truth().heard;
                 if confirmed >= measured { Ok(()) } else { Err(format!("{confirmed} of {measured} are")) }
             })
             .await?;
@@ -196,11 +162,11 @@ impl Stage {
     }
 
     async fn press(&mut self) -> anyhow::Result<String> {
-        self.button.press();
+        self.house.perform(Use::Press, Moment::now().wall()).await?;
         let pressed = self.pressed();
         if self.is_cut {
             until(EFFECT_WITHIN, "the button has sent its burst", || async {
-                if self.button.ledger().bursts().len() >= pressed { Ok(()) } else { Err("it has not".into()) }
+                if self.house.button.ledger().bursts().len() >= pressed { Ok(()) } else { Err("it has not".into()) }
             })
             .await?;
             return Ok("the button has sent it; the network is cut".into());
@@ -295,7 +261,7 @@ impl Stage {
 
     async fn agent_is_back(&self) -> anyhow::Result<()> {
         until(EFFECT_WITHIN, "the agent hears the air", || async {
-            if self.bluez.scanning_clients() > 0 { Ok(()) } else { Err("it is not scanning".into()) }
+            if self.house.bluez.scanning_clients() > 0 { Ok(()) } else { Err("it is not scanning".into()) }
         })
         .await?;
         if self.is_cut {
@@ -322,11 +288,11 @@ impl Stage {
     }
 
     fn measured(&self) -> usize {
-        self.cuff.ledger().measured() + self.oximeter.ledger().measured()
+        self.house.truth().measured
     }
 
     fn pressed(&self) -> usize {
-        self.button.ledger().pressed()
+        self.house.truth().pressed
     }
 
     /// Both sides of the books, and what the simulator made.

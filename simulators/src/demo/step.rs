@@ -11,6 +11,10 @@ pub(super) enum Step {
     Measure,
     /// Ada measures her oxygen saturation.
     SpotCheck,
+    /// Ada stands on the scale.
+    Weigh,
+    /// Ada measures her temperature.
+    Temperature,
     /// Three high blood pressures within the time that repeats may take.
     High,
     /// Ada presses her alarm button.
@@ -33,6 +37,8 @@ pub(super) enum Step {
 pub(super) const KEYS: &[(char, Step, &str)] = &[
     ('m', Step::Measure, "measure the blood pressure now"),
     ('o', Step::SpotCheck, "measure the oxygen saturation now"),
+    ('w', Step::Weigh, "stand on the scale"),
+    ('t', Step::Temperature, "measure the temperature now"),
     ('h', Step::High, "three high blood pressures"),
     ('p', Step::Press, "press the alarm button"),
     ('c', Step::Cut, "cut the network"),

@@ -25,7 +25,6 @@ use jiff::{
     SignedDuration, Timestamp,
     civil::{Date, DateTime},
 };
-use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tokio::task::JoinSet;
 
 pub use self::routine::{Routine, Use};
@@ -105,7 +104,8 @@ pub struct Truth {
 }
 
 impl Home {
-    /// A home with a device of each kind near this radio, the same for the same seed. Its cuff needs a bond.
+    /// A home with a device of each kind near this radio, and a person who is the same for the same seed. Its cuff needs a
+    /// bond.
     #[must_use]
     pub fn furnish(bluez: impl Into<Arc<Bluez>>, seed: u64) -> Self {
         Self::furnish_with(bluez, seed, |cuff| cuff.bonding())
@@ -115,7 +115,7 @@ impl Home {
     #[must_use]
     pub fn furnish_with(bluez: impl Into<Arc<Bluez>>, seed: u64, change: impl FnOnce(Cuff) -> Cuff) -> Self {
         let bluez = bluez.into();
-        let key = SmallRng::seed_from_u64(seed).random();
+        let key = rand::random();
         let button = Button::new(BUTTON, key).with(|habits| habits.beacon_every = Some(BEACON));
         Self {
             cuff: bluez.add(change(Cuff::new(CUFF))),
