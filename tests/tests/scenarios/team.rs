@@ -4,6 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use hempuls_simulators::bluez::{Bluez, Options};
+use hempuls_simulators::bus::Bus;
 use hempuls_simulators::devices::{Button, Clock, Cuff};
 use hempuls_simulators::system::{Agent, ShownHome, until};
 use hempuls_tests::{House, PATIENCE, World, button, cuff, open_of, pressure};
@@ -43,6 +45,14 @@ async fn a_cuff_is_added_from_the_console_and_measures_and_is_taken_out_again() 
     let house = world.home("Ada", &[]).await?;
     let nurse = world.gateway.nurse().await?;
     simulated.measure(pressure(1));
+    let nearby = until(PATIENCE, "the cuff is nearby", || async {
+        let shown = shown(&world, &house).await?;
+        shown.nearby.into_iter().next().ok_or_else(|| "nothing is nearby".to_owned())
+    })
+    .await?;
+    ensure!(nearby.id == CUFF && nearby.kind.as_deref() == Some("blood_pressure"), "{nearby:?}");
+    let page = nurse.read(&format!("/homes/{}", house.home.home)).await?;
+    ensure!(page.contains("Blodtrycksmätare") && page.contains(CUFF), "{page}");
     tokio::time::sleep(Duration::from_secs(2)).await;
     ensure!(world.api().readings().await?.is_empty(), "a stranger's cuff was read");
 
@@ -104,6 +114,10 @@ async fn a_replaced_box_takes_an_old_press_for_old_and_a_confirmed_battery_for_n
         simulated.press();
         world.ends_well_with(0, press).await?;
     }
+    until(PATIENCE, "the last press is no longer in the air", || async {
+        if simulated.ledger().bursts().len() == 3 { Ok(()) } else { Err("not yet".into()) }
+    })
+    .await?;
 
     house.agent.program().kill().await;
     let replaced = Agent::install(
@@ -165,6 +179,41 @@ async fn a_configuration_that_the_box_cannot_use_is_shown_with_its_reason() -> R
     nurse.remove_device(home, CUFF).await?;
     nurse.add_device(home, CUFF, "blood_pressure", "", "").await?;
     until(PATIENCE, "the box is in step again", || in_step(&world, &house)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_radio_that_is_gone_is_before_the_team_and_that_it_is_back_is_in_the_story() -> Result<()> {
+    let world = World::new().await?;
+    let bus = Bus::start().await?;
+    let bluez = Bluez::start(&bus, Options::default()).await?;
+    let mut house = world.home_with_radio("Ada", &[], &bus).await?;
+    house.agent.start()?;
+    let nurse = world.gateway.nurse().await?;
+    nurse.add_device(&house.home.home, BUTTON, "alarm_button", "", &house.person).await?;
+    until(PATIENCE, "the box hears the air", || async {
+        if bluez.scanning_clients() > 0 { Ok(()) } else { Err("it does not scan".into()) }
+    })
+    .await?;
+
+    drop(bluez);
+    let story = || async {
+        let alerts = world.api().alerts().await.map_err(|error| format!("{error:#}"))?;
+        let lines = open_of(&alerts, "radio").first().map(|alert| alert.lines.clone());
+        lines.ok_or_else(|| "no alert".to_owned())
+    };
+    until(PATIENCE, "the team knows", story).await?;
+    let troubles = shown(&world, &house).await.map_err(anyhow::Error::msg)?.agents.remove(0).troubles;
+    ensure!(troubles.iter().any(|trouble| trouble.contains("radio hör ingenting")), "{troubles:?}");
+
+    let bluez = Bluez::start(&bus, Options::default()).await?;
+    let button = bluez.add(Button::new(BUTTON, KEY));
+    until(PATIENCE, "the story says that it is over", || async {
+        button.press();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let lines = story().await?;
+        if lines.iter().any(|line| line.text.contains("hör igen")) { Ok(()) } else { Err(format!("{lines:?}")) }
+    })
+    .await
 }
 
 async fn hears(file: &Path, words: &[&str]) -> Result<()> {
