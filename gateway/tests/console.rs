@@ -57,6 +57,8 @@ async fn nobody_sees_anything_without_signing_in() {
             .await;
         assert_eq!(guess.status, 401, "{address}");
     }
+    let by_address = stranger.get(&night.path("/homes/{ada_home}/devices?address=F0:F1:F2:F3:F5:22")).await;
+    assert!(by_address.header("location").starts_with("/login?to="));
     for act in ACTS {
         let answer = stranger.post(&night.path(act), "note=x&kind=blood_pressure").await;
         assert_eq!((answer.status, answer.header("location").starts_with("/login")), (303, true), "{act}");

@@ -210,6 +210,20 @@ async fn a_radio_that_is_dead_is_one_alert_until_it_dies_again() {
     ward.close().await;
 }
 
+#[tokio::test]
+async fn a_heartbeat_that_a_newer_one_has_overtaken_is_no_news() {
+    let ward = Ward::open().await;
+    let papers = ward.enrol("Ada's").await;
+    let mut agent = Client::connect(&ward, &papers).await;
+    let said = |since_boot_ms, hearing| Heartbeat { clock: taken(since_boot_ms), ..hears(hearing) };
+    agent.say(said(60_000, Hearing::Alive)).await;
+    agent.say(said(59_000, Hearing::Dead)).await;
+    agent.say(said(61_000, Hearing::Alive)).await;
+    ward.eventually("SELECT count(*) FROM heartbeat WHERE hex(said) LIKE '%19EE48%'", 1).await;
+    assert_eq!(ward.count("SELECT count(*) FROM alert WHERE rule = 'radio'").await, 0);
+    ward.close().await;
+}
+
 fn uses(revision: u64) -> Heartbeat {
     let config = Some(ConfigState { revision, refused: None });
     Heartbeat { config, ..Heartbeat::bare(taken(60_000), Vec::new(), "test") }

@@ -229,6 +229,9 @@ impl Writer {
         for delivery in batch {
             if let (Delivery::Heartbeat { agent, beat }, Some(home)) = (delivery, senders.get(delivery.agent())) {
                 let before = heartbeats::last(work, agent).await?;
+                if before.as_ref().is_some_and(|last| last.overtook(beat)) {
+                    continue;
+                }
                 heartbeats::note(work, agent, beat, now_ms).await?;
                 let (before_ms, before) = before.map_or((None, None), |last| (Some(last.at_ms), last.said));
                 desk.ail(work, agent, home, before.as_ref(), beat).await?;

@@ -16,6 +16,15 @@ pub struct Last {
     pub said: Option<Heartbeat>,
 }
 
+impl Last {
+    /// Whether this one was said after that one, which is late.
+    #[must_use]
+    pub fn overtook(&self, late: &Heartbeat) -> bool {
+        let said = self.said.as_ref().map(|said| said.clock);
+        said.is_some_and(|said| said.boot == late.clock.boot && said.since_boot_ms > late.clock.since_boot_ms)
+    }
+}
+
 /// The last heartbeat of a box, if there was one.
 ///
 /// # Errors

@@ -67,7 +67,7 @@ fn of_beat(agent: &Agent, beat: &Heartbeat, wanted: Option<u64>, moment: &Moment
             }
         }
         div {
-            dt { (lang.pick("Väg ut", "Way out")) }
+            dt { (lang.pick("Uppkoppling", "Way out")) }
             dd { (uplink(beat.uplink, lang)) }
         }
         div {
@@ -83,7 +83,7 @@ fn of_beat(agent: &Agent, beat: &Heartbeat, wanted: Option<u64>, moment: &Moment
         @if beat.panics > 0 {
             div {
                 dt { (lang.pick("Fel inuti programmet", "Faults inside the program")) }
-                dd { (beat.panics) (lang.pick(", boxen klarade dem", ", survived")) }
+                dd { (beat.panics) (lang.pick(", boxen fortsatte", ", survived")) }
             }
         }
     }
@@ -105,7 +105,7 @@ pub(crate) fn troubles(home: &Home, agent: &Agent, moment: &Moment) -> Vec<Strin
     let mut troubles: Vec<String> = ailments.map(|ailment| wording::say(&Found::Ails(ailment), &speaker)).collect();
     if beat.uplink.is_some_and(|uplink| uplink.place > 0) {
         troubles.push(lang.pick(
-            "Boxen använder inte sin första väg ut: något är fel med den.".to_owned(),
+            "Boxen använder inte sin första uppkoppling: något är fel med den.".to_owned(),
             "The box does not use its first way out: something is wrong with it.".to_owned(),
         ));
     }
@@ -163,7 +163,7 @@ pub(crate) fn hearing(agent: &Agent, moment: &Moment) -> Markup {
     html! {
         @match state.map(|radio| radio.hearing) {
             Some(Hearing::Alive) => span.good { (Icon::Tick) " " (lang.pick("hör", "hears")) },
-            Some(Hearing::Unproven) => span { (Icon::Question) " " (lang.pick("obevisad", "unproven")) },
+            Some(Hearing::Unproven) => span { (Icon::Question) " " (lang.pick("osäkert om den hör", "unproven")) },
             Some(Hearing::Dead) => span.bad { (Icon::Cross) " " (lang.pick("hör ingenting", "hears nothing")) },
             None => (lang.pick("okänd", "unknown")),
         }
