@@ -1,5 +1,7 @@
 //! The command line. Its commands work while the gateway runs.
 
+mod agents;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,16 +19,17 @@ use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::agents::AgentCommand;
 use crate::alerts::rules::Rules;
 use crate::clock;
 use crate::config::{Config, duration};
 use crate::ingest::clocks::date_anew;
-use crate::run;
 use crate::store::access_log::{self, Action, Look, Looker};
 use crate::store::assignments::{self, Assignment};
 use crate::store::clocks::{self, Correction};
 use crate::store::devices::{self, NewDevice};
 use crate::store::{StoreError, enrolment_codes, homes};
+use crate::{run, store};
 
 /// The gateway of Hempuls.
 #[derive(Parser, Debug)]
@@ -51,6 +54,9 @@ enum Command {
     /// Homes and their boxes.
     #[command(subcommand)]
     Home(HomeCommand),
+    /// Boxes: retired, revoked, and what waits in them.
+    #[command(subcommand)]
+    Agent(AgentCommand),
     /// People.
     #[command(subcommand)]
     Person(PersonCommand),
@@ -97,6 +103,12 @@ enum HomeCommand {
     },
     /// Makes a fresh code for a home's box. Codes made before are worth nothing any more.
     Code {
+        /// The home's id.
+        home: String,
+    },
+    /// Gives a home another box, in the place of the one it has, and prints the code that the installer types. Retire the
+    /// old one, or revoke it where it cannot send what it still has.
+    AddBox {
         /// The home's id.
         home: String,
     },
@@ -197,6 +209,8 @@ impl Cli {
             }
             Command::Home(HomeCommand::Add { name }) => add_home(&config, name).await?,
             Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
+            Command::Home(HomeCommand::AddBox { home }) => add_box(&config, home).await?,
+            Command::Agent(command) => agents::execute(&config, command).await?,
             Command::Person(PersonCommand::Add { name, home }) => add_person(&config, name, home).await?,
             Command::Device(DeviceCommand::Add { device, kind, home, dialect, key_file, beacon }) => {
                 let device = NewDevice {
@@ -272,15 +286,21 @@ async fn add_home(config: &Config, name: &str) -> anyhow::Result<Answer> {
 
 async fn fresh_code(config: &Config, home: &str) -> anyhow::Result<Answer> {
     let mut desk = Desk::open(config).await?;
-    let agent = homes::agent_of(&mut desk.work, home)
+    let agent = homes::agent_of(&mut desk.work, home).await?.with_context(|| {
+        format!(
+            "there is no home {home} with a box in service; `hempuls-gateway agent list` prints them, and \
+                     `home add-box` gives a home another"
+        )
+    })?;
+    desk.answer_with_code(home, &agent).await
+}
+
+async fn add_box(config: &Config, home: &str) -> anyhow::Result<Answer> {
+    let mut desk = Desk::open(config).await?;
+    let agent = store::agents::add(&mut desk.work, home, clock::now_ms())
         .await?
-        .with_context(|| format!("there is no home {home}; `hempuls-gateway home add` prints the id of each"))?;
-    let code = desk.code_for(&agent, clock::now_ms()).await?;
-    desk.done().await?;
-    Ok(Answer {
-        said: format!("agent  {agent}\ncode   {code}   (works once, for 24 hours)"),
-        json: json!({"home": home, "agent": agent.to_string(), "code": code.to_string()}),
-    })
+        .with_context(|| format!("there is no home {home}; `hempuls-gateway home add` makes one"))?;
+    desk.answer_with_code(home, &agent).await
 }
 
 async fn add_person(config: &Config, name: &str, home: &str) -> anyhow::Result<Answer> {
@@ -468,6 +488,16 @@ impl Desk {
                 Err(error) => return Err(error.into()),
             }
         }
+    }
+
+    /// Ends with a code for this box.
+    async fn answer_with_code(mut self, home: &str, agent: &AgentId) -> anyhow::Result<Answer> {
+        let code = self.code_for(agent, clock::now_ms()).await?;
+        self.done().await?;
+        Ok(Answer {
+            said: format!("agent  {agent}\ncode   {code}   (works once, for 24 hours)"),
+            json: json!({"home": home, "agent": agent.to_string(), "code": code.to_string()}),
+        })
     }
 
     /// Writes who did something, and to what, into the access log.

@@ -85,6 +85,7 @@ impl Config {
                 self.console.listen
             ));
         }
+        self.enrolment.check()?;
         self.console
             .zone()
             .map(|_| ())
@@ -132,6 +133,7 @@ mod tests {
         let bare: Config = toml::from_str("data = \"data\"").unwrap();
         assert_eq!(format!("{:?}", example.rules), format!("{:?}", bare.rules));
         assert_eq!((example.broker, example.console.listen), (bare.broker, bare.console.listen));
+        assert_eq!(example.enrolment, bare.enrolment);
     }
 
     #[test]
@@ -145,6 +147,7 @@ mod tests {
             ("data = \"d\"\n[broker]\nadvertise = \"localhost\"", "host:port"),
             ("data = \"d\"\n[broker]\nadvertise = [\"localhost:1\", \"localhost\"]", "host:port"),
             ("data = \"d\"\n[broker]\nadvertise = []", "at least one"),
+            ("data = \"d\"\n[enrolment]\ncertificate_life = \"9s\"", "too short"),
             ("", "data"),
         ] {
             let folder = tempfile::tempdir().unwrap();

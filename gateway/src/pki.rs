@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hempuls_protocol::ids::AgentId;
 use rand::Rng as _;
@@ -13,6 +14,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType, SerialNumber,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
@@ -21,13 +24,13 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 /// How long the authority lives.
 const CA_DAYS: i64 = 20 * 365;
 
-/// How long an agent's and the server's certificates live.
-const LEAF_DAYS: i64 = 365;
+/// How long the server's certificate lives.
+const SERVER_DAYS: i64 = 365;
 
 /// The server's certificate is renewed when it has less than this left.
 const RENEW_DAYS: i64 = 60;
 
-/// Clocks of boxes may be this much behind.
+/// Clocks may be this much behind, or a hundredth of a certificate's life where that is less.
 const BACKDATED_MS: i64 = 60 * 60 * 1000;
 
 /// The authority.
@@ -94,7 +97,7 @@ impl Ca {
         let (key_file, certificate_file) = (folder.join("ca-key.pem"), folder.join("ca.pem"));
         if !key_file.exists() && !certificate_file.exists() {
             let key = KeyPair::generate()?;
-            let mut params = params(&[], "Hempuls CA", now_ms, CA_DAYS)?;
+            let mut params = params(&[], "Hempuls CA", now_ms, CA_DAYS * DAY_MS)?;
             params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
             params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
             let certificate = params.self_signed(&key)?;
@@ -116,24 +119,37 @@ impl Ca {
         &self.certificate
     }
 
+    /// The authority's certificate, as DER.
+    #[must_use]
+    pub fn certificate_der(&self) -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("it was read when the authority was opened")
+    }
+
     /// The authority's public key (SubjectPublicKeyInfo, DER): what an enrolment code pins.
     #[must_use]
     pub fn public_key(&self) -> &[u8] {
         &self.public_key
     }
 
-    /// Certifies an agent's key. Of the request only the key is used.
+    /// Certifies an agent's key, for `life`. Of the request only the key is used.
     ///
     /// # Errors
     /// [`PkiError::Request`], where the request cannot be read or does not prove that its sender has the key.
-    pub fn certify_agent(&self, agent: &AgentId, request: &str, now_ms: i64) -> Result<Issued, PkiError> {
+    pub fn certify_agent(
+        &self,
+        agent: &AgentId,
+        request: &str,
+        life: Duration,
+        now_ms: i64,
+    ) -> Result<Issued, PkiError> {
         let request = CertificateSigningRequestParams::from_pem(request)?;
-        let mut params = params(&[], agent.as_str(), now_ms, LEAF_DAYS)?;
+        let life_ms = i64::try_from(life.as_millis()).unwrap_or(CA_DAYS * DAY_MS);
+        let mut params = params(&[], agent.as_str(), now_ms, life_ms)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let (number, serial) = random_serial();
         params.serial_number = Some(number);
-        let expires_ms = now_ms + LEAF_DAYS * DAY_MS;
+        let expires_ms = params.not_after.unix_timestamp() * 1000;
         let certificate = params.signed_by(&request.public_key, &self.issuer)?;
         Ok(Issued { pem: certificate.pem(), serial, expires_ms })
     }
@@ -153,7 +169,7 @@ impl Ca {
             return Ok((files, false));
         }
         let key = KeyPair::generate()?;
-        let mut params = params(names, names.first().copied().unwrap_or_default(), now_ms, LEAF_DAYS)?;
+        let mut params = params(names, names.first().copied().unwrap_or_default(), now_ms, SERVER_DAYS * DAY_MS)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.serial_number = Some(random_serial().0);
@@ -185,7 +201,7 @@ fn name_in(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-fn params(names: &[&str], common_name: &str, now_ms: i64, days: i64) -> Result<CertificateParams, PkiError> {
+fn params(names: &[&str], common_name: &str, now_ms: i64, life_ms: i64) -> Result<CertificateParams, PkiError> {
     let mut params = CertificateParams::default();
     for name in names {
         params.subject_alt_names.push(match name.parse::<IpAddr>() {
@@ -195,8 +211,8 @@ fn params(names: &[&str], common_name: &str, now_ms: i64, days: i64) -> Result<C
     }
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, common_name);
-    params.not_before = at(now_ms - BACKDATED_MS);
-    params.not_after = at(now_ms + days * DAY_MS);
+    params.not_before = at(now_ms - BACKDATED_MS.min(life_ms / 100));
+    params.not_after = at(now_ms.saturating_add(life_ms));
     params.use_authority_key_identifier_extension = true;
     Ok(params)
 }
@@ -240,6 +256,7 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_800_000_000_000;
+    const LIFE: Duration = Duration::from_secs(100 * 24 * 60 * 60);
 
     #[test]
     fn the_authority_is_founded_once_and_its_key_is_its_owners_alone() {
@@ -264,14 +281,15 @@ mod tests {
         wish.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let request = wish.serialize_request(&key).unwrap().pem().unwrap();
 
-        let issued = ca.certify_agent(&AgentId::from_random([7; 10]), &request, NOW).unwrap();
+        let issued = ca.certify_agent(&AgentId::from_random([7; 10]), &request, LIFE, NOW).unwrap();
 
         let (_, pem) = x509_parser::pem::parse_x509_pem(issued.pem.as_bytes()).unwrap();
         let (_, certificate) = X509Certificate::from_der(&pem.contents).unwrap();
         let names: Vec<&str> = certificate.subject().iter_common_name().map(|name| name.as_str().unwrap()).collect();
         assert_eq!(names, [AgentId::from_random([7; 10]).as_str()]);
         assert!(!certificate.is_ca() && certificate.subject_alternative_name().unwrap().is_none());
-        assert_eq!(certificate.validity().not_after.timestamp() * 1000, NOW + LEAF_DAYS * DAY_MS);
+        assert_eq!(certificate.validity().not_after.timestamp() * 1000, NOW + 100 * DAY_MS);
+        assert_eq!(issued.expires_ms, NOW + 100 * DAY_MS);
         assert_eq!(certificate.serial.to_str_radix(16), issued.serial);
         let purpose = certificate.extended_key_usage().unwrap().unwrap().value;
         assert!(purpose.client_auth && !purpose.server_auth && !purpose.any);
@@ -283,8 +301,8 @@ mod tests {
         let ca = Ca::open(folder.path(), NOW).unwrap();
         let is_fresh = |names: &[&str], at| ca.server(names, at).unwrap().1;
         assert!(is_fresh(&["localhost"], NOW));
-        assert!(!is_fresh(&["localhost"], NOW + (LEAF_DAYS - RENEW_DAYS - 1) * DAY_MS));
-        assert!(is_fresh(&["localhost"], NOW + (LEAF_DAYS - RENEW_DAYS) * DAY_MS));
+        assert!(!is_fresh(&["localhost"], NOW + (SERVER_DAYS - RENEW_DAYS - 1) * DAY_MS));
+        assert!(is_fresh(&["localhost"], NOW + (SERVER_DAYS - RENEW_DAYS) * DAY_MS));
         assert!(is_fresh(&["192.0.2.1"], NOW));
         assert!(is_fresh(&["gateway.example", "192.0.2.1", "2001:db8::1"], NOW));
         assert!(!is_fresh(&["gateway.example", "192.0.2.1", "2001:db8::1"], NOW));

@@ -201,11 +201,13 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     tasks.spawn(writer.run());
     tasks.spawn(timers::run(store.clone(), rules, changes.clone()));
     let brokers = config.broker.advertise.clone();
-    let desk = enrolment::Desk { store: store.clone(), ca: Arc::clone(&ca), brokers, changes };
+    let life = config.enrolment.certificate_life;
+    let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes);
     tasks.spawn(enrolment::serve(enrolment_listener, desk, files.clone()));
     tasks.spawn(renew(ca, config.clone(), renewed));
-    let sender = Arc::clone(&broker);
+    let (sender, porter, known) = (Arc::clone(&broker), Arc::clone(&broker), store.clone());
     tasks.spawn(async move { sender.deliver(letters_out).await });
+    tasks.spawn(async move { porter.throw_out(known).await });
     tasks.spawn(async move { broker.serve(broker_listener, files, health, async { drop(broker_stops.await) }).await });
     let console_task = tokio::spawn(async move {
         if let Err(error) = http::serve(console_listener, state, async { drop(console_stops.await) }).await {

@@ -68,7 +68,7 @@ pub fn admit(papers: &Papers<'_>, known: Option<&Agent>) -> Result<(), Refusal> 
     if agent.is_revoked {
         return Err(Refusal::Revoked);
     }
-    if agent.serial.is_none() || agent.serial.as_deref() != papers.serial {
+    if !papers.serial.is_some_and(|serial| agent.has_certificate(serial)) {
         return Err(Refusal::AnotherCertificate);
     }
     if papers.client_id != agent.id.as_str() {
@@ -134,6 +134,10 @@ mod tests {
                 Err(Refusal::AnotherCertificate)
             );
         }
+        let renewed = Agent { serial: Some("old".into()), next_serial: Some("ada1".into()), ..agent(1) };
+        assert_eq!(admit(&papers(&ada, None), Some(&renewed)), Ok(()), "the next one is good from the first moment");
+        let old = Papers { serial: Some("old"), ..papers(&ada, None) };
+        assert_eq!(admit(&old, Some(&renewed)), Ok(()), "and the one before until the next was shown");
         let nameless = Papers { common_name: Some("Ada's kitchen"), ..papers(&ada, None) };
         assert_eq!(admit(&nameless, Some(&ada)), Err(Refusal::NoAgent));
     }
@@ -178,7 +182,7 @@ mod tests {
     }
 
     fn agent(n: u8) -> Agent {
-        Agent { id: id(n), home: "home".into(), serial: Some("ada1".into()), is_revoked: false }
+        Agent { id: id(n), home: "home".into(), serial: Some("ada1".into()), next_serial: None, is_revoked: false }
     }
 
     fn papers<'a>(agent: &'a Agent, will: Option<&'a str>) -> Papers<'a> {

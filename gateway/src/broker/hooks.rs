@@ -14,7 +14,8 @@ use super::acl::{self, Papers, Refusal};
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::ingest::Intake;
-use crate::store::{Store, StoreError, homes};
+use crate::store::homes::{self, Agent};
+use crate::store::{Store, StoreError, agents};
 
 /// Makes the broker ask us.
 pub(super) async fn register(context: &ServerContext, store: Store, intake: Intake, changes: Changes) {
@@ -82,7 +83,10 @@ impl Answers {
             will: will.as_deref(),
         };
         match self.examine(&papers).await {
-            Ok(Ok(())) => true,
+            Ok(Ok(agent)) => {
+                self.note_certificate(&agent, papers.serial).await;
+                true
+            }
             Ok(Err(refusal)) => {
                 tracing::warn!(
                     certificate.name = papers.common_name,
@@ -105,11 +109,28 @@ impl Answers {
         }
     }
 
-    async fn examine(&self, papers: &Papers<'_>) -> Result<Result<(), Refusal>, StoreError> {
-        Ok(match acl::named(papers) {
-            Ok(name) => acl::admit(papers, homes::find_agent(self.store.reader(), &name).await?.as_ref()),
-            Err(refusal) => Err(refusal),
-        })
+    async fn examine(&self, papers: &Papers<'_>) -> Result<Result<Agent, Refusal>, StoreError> {
+        let name = match acl::named(papers) {
+            Ok(name) => name,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let known = homes::find_agent(self.store.reader(), &name).await?;
+        Ok(acl::admit(papers, known.as_ref()).and(known.ok_or(Refusal::Unknown)))
+    }
+
+    /// From its first use on a certificate stands alone. A fault of the store is no reason to refuse anybody: it is seen
+    /// again at the next connection.
+    async fn note_certificate(&self, agent: &Agent, serial: Option<&str>) {
+        let Some(serial) = serial.filter(|serial| agent.next_serial.as_deref() == Some(serial)) else { return };
+        let note = async {
+            let mut work = self.store.work().await?;
+            agents::has_shown(&mut work, &agent.id, serial).await?;
+            Ok::<_, StoreError>(work.commit().await?)
+        };
+        match note.await {
+            Ok(()) => tracing::info!(agent.id = %agent.id, "uses its new certificate"),
+            Err(error) => tracing::warn!(agent.id = %agent.id, %error, "that a certificate is used cannot be kept"),
+        }
     }
 
     /// Takes a message in. Success says only that: it does not say that it is stored.

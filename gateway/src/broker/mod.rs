@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hempuls_protocol::enrolment::Broker as Place;
+use hempuls_protocol::ids::AgentId;
 use rmqtt::codec::types::{Publish as Packet, QoS};
 use rmqtt::context::ServerContext;
 use rmqtt::net::{Builder, Listener};
@@ -26,7 +27,7 @@ use crate::http::Health;
 use crate::ingest::Intake;
 use crate::letters::Letter;
 use crate::pki::ServerFiles;
-use crate::store::Store;
+use crate::store::{Store, agents, homes};
 
 /// Where the broker listens.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -86,6 +87,9 @@ const LETTERS_WAITING: usize = 100;
 
 /// A letter that was not delivered by then is worth nothing any more: another was asked for.
 const LETTER_LIVES: Duration = Duration::from_secs(10 * 60);
+
+/// How often to look whether somebody who is connected was cut off.
+const LOOK_FOR_REVOKED: Duration = Duration::from_secs(1);
 
 /// The broker.
 pub struct Broker {
@@ -155,6 +159,37 @@ impl Broker {
                 tracing::debug!(agent.id = %letter.to, "a letter found its agent gone; it will ask again");
             }
         }
+    }
+
+    /// Throws out whoever is cut off, for ever: a box that was stolen is to hear and say nothing more from the moment on
+    /// that somebody says so.
+    pub async fn throw_out(&self, store: Store) {
+        let mut looks = tokio::time::interval(LOOK_FOR_REVOKED);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let revoked = match agents::to_throw_out(store.reader()).await {
+                Ok(revoked) => revoked,
+                Err(error) => {
+                    tracing::warn!(%error, "who is cut off cannot be read; what such a box sends is dropped all the same");
+                    continue;
+                }
+            };
+            for agent in revoked {
+                match self.throw_out_one(&store, &agent).await {
+                    Ok(()) => tracing::warn!(agent.id = %agent, "a revoked box was thrown out"),
+                    Err(error) => tracing::error!(agent.id = %agent, %error, "a revoked box cannot be thrown out"),
+                }
+            }
+        }
+    }
+
+    async fn throw_out_one(&self, store: &Store, agent: &AgentId) -> anyhow::Result<()> {
+        let id = Id::from(self.context.node.id(), agent.as_str().into());
+        self.context.extends.shared().await.entry(id).kick(true, true, true).await?;
+        let mut work = store.work().await?;
+        homes::note_connection(&mut work, agent, false, crate::clock::now_ms()).await?;
+        Ok(work.commit().await?)
     }
 
     /// Takes connections until `stop` says so. When `renewed` tells of other certificate files, those who connect from

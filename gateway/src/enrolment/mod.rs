@@ -1,7 +1,11 @@
-//! Where a new agent exchanges its code for a certificate: `POST /enrol`, over TLS.
+//! Where a new agent exchanges its code for a certificate: `POST /enrol`, over TLS; and, in [`renewal`], an agent that is
+//! enrolled its certificate for the next.
 //!
 //! The agent has compared the authority's key with its code before it sends the secret. A code works once, for a day,
 //! and survives five wrong tries.
+
+mod expired;
+mod renewal;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +14,7 @@ use std::time::Duration;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use hempuls_protocol::enrolment::{Broker, Denied, Granted, Request};
 use hempuls_protocol::ids::AgentId;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,11 +26,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
+use self::expired::PastItsEnd;
+use self::renewal::{Pace, Shown};
 use crate::changes::{Change, Changes};
 use crate::clock;
+use crate::config::duration;
 use crate::pki::{Ca, Issued, ServerFiles};
 use crate::store::enrolment_codes::{Tried, try_secret};
-use crate::store::{Store, StoreError, homes};
+use crate::store::{Store, StoreError, agents, homes};
 
 /// Where agents enrol.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -34,11 +41,35 @@ use crate::store::{Store, StoreError, homes};
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// How long an agent's certificate lives. It is renewed when two thirds of that are over.
+    #[serde(deserialize_with = "duration::read")]
+    pub certificate_life: Duration,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8443)) }
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8443)), certificate_life: YEAR }
+    }
+}
+
+/// A certificate that lives shorter could not be renewed in time.
+const SHORTEST_LIFE: Duration = Duration::from_secs(10);
+
+impl Config {
+    /// Whether it can be used.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        if self.certificate_life < SHORTEST_LIFE {
+            return Err(
+                "enrolment.certificate_life is too short to renew a certificate in; give at least 10 s, and in a \
+                        home some months, such as \"8760h\""
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 }
 
@@ -62,17 +93,32 @@ pub struct Desk {
     pub brokers: Vec<Broker>,
     /// Who is told of a home that has its box.
     pub changes: Changes,
+    /// How long a certificate lives.
+    life: Duration,
+    pace: Arc<Pace>,
+}
+
+impl Desk {
+    /// A desk.
+    #[must_use]
+    pub fn new(store: Store, ca: Arc<Ca>, brokers: Vec<Broker>, life: Duration, changes: Changes) -> Self {
+        Self { store, ca, brokers, life, changes, pace: Arc::default() }
+    }
 }
 
 /// Serves enrolments, for ever.
 pub async fn serve(listener: TcpListener, desk: Desk, mut files: watch::Receiver<ServerFiles>) {
-    let router =
-        Router::new().route("/enrol", post(enrol)).layer(DefaultBodyLimit::max(LARGEST_REQUEST)).with_state(desk);
+    let authority = desk.ca.certificate_der();
+    let router = Router::new()
+        .route("/enrol", post(enrol))
+        .route("/renew", post(renewal::renew))
+        .layer(DefaultBodyLimit::max(LARGEST_REQUEST))
+        .with_state(desk);
     let places = Arc::new(Semaphore::new(AT_A_TIME));
     let mut acceptor = None;
     loop {
         if acceptor.is_none() || files.has_changed().unwrap_or(false) {
-            match tls(&files.borrow_and_update()) {
+            match tls(&files.borrow_and_update(), authority.clone()) {
                 Ok(config) => acceptor = Some(TlsAcceptor::from(Arc::new(config))),
                 Err(error) => tracing::error!(%error, "the server's certificate cannot be used for enrolment"),
             }
@@ -99,17 +145,17 @@ pub async fn serve(listener: TcpListener, desk: Desk, mut files: watch::Receiver
     }
 }
 
-/// The server's side of TLS for those who have no certificate yet.
+/// The server's side of TLS, for those who have no certificate yet and those whom `authority` gave one.
 ///
 /// # Errors
 /// When the files cannot be read.
-pub fn tls(files: &ServerFiles) -> Result<rustls::ServerConfig, TlsError> {
+pub fn tls(files: &ServerFiles, authority: CertificateDer<'static>) -> Result<rustls::ServerConfig, TlsError> {
     let chain = CertificateDer::pem_file_iter(&files.chain)?.collect::<Result<Vec<_>, _>>()?;
     let key = PrivateKeyDer::from_pem_file(&files.key)?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_no_client_auth()
+        .with_client_cert_verifier(Arc::new(PastItsEnd::new(authority)?))
         .with_single_cert(chain, key)?)
 }
 
@@ -130,6 +176,8 @@ async fn answer(
     router: Router,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let stream = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await??;
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).and_then(Shown::read);
+    let router = router.layer(Extension(shown));
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
@@ -148,13 +196,7 @@ async fn enrol(State(desk): State<Desk>, Json(request): Json<Request>) -> Result
 
 impl Desk {
     async fn enrol(&self, request: &Request) -> Result<Granted, No> {
-        let unstored = |error: StoreError| {
-            tracing::error!(%error, "an agent could not be enrolled: the store fails");
-            no(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The gateway cannot store anything at the moment. Try again in a minute.",
-            )
-        };
+        let unstored = |error: StoreError| unstored(&error);
         let now_ms = clock::now_ms();
         let mut work = self.store.work().await.map_err(unstored)?;
         let tried = try_secret(&mut work, &request.secret, now_ms).await.map_err(unstored)?;
@@ -164,20 +206,24 @@ impl Desk {
             return Err(no(StatusCode::FORBIDDEN, refusal(&tried)));
         };
         // Dropped uncommitted, the code stays unused.
-        let issued = self.ca.certify_agent(&agent, &request.csr, now_ms).map_err(|error| {
-            tracing::warn!(agent.id = %agent, %error, "an enrolment was refused");
-            no(
-                StatusCode::BAD_REQUEST,
-                "The certificate request cannot be used. Is the agent's program complete and current?",
-            )
-        })?;
-        homes::enrol(&mut work, &agent, &issued.serial, issued.expires_ms, now_ms).await.map_err(unstored)?;
+        let issued = self.certify(&agent, &request.csr, now_ms)?;
+        agents::enrol(&mut work, &agent, &issued.serial, issued.expires_ms, now_ms).await.map_err(unstored)?;
         work.commit().await.map_err(|error| unstored(error.into()))?;
         if let Ok(Some(known)) = homes::find_agent(self.store.reader(), &agent).await {
             self.changes.tell([Change::Home(known.home)]);
         }
         tracing::info!(agent.id = %agent, "enrolled");
         Ok(self.granted(&agent, issued))
+    }
+
+    fn certify(&self, agent: &AgentId, csr: &str, now_ms: i64) -> Result<Issued, No> {
+        self.ca.certify_agent(agent, csr, self.life, now_ms).map_err(|error| {
+            tracing::warn!(agent.id = %agent, %error, "a request for a certificate was refused");
+            no(
+                StatusCode::BAD_REQUEST,
+                "The certificate request cannot be used. Is the agent's program complete and current?",
+            )
+        })
     }
 
     fn granted(&self, agent: &AgentId, issued: Issued) -> Granted {
@@ -191,6 +237,11 @@ impl Desk {
             further_brokers: further.to_vec(),
         }
     }
+}
+
+fn unstored(error: &StoreError) -> No {
+    tracing::error!(%error, "an agent got no certificate: the store fails");
+    no(StatusCode::SERVICE_UNAVAILABLE, "The gateway cannot store anything at the moment. Try again in a minute.")
 }
 
 fn refusal(tried: &Tried) -> &'static str {

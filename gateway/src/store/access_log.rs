@@ -42,6 +42,14 @@ pub enum Action {
     AdoptedDevice,
     /// Takes a device out of a home.
     RemovedDevice,
+    /// Lets a box hear nothing more.
+    RetiredBox,
+    /// Takes that back.
+    UnretiredBox,
+    /// Cuts a box off.
+    RevokedBox,
+    /// Books what was in a box as lost.
+    WroteOff,
     /// Fetches readings through the interface for programs.
     FetchedReadings,
     /// Fetches alerts through the interface for programs.
@@ -50,7 +58,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -61,6 +69,10 @@ impl Action {
         Self::ChangedBattery,
         Self::AdoptedDevice,
         Self::RemovedDevice,
+        Self::RetiredBox,
+        Self::UnretiredBox,
+        Self::RevokedBox,
+        Self::WroteOff,
         Self::FetchedReadings,
         Self::FetchedAlerts,
     ];
@@ -79,6 +91,10 @@ impl Action {
             Self::ChangedBattery => "changed_battery",
             Self::AdoptedDevice => "adopted_device",
             Self::RemovedDevice => "removed_device",
+            Self::RetiredBox => "retired_box",
+            Self::UnretiredBox => "unretired_box",
+            Self::RevokedBox => "revoked_box",
+            Self::WroteOff => "wrote_off",
             Self::FetchedReadings => "fetched_readings",
             Self::FetchedAlerts => "fetched_alerts",
         }

@@ -3,7 +3,7 @@
 use hempuls_protocol::books::Line;
 use hempuls_protocol::event::Content;
 use serde::Serialize;
-use sqlx::{Row as _, SqlitePool};
+use sqlx::{Row as _, SqliteExecutor, SqlitePool};
 
 use super::StoreError;
 use super::ledger::unsigned;
@@ -35,12 +35,13 @@ pub struct Page {
     pub heard_ms: Option<i64>,
 }
 
-/// Reads the books of these agents, or of all. Stored, repeated and quarantined are counted from the rows; taken and waiting are what the agent
-/// says: waiting is every number above both what it will not send again and what the store has, that has no row yet.
+/// Reads the books of these agents, or of all. Stored, repeated and quarantined are counted from the rows; taken and
+/// waiting are what the agent says: waiting is every number above both what it will not send again and what the store
+/// has, that has no row yet.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn read(reader: &SqlitePool, agents: Option<&[&str]>) -> Result<Vec<Page>, StoreError> {
+pub async fn read(reader: impl SqliteExecutor<'_>, agents: Option<&[&str]>) -> Result<Vec<Page>, StoreError> {
     let rows = sqlx::query(
         "SELECT agent.home, agent.connected, agent.last_heard_ms, cursor.*,
                 count(event.seq) FILTER (WHERE disposition = 'stored') AS stored,

@@ -302,18 +302,17 @@ pub async fn has_button(work: &mut SqliteConnection, home: &str) -> Result<bool,
 /// When the store cannot be read.
 pub async fn told(reader: &SqlitePool, agent: &AgentId, time_zone: &str) -> Result<Option<Home>, StoreError> {
     let rows = sqlx::query(
-        "SELECT device.id, kind, dialect, key, beacon_s, battery, counter
+        "SELECT device.id, kind, dialect, key, beacon_s, battery, counter, retired_ms IS NOT NULL AS retired
          FROM agent LEFT JOIN device ON device.home = agent.home AND ended_ms IS NULL
          WHERE agent.id = $1 AND revoked_ms IS NULL ORDER BY device.id",
     )
     .bind(agent.as_str())
     .fetch_all(reader)
     .await?;
-    if rows.is_empty() {
-        return Ok(None);
-    }
+    let Some(first) = rows.first() else { return Ok(None) };
+    let retired = first.try_get("retired")?;
     let devices = rows.iter().filter_map(|row| device_of(row).transpose()).collect::<Result<_, _>>()?;
-    Ok(Some(config::numbered(Home { revision: 0, devices, time_zone: Some(time_zone.to_owned()), retired: false })))
+    Ok(Some(config::numbered(Home { revision: 0, devices, time_zone: Some(time_zone.to_owned()), retired })))
 }
 
 /// The boxes of a home that are not cut off.

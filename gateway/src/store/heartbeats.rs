@@ -4,8 +4,8 @@ use hempuls_protocol::ids::AgentId;
 use hempuls_protocol::wire::heartbeat::{Heartbeat, Status};
 use sqlx::SqliteConnection;
 
-use super::StoreError;
 use super::ledger::{signed, trust_word};
+use super::{StoreError, agents};
 
 /// A box's last heartbeat.
 #[derive(Clone, PartialEq, Debug)]
@@ -55,6 +55,9 @@ pub async fn note(
     beat: &Heartbeat,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    if let Some(expires_s) = beat.certificate_expires {
+        agents::has_one_that_expires(work, agent, expires_s).await?;
+    }
     let ago = |seconds: Option<u64>| seconds.map(|seconds| now_ms.saturating_sub(signed(seconds).saturating_mul(1000)));
     sqlx::query(
         "INSERT OR REPLACE INTO heartbeat (agent, at_ms, clock_trust, clock_wall_ms, heard_ms, heard, refused, panics,

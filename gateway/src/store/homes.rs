@@ -16,8 +16,19 @@ pub struct Agent {
     pub home: String,
     /// The serial number of its certificate, once it is enrolled.
     pub serial: Option<String>,
+    /// The serial number of the one that was given out after that, and not shown yet.
+    pub next_serial: Option<String>,
     /// Whether it is cut off.
     pub is_revoked: bool,
+}
+
+impl Agent {
+    /// Whether this is the number of a certificate that it has: the one it was given last, or the one before while
+    /// that was not shown yet.
+    #[must_use]
+    pub fn has_certificate(&self, serial: &str) -> bool {
+        [&self.serial, &self.next_serial].into_iter().flatten().any(|own| own == serial)
+    }
 }
 
 /// Adds a home with a box that is yet to be enrolled. Returns the home's id and the box's.
@@ -42,13 +53,14 @@ pub async fn add(work: &mut SqliteConnection, name: &str, now_ms: i64) -> Result
     Ok((home, agent))
 }
 
-/// The box of a home.
+/// The box of a home: the latest that is in service, or to be.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn agent_of(work: &mut SqliteConnection, home: &str) -> Result<Option<AgentId>, StoreError> {
     let agent: Option<String> = sqlx::query_scalar(
-        "SELECT id FROM agent WHERE home = $1 AND revoked_ms IS NULL ORDER BY created_ms DESC LIMIT 1",
+        "SELECT id FROM agent WHERE home = $1 AND revoked_ms IS NULL AND retired_ms IS NULL
+         ORDER BY created_ms DESC, rowid DESC LIMIT 1",
     )
     .bind(home)
     .fetch_optional(work)
@@ -61,10 +73,11 @@ pub async fn agent_of(work: &mut SqliteConnection, home: &str) -> Result<Option<
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn find_agent(reader: &SqlitePool, agent: &AgentId) -> Result<Option<Agent>, StoreError> {
-    let row = sqlx::query("SELECT id, home, serial, revoked_ms IS NOT NULL AS revoked FROM agent WHERE id = $1")
-        .bind(agent.as_str())
-        .fetch_optional(reader)
-        .await?;
+    let row =
+        sqlx::query("SELECT id, home, serial, next_serial, revoked_ms IS NOT NULL AS revoked FROM agent WHERE id = $1")
+            .bind(agent.as_str())
+            .fetch_optional(reader)
+            .await?;
     row.map(|row| agent_row(&row)).transpose()
 }
 
@@ -75,7 +88,7 @@ pub async fn find_agent(reader: &SqlitePool, agent: &AgentId) -> Result<Option<A
 pub async fn find_agents(work: &mut SqliteConnection, agents: &[&AgentId]) -> Result<Vec<Agent>, StoreError> {
     let ids: Vec<&str> = agents.iter().map(|agent| agent.as_str()).collect();
     let rows = sqlx::query(
-        "SELECT agent.id, home, serial, revoked_ms IS NOT NULL AS revoked
+        "SELECT agent.id, home, serial, next_serial, revoked_ms IS NOT NULL AS revoked
          FROM json_each($1) CROSS JOIN agent ON agent.id = value",
     )
     .bind(json!(ids).to_string())
@@ -89,29 +102,9 @@ fn agent_row(row: &sqlx::sqlite::SqliteRow) -> Result<Agent, StoreError> {
         id: row.try_get::<&str, _>("id")?.parse().map_err(|_| super::ledger::unexpected("id"))?,
         home: row.try_get("home")?,
         serial: row.try_get("serial")?,
+        next_serial: row.try_get("next_serial")?,
         is_revoked: row.try_get("revoked")?,
     })
-}
-
-/// Writes down the certificate a box was given. It is enrolled from here on.
-///
-/// # Errors
-/// [`StoreError`], where the store fails.
-pub async fn enrol(
-    work: &mut SqliteConnection,
-    agent: &AgentId,
-    serial: &str,
-    expires_ms: i64,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agent SET enrolled_ms = $2, serial = $3, certificate_expires_ms = $4 WHERE id = $1")
-        .bind(agent.as_str())
-        .bind(now_ms)
-        .bind(serial)
-        .bind(expires_ms)
-        .execute(work)
-        .await?;
-    Ok(())
 }
 
 /// A box has connected, or its connection has ended. Returns its home.

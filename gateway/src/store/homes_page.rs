@@ -41,8 +41,10 @@ pub struct Agent {
     pub id: String,
     /// When it was enrolled.
     pub enrolled_ms: Option<i64>,
-    /// When it was cut off.
-    pub revoked_ms: Option<i64>,
+    /// When it was cut off, by whom, and why.
+    pub revoked: Option<Verdict>,
+    /// When it was retired, by whom, and why.
+    pub retired: Option<Verdict>,
     /// Whether the broker has it now.
     pub connected: bool,
     /// When it last said anything.
@@ -55,11 +57,22 @@ pub struct Agent {
     pub beat: Option<Heartbeat>,
 }
 
+/// What a named person decided about a box.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// When.
+    pub at_ms: i64,
+    /// Who, where a name was given.
+    pub by: Option<String>,
+    /// Why, likewise.
+    pub why: Option<String>,
+}
+
 impl Agent {
     /// Whether something is to be heard from it.
     #[must_use]
     pub fn is_in_service(&self) -> bool {
-        self.enrolled_ms.is_some() && self.revoked_ms.is_none()
+        self.enrolled_ms.is_some() && self.revoked.is_none() && self.retired.is_none()
     }
 
     /// The moment that lies so many seconds before its last heartbeat.
@@ -126,6 +139,7 @@ pub async fn list(reader: &SqlitePool) -> Result<Vec<Listed>, StoreError> {
         "SELECT home.id, home.name, count(agent.id) > 0 AS is_in_service,
                 CASE WHEN count(agent.id) = count(last_heard_ms) THEN min(last_heard_ms) END AS heard_ms
          FROM home LEFT JOIN agent ON agent.home = home.id AND enrolled_ms IS NOT NULL AND revoked_ms IS NULL
+              AND retired_ms IS NULL
          GROUP BY home.id ORDER BY home.name, home.id",
     )
     .fetch_all(reader)
@@ -230,13 +244,19 @@ fn agent_of(row: &sqlx::sqlite::SqliteRow) -> Result<Agent, StoreError> {
     Ok(Agent {
         id: row.try_get("id")?,
         enrolled_ms: row.try_get("enrolled_ms")?,
-        revoked_ms: row.try_get("revoked_ms")?,
+        revoked: verdict_of(row, ["revoked_ms", "revoked_by", "revoked_why"])?,
+        retired: verdict_of(row, ["retired_ms", "retired_by", "retired_why"])?,
         connected: row.try_get("connected")?,
         last_heard_ms: row.try_get("last_heard_ms")?,
         certificate_expires_ms: row.try_get("expires_ms")?,
         beat_ms: row.try_get("at_ms")?,
         beat: said.and_then(heartbeats::read),
     })
+}
+
+fn verdict_of(row: &sqlx::sqlite::SqliteRow, [at, by, why]: [&str; 3]) -> Result<Option<Verdict>, StoreError> {
+    let Some(at_ms) = row.try_get(at)? else { return Ok(None) };
+    Ok(Some(Verdict { at_ms, by: row.try_get(by)?, why: row.try_get(why)? }))
 }
 
 fn state_of(row: &sqlx::sqlite::SqliteRow) -> Result<State, StoreError> {

@@ -5,6 +5,7 @@
 
 pub mod access_log;
 pub mod accounts;
+pub mod agents;
 pub mod alerts;
 pub mod assignments;
 pub mod books;

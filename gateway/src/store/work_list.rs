@@ -68,7 +68,7 @@ pub async fn heard(reader: &SqlitePool) -> Result<Vec<Heard>, StoreError> {
     Ok(sqlx::query_as(
         "SELECT home.name, min(coalesce(agent.last_heard_ms, 0)) AS heard_ms
          FROM agent JOIN home ON home.id = agent.home
-         WHERE agent.enrolled_ms IS NOT NULL AND agent.revoked_ms IS NULL
+         WHERE agent.enrolled_ms IS NOT NULL AND agent.revoked_ms IS NULL AND agent.retired_ms IS NULL
          GROUP BY home.id ORDER BY heard_ms, home.name",
     )
     .fetch_all(reader)

@@ -10,10 +10,10 @@ use hempuls_gateway::config::Config;
 use hempuls_gateway::run::{self, Running};
 use hempuls_gateway::store::assignments::{self, Assignment};
 use hempuls_gateway::store::devices::{self, NewDevice};
-use hempuls_gateway::store::{Work, enrolment_codes, homes};
+use hempuls_gateway::store::{Work, agents, enrolment_codes, homes};
 use hempuls_gateway::{clock, pki};
 use hempuls_protocol::devices::{Characteristic, DeviceKind};
-use hempuls_protocol::enrolment::{EnrolmentCode, Granted, Request};
+use hempuls_protocol::enrolment::{EnrolmentCode, Granted, Renewal, Request};
 use hempuls_protocol::event::{Alarm, Began, Content, Event, Kind, Origin, Signal};
 use hempuls_protocol::ids::{DeviceId, Epoch, Lane, Sequence};
 use hempuls_protocol::times::{BootId, DeviceTime, Taken, Trust};
@@ -104,37 +104,70 @@ impl Ward {
         enrolment_codes::add(&mut work, &agent, &code, clock::now_ms()).await.unwrap();
         work.commit().await.unwrap();
 
-        let key = rcgen::KeyPair::generate().unwrap();
-        let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+        let (key, csr) = new_key();
         let request = serde_json::to_string(&Request { secret: code.secret().to_owned(), csr }).unwrap();
-        let (status, body) = self.post("/enrol", &request, ca.certificate()).await;
+        let (status, body) = self.post("/enrol", &request, ca.certificate(), None).await.unwrap();
         assert_eq!(status, 200, "{body}");
-        assert_eq!(self.post("/enrol", &request, ca.certificate()).await.0, 403, "the code works twice");
+        let again = self.post("/enrol", &request, ca.certificate(), None).await.unwrap();
+        assert_eq!(again.0, 403, "the code works twice");
         let granted: Granted = serde_json::from_str(&body).unwrap();
         assert_eq!(granted.agent, agent.as_str());
         Papers {
             agent: granted.agent.clone(),
             client_id: granted.agent,
-            certificate: Some((granted.certificate, key.serialize_pem())),
+            certificate: Some((granted.certificate, key)),
             ca: granted.ca,
             will: None,
             home,
         }
     }
 
-    async fn post(&self, path: &str, body: &str, ca: &str) -> (u16, String) {
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(tls(ca, None)));
-        let stream = tokio::net::TcpStream::connect(self.running.enrolment).await.unwrap();
-        let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
+    /// As if the box had been enrolled so many days ago.
+    pub(crate) async fn age(&self, papers: &Papers, days: i64) -> Papers {
+        let ca = pki::Ca::open(&self.folder.path().join("data/ca"), clock::now_ms()).unwrap();
+        let (key, csr) = new_key();
+        let (agent, then_ms) = (papers.agent.parse().unwrap(), clock::now_ms() - days * 24 * 60 * 60 * 1000);
+        let issued = ca.certify_agent(&agent, &csr, Duration::from_secs(365 * 24 * 60 * 60), then_ms).unwrap();
+        let mut work = self.work().await;
+        agents::enrol(&mut work, &agent, &issued.serial, issued.expires_ms, then_ms).await.unwrap();
+        work.commit().await.unwrap();
+        Papers { certificate: Some((issued.pem, key)), ..papers.clone() }
+    }
+
+    /// Asks for the next certificate, as an agent does. Otherwise the status and what is said.
+    pub(crate) async fn renew(&self, papers: &Papers) -> Result<Papers, (u16, String)> {
+        let (key, csr) = new_key();
+        let request = serde_json::to_string(&Renewal { csr }).unwrap();
+        let answer = self.post("/renew", &request, &papers.ca, papers.certificate.as_ref()).await;
+        match answer.map_err(|error| (0, error.to_string()))? {
+            (200, body) => {
+                let granted: Granted = serde_json::from_str(&body).unwrap();
+                assert_eq!(granted.agent, papers.agent);
+                Ok(Papers { certificate: Some((granted.certificate, key)), ..papers.clone() })
+            }
+            refused => Err(refused),
+        }
+    }
+
+    async fn post(
+        &self,
+        path: &str,
+        body: &str,
+        ca: &str,
+        certificate: Option<&(String, String)>,
+    ) -> std::io::Result<(u16, String)> {
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(tls(ca, certificate)));
+        let stream = tokio::net::TcpStream::connect(self.running.enrolment).await?;
+        let mut stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await?;
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.write_all(request.as_bytes()).await?;
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        stream.read_to_string(&mut answer).await?;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        Ok((head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned()))
     }
 
     pub(crate) async fn assign_cuff(&self, papers: &Papers) {
@@ -210,6 +243,13 @@ async fn start(folder: &tempfile::TempDir, rules: Rules) -> Running {
                 [enrolment]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"127.0.0.1:0\"\n";
     std::fs::write(&file, text).unwrap();
     run::start(&Config::read(&file).unwrap(), rules).await.unwrap()
+}
+
+/// A key, and the request for its certificate.
+fn new_key() -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let csr = rcgen::CertificateParams::default().serialize_request(&key).unwrap().pem().unwrap();
+    (key.serialize_pem(), csr)
 }
 
 fn tls(ca: &str, certificate: Option<&(String, String)>) -> rustls::ClientConfig {
@@ -333,6 +373,11 @@ impl Client {
     pub(crate) async fn say(&mut self, beat: Heartbeat) {
         let topic = format!("hempuls/v1/{}/up/status", self.agent);
         assert_eq!(self.publish(&topic, Status::Heartbeat(Box::new(beat)).to_bytes()).await, Answer::Taken);
+    }
+
+    /// Waits until the broker hangs up.
+    pub(crate) async fn is_thrown_out(&mut self) {
+        assert!(self.next(|_| false).await.is_err());
     }
 
     /// The next receipt.

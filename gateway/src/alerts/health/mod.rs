@@ -2,6 +2,7 @@
 //! radio that hears nothing, a device that behaves oddly.
 
 pub mod ailments;
+pub mod identity;
 pub mod told;
 pub mod wording;
 
@@ -10,6 +11,7 @@ use hempuls_protocol::ids::Lane;
 use serde::{Deserialize, Serialize};
 
 use self::ailments::Ailment;
+use self::identity::Happened;
 use super::{About, Concern, Finding, Line, Severity, Weight};
 use crate::ingest::accept::Oddity;
 
@@ -31,9 +33,11 @@ pub const FLASH: &str = "flash";
 pub const CONFIG: &str = "config_refused";
 /// A device's battery is low.
 pub const BATTERY: &str = "battery";
+/// A box was cut off with something in it, came back after its certificate had expired, or shows an old one.
+pub const IDENTITY: &str = "agent_identity";
 
 /// The kinds of case that are about equipment, and not about a person.
-pub const ABOUT_EQUIPMENT: [&str; 8] = [BUFFER, UNREADABLE, REFUSED, DEVICE, RADIO, FLASH, CONFIG, BATTERY];
+pub const ABOUT_EQUIPMENT: [&str; 9] = [BUFFER, UNREADABLE, REFUSED, DEVICE, RADIO, FLASH, CONFIG, BATTERY, IDENTITY];
 
 /// A battery at or below this, in percent, is low.
 pub const LOW_BATTERY: u8 = 15;
@@ -102,6 +106,8 @@ pub enum Found {
     Ails(Ailment),
     /// It is over.
     Over(Ailment),
+    /// Something happened to the box's identity.
+    Identity(Happened),
 }
 
 impl Found {
@@ -129,7 +135,8 @@ impl Found {
             | Self::UnreadableMessage
             | Self::Refused { .. }
             | Self::Device { .. }
-            | Self::Over(_) => None,
+            | Self::Over(_)
+            | Self::Identity(_) => None,
         }
     }
 
@@ -144,7 +151,8 @@ impl Found {
             | Self::Damaged { .. }
             | Self::Quarantined { .. }
             | Self::UnreadableMessage
-            | Self::Over(_) => false,
+            | Self::Over(_)
+            | Self::Identity(_) => false,
         }
     }
 
@@ -162,7 +170,8 @@ impl Found {
             | Self::UnreadableMessage
             | Self::Refused { .. }
             | Self::Ails(_)
-            | Self::Over(_) => None,
+            | Self::Over(_)
+            | Self::Identity(_) => None,
         }
     }
 }
@@ -302,6 +311,7 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
             Ailment::RefusedConfig { .. } => (CONFIG, Severity::Low),
             Ailment::LowBattery { .. } => (BATTERY, Severity::Low),
         },
+        Found::Identity(happened) => happened.case(),
     };
     // An alarm that cannot be read may be a person who asks again.
     let weight = if case == UNREADABLE_ALARM { Weight::AskedAgain } else { Weight::More };

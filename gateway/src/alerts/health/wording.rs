@@ -2,7 +2,8 @@
 
 use super::ailments::Ailment;
 use super::{
-    BATTERY, BUFFER, CONFIG, DEVICE, FLASH, Found, Harm, Misbehaviour, RADIO, REFUSED, Refused, UNREADABLE_ALARM,
+    BATTERY, BUFFER, CONFIG, DEVICE, FLASH, Found, Harm, IDENTITY, Misbehaviour, RADIO, REFUSED, Refused,
+    UNREADABLE_ALARM,
 };
 use crate::alerts::line::Reader;
 use crate::wording::{self as words, Lang};
@@ -79,6 +80,7 @@ pub fn say(found: &Found, reader: &Reader) -> String {
         }
         Found::Ails(ailment) => ails(ailment, lang),
         Found::Over(ailment) => over(ailment, lang),
+        Found::Identity(happened) => happened.say(reader),
     }
 }
 
@@ -214,6 +216,7 @@ pub fn title(case: &str, lang: Lang) -> String {
         FLASH => lang.pick("Fel på boxens lagring", "Trouble with the box's storage"),
         CONFIG => lang.pick("Inställningar som boxen inte kan använda", "A configuration that the box cannot use"),
         BATTERY => lang.pick("Svagt batteri", "Low battery"),
+        IDENTITY => lang.pick("Boxens identitet", "The box's identity"),
         _ => lang.pick("Något kunde inte läsas", "Something could not be read"),
     }
     .to_owned()

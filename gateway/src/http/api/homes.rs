@@ -52,6 +52,7 @@ struct ShownAgent {
     id: String,
     enrolled_at: Option<String>,
     revoked_at: Option<String>,
+    retired_at: Option<String>,
     connected: bool,
     heard_at: Option<String>,
     certificate_expires_at: Option<String>,
@@ -191,7 +192,8 @@ fn agent_of(agent: &Agent) -> ShownAgent {
     ShownAgent {
         id: agent.id.clone(),
         enrolled_at: agent.enrolled_ms.map(time),
-        revoked_at: agent.revoked_ms.map(time),
+        revoked_at: agent.revoked.as_ref().map(|verdict| time(verdict.at_ms)),
+        retired_at: agent.retired.as_ref().map(|verdict| time(verdict.at_ms)),
         connected: agent.connected,
         heard_at: agent.last_heard_ms.map(time),
         certificate_expires_at: agent.certificate_expires_ms.map(time),

@@ -130,8 +130,10 @@ pub(crate) fn name(device: &Device, lang: Lang) -> String {
 
 pub(crate) fn connection(agent: &Agent, lang: Lang) -> Markup {
     html! {
-        @if agent.revoked_ms.is_some() {
+        @if agent.revoked.is_some() {
             span.bad { (Icon::Cross) " " (lang.pick("avstängd", "cut off")) }
+        } @else if agent.retired.is_some() {
+            span { (Icon::Hourglass) " " (lang.pick("tagen ur bruk", "retired")) }
         } @else if agent.enrolled_ms.is_none() {
             span { (Icon::Hourglass) " " (lang.pick("inte inkopplad än", "not enrolled yet")) }
         } @else if agent.connected {
@@ -257,7 +259,7 @@ fn configuration(agent: &Agent, state: Option<&ConfigState>, wanted: Option<u64>
             (Some(state), None) if Some(state.revision) == wanted => span.good {
                 (Icon::Tick) " " (lang.pick("de senaste", "the latest"))
             },
-            (Some(_), None) if agent.revoked_ms.is_some() => (lang.pick("inga fler skickas", "no more are sent")),
+            (Some(_), None) if agent.revoked.is_some() => (lang.pick("inga fler skickas", "no more are sent")),
             (Some(_), None) => span { (Icon::Hourglass) " " (lang.pick("nya på väg", "new ones on their way")) },
         }
     }

@@ -5,6 +5,7 @@ pub(crate) mod device;
 mod devices;
 pub(crate) mod facts;
 pub(crate) mod nearby;
+mod verdict;
 
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
@@ -142,6 +143,7 @@ fn agent_part(agent: &Agent, wanted: Option<u64>, books: &[BookPage], entries: &
     html! {
         section.card.home aria-labelledby=(id) {
             h2 id=(id) { (lang.pick("Boxen", "The box")) }
+            (verdict::verdict(agent, &books, moment))
             (facts::all(agent, wanted, moment))
             @if !books.is_empty() { (books::table(&agent.id, &books, lang)) }
             (books::entries(&entries, moment))

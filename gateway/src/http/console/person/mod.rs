@@ -276,6 +276,10 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         }
         Some(Action::AdoptedDevice) => lang.pick("lade till en apparat", "added a device"),
         Some(Action::RemovedDevice) => lang.pick("tog bort en apparat", "removed a device"),
+        Some(Action::RetiredBox) => lang.pick("tog boxen ur bruk", "retired the box"),
+        Some(Action::UnretiredBox) => lang.pick("tog boxen i bruk igen", "put the box to use again"),
+        Some(Action::RevokedBox) => lang.pick("stängde av boxen", "cut the box off"),
+        Some(Action::WroteOff) => lang.pick("skrev av det som låg i boxen", "wrote off what was in the box"),
         Some(Action::FetchedReadings) => lang.pick("hämtade mätvärden", "fetched readings"),
         Some(Action::FetchedAlerts) => lang.pick("hämtade larm", "fetched alerts"),
         None => lang.pick("läste uppgifter", "read data"),
