@@ -196,6 +196,15 @@ repeat_within = "{}ms"
         self.command(&arguments).await.map(drop)
     }
 
+    /// `clock list`: how often the agent's clock was set.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn corrections(&self, agent: &str) -> anyhow::Result<usize> {
+        let said = self.command(&["clock", "list", agent, "--json"]).await?;
+        Ok(serde_json::from_str::<Vec<serde_json::Value>>(&said).with_context(|| format!("reading {said}"))?.len())
+    }
+
     async fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let mut all = arguments.to_vec();
         all.extend(["--config", path_text(&self.config)?]);

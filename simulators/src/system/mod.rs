@@ -13,7 +13,7 @@ pub use api::{Alert, Api, Books, BooksLine, Line, Observation, Reading, ShownAge
 pub use cable::Cable;
 pub use gateway::{Gateway, Home, Settings};
 pub use nurse::Nurse;
-pub use program::{Program, Programs};
+pub use program::{Program, Programs, WallClock};
 
 use std::future::Future;
 use std::time::Duration;

@@ -6,8 +6,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
+
+use crate::clock::Moment;
 
 /// Where the shipped programs are.
 #[derive(Clone, Debug)]
@@ -67,6 +70,29 @@ impl Program {
     /// From its next start on, so much more time has passed for it since boot, as the kernel's time namespaces allow.
     pub fn time_passes(&mut self, by: Duration) {
         self.ahead += by;
+    }
+
+    /// From its next start on, its wall clock is another than the machine's; the clocks since boot stay as they are.
+    /// Needs Debian's `libfaketime`.
+    ///
+    /// # Errors
+    /// When `libfaketime` is not installed, or the folder cannot be written.
+    pub fn wears_a_clock(&mut self, folder: &Path) -> anyhow::Result<WallClock> {
+        let library = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+            .map(|machine| PathBuf::from(format!("/usr/lib/{machine}/faketime/libfaketime.so.1")))
+            .into_iter()
+            .find(|library| library.is_file())
+            .context("libfaketime is not installed: sudo apt-get install libfaketime")?;
+        let clock = WallClock(folder.join(format!("wall-clock-{}", rand::random::<u32>())));
+        clock.is_ahead_by(SignedDuration::ZERO)?;
+        let set = |name: &str, value: &Path| (name.to_owned(), value.to_string_lossy().into_owned());
+        self.environment.extend([
+            set("LD_PRELOAD", &library),
+            set("FAKETIME_TIMESTAMP_FILE", &clock.0),
+            set("FAKETIME_NO_CACHE", Path::new("1")),
+            set("FAKETIME_DONT_FAKE_MONOTONIC", Path::new("1")),
+        ]);
+        Ok(clock)
     }
 
     /// Starts it, unless it runs already.
@@ -150,6 +176,31 @@ impl Program {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().rev().take(15).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// The wall clock of a program that wears one. It may be set while the program runs.
+#[derive(Debug)]
+pub struct WallClock(PathBuf);
+
+impl WallClock {
+    /// Sets it to this moment; it goes on from there.
+    ///
+    /// # Errors
+    /// When its file cannot be written.
+    pub fn shows(&self, moment: Timestamp) -> std::io::Result<()> {
+        self.is_ahead_by(moment.duration_since(Moment::now().utc))
+    }
+
+    /// Sets it so much ahead of the machine's.
+    ///
+    /// # Errors
+    /// When its file cannot be written.
+    pub fn is_ahead_by(&self, ahead: SignedDuration) -> std::io::Result<()> {
+        // Whoever reads it meanwhile must not find half of it.
+        let new = self.0.with_extension("new");
+        std::fs::write(&new, format!("{:+}\n", ahead.as_secs()))?;
+        std::fs::rename(new, &self.0)
     }
 }
 

@@ -6,6 +6,7 @@
 mod buffers;
 mod buttons;
 mod chain;
+mod first_boot;
 mod intruders;
 mod kills;
 mod kinds;
