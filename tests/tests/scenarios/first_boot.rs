@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use hempuls_simulators::clock::Moment;
 use hempuls_simulators::devices::{Button, Clock, Cuff};
 use hempuls_simulators::system::until;
 use hempuls_tests::{PATIENCE, World, button, cuff, open_of, pressure};
@@ -27,7 +28,7 @@ async fn what_is_measured_and_pressed_in_1970_is_dated_right_once_the_gateway_is
     simulated_cuff.measure(pressure(1));
     simulated_button.press();
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let heard = Timestamp::now();
+    let heard = Moment::now().utc;
     house.cable.restore();
     world.ends_well_with(1, 1).await?;
 
@@ -62,7 +63,7 @@ async fn a_clock_that_jumps_a_day_ahead_and_back_misdates_nothing_and_both_jumps
         })
         .await?;
     }
-    let now = Timestamp::now();
+    let now = Moment::now().utc;
     house.cable.restore();
     world.ends_well_with(3, 0).await?;
     for reading in world.api().readings().await? {
