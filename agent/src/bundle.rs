@@ -33,7 +33,8 @@ pub struct Wish {
 
 const WHAT_THIS_IS: &str = "\
 What a hempuls-agent says about itself, for whoever looks for a fault. It holds no measured value, no event, no key and no
-name of a person or of a device nearby. Device addresses are in it: they are how devices are told apart.
+name of a person or of a device nearby. The addresses and models of this home's devices are in it: they are how devices
+are told apart.
 
 about.txt     the program and the machine
 config.txt    the configuration, as the agent understood it

@@ -247,8 +247,19 @@ fn read_key(path: &Path) -> Result<BindKey, ConfigError> {
 #[serde(try_from = "String")]
 struct Span(Duration);
 
+/// Reads a duration as people write it: `500ms`, `30s`, `5m`, `2h`.
+///
+/// # Errors
+/// [`NotASpan`].
+pub fn duration(text: &str) -> Result<Duration, NotASpan> {
+    text.parse().map(|Span(duration)| duration)
+}
+
+/// A text that is no duration.
 #[derive(Debug, PartialEq, Eq)]
-struct NotASpan;
+pub struct NotASpan;
+
+impl std::error::Error for NotASpan {}
 
 impl fmt::Display for NotASpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -45,9 +45,22 @@ struct Known {
     pairs: bool,
 }
 
+/// What has happened with a device since some moment.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Since {
+    /// It was heard.
+    pub heard: bool,
+    /// A connection stood.
+    pub connected: bool,
+    /// It was paired with.
+    pub paired: bool,
+}
+
 #[derive(Clone, Default)]
 struct Contact {
     heard: Option<Instant>,
+    connected: Option<Instant>,
+    paired: Option<Instant>,
     battery: Option<u8>,
     trouble: Option<Trouble>,
     model: Option<String>,
@@ -110,6 +123,24 @@ impl Vitals {
     /// A device of the home was heard.
     pub fn device_heard(&self, device: &DeviceId) {
         self.contact(device, |contact| contact.heard = Some(clock::now()));
+    }
+
+    /// A connection to a device stands.
+    pub fn device_connected(&self, device: &DeviceId) {
+        self.contact(device, |contact| contact.connected = Some(clock::now()));
+    }
+
+    /// A device was paired with.
+    pub fn device_paired(&self, device: &DeviceId) {
+        self.contact(device, |contact| contact.paired = Some(clock::now()));
+    }
+
+    /// What has happened with a device since some moment.
+    #[must_use]
+    pub fn since(&self, device: &DeviceId, moment: Instant) -> Since {
+        let contact = self.known().devices.get(device).cloned().unwrap_or_default();
+        let has = |at: Option<Instant>| at.is_some_and(|at| at >= moment);
+        Since { heard: has(contact.heard), connected: has(contact.connected), paired: has(contact.paired) }
     }
 
     /// A device said how full its battery is, in percent.
@@ -206,7 +237,7 @@ impl Reporter {
         let age = |heard: Option<Instant>| heard.map(|heard| now.saturating_duration_since(heard).as_secs());
         let known = self.vitals.known();
         let device = |device: &Device| {
-            let Contact { heard, battery, model, clock_ahead_s, is_missing, trouble: _ } =
+            let Contact { heard, battery, model, clock_ahead_s, is_missing, .. } =
                 known.devices.get(&device.id()).cloned().unwrap_or_default();
             DeviceState { device: device.id(), battery, heard_s: age(heard), model, clock_ahead_s, is_missing }
         };

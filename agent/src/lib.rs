@@ -11,6 +11,7 @@ pub mod feedback;
 mod files;
 pub mod heartbeat;
 pub mod identity;
+pub mod pace;
 pub mod panics;
 pub mod radio;
 pub mod run;

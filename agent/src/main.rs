@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use hempuls_agent::config::{self, Config, Log};
+use hempuls_agent::control::adopt::Wish;
 use hempuls_agent::identity::Folder;
 use hempuls_agent::identity::enrol::enrol;
 use hempuls_agent::{bundle, commands, panics, run};
+use hempuls_protocol::devices::DeviceKind;
 use hempuls_protocol::enrolment::EnrolmentCode;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
@@ -36,6 +39,37 @@ enum Command {
         /// Prints one JSON object instead of a page.
         #[arg(long)]
         json: bool,
+    },
+    /// Shows what is heard nearby, the likeliest first: which of eighty devices is the cuff in your hand.
+    Devices {
+        #[command(flatten)]
+        file: ConfigFile,
+        #[command(flatten)]
+        look: commands::Look,
+    },
+    /// Makes a device one of this home's, and says how it goes until it has said something.
+    Adopt {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Its address, as `hempuls-agent devices` shows it.
+        address: String,
+        /// What it is: blood_pressure, pulse_oximeter, thermometer, weight_scale, heart_rate or alarm_button. Left out,
+        /// it is what it says it is.
+        #[arg(long)]
+        kind: Option<DeviceKind>,
+        /// A file with a button's key: 32 hexadecimal digits.
+        #[arg(long)]
+        key_file: Option<PathBuf>,
+        /// How often a button sends a sign of life, such as 15m, where it does: it is missed then.
+        #[arg(long, value_parser = config::duration)]
+        beacon: Option<Duration>,
+    },
+    /// Takes back an adoption. The device's pairing goes, too.
+    Forget {
+        #[command(flatten)]
+        file: ConfigFile,
+        /// Its address.
+        address: String,
     },
     /// Raises an alarm, and says how far it comes until it is closed or this command is stopped. Ends with 0 once the
     /// gateway has received it, with 3 if it was stopped before that, with 1 if the alarm was not taken.
@@ -116,6 +150,19 @@ fn do_it(command: Command, runtime: &Runtime) -> anyhow::Result<ExitCode> {
         }
         Command::Status { file, json } => runtime.block_on(commands::status(&config::socket(&file.config)?, json)),
         Command::Alarm { file, name } => runtime.block_on(commands::alarm(&config::socket(&file.config)?, name)),
+        Command::Devices { file, look } => runtime.block_on(commands::devices(&config::socket(&file.config)?, look)),
+        Command::Adopt { file, address, kind, key_file, beacon } => {
+            let key = key_file.map(|path| {
+                let text = std::fs::read_to_string(&path);
+                text.with_context(|| format!("reading {}", path.display())).map(|text| text.trim().to_owned())
+            });
+            let beacon_s = beacon.map(|beacon| u32::try_from(beacon.as_secs()).unwrap_or(u32::MAX));
+            let wish = Wish { address, kind, key: key.transpose()?, beacon_s };
+            runtime.block_on(commands::adopt(&config::socket(&file.config)?, wish))
+        }
+        Command::Forget { file, address } => {
+            runtime.block_on(commands::forget(&config::socket(&file.config)?, address))
+        }
         Command::Doctor { file, json } => runtime.block_on(commands::doctor(&file.config, json)),
         Command::Bundle { file, out, log } => {
             runtime.block_on(commands::bundle(&bundle::Wish { config: file.config, out, log }))

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::buffer::Buffer;
 use crate::config::Config;
-use crate::control::{self, Daemon};
+use crate::control::{self, Daemon, Wires};
 use crate::feedback::Feedback;
 use crate::heartbeat::{Reporter, Vitals};
 use crate::identity::Folder;
@@ -57,8 +57,15 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     tokio::spawn(clock::watch(buffer.clone(), stop.clone()));
     let passkeys = Passkeys::default();
     let pulse = questions.pulse(Part::Radio);
-    let mut radio =
-        tokio::spawn(radio::run(config.radio, desk.home(), buffer.clone(), vitals, passkeys, pulse, stop.clone()));
+    let mut radio = tokio::spawn(radio::run(
+        config.radio,
+        desk.home(),
+        buffer.clone(),
+        vitals,
+        passkeys.clone(),
+        pulse,
+        stop.clone(),
+    ));
     let feedback = Feedback::start(config.feedback, buffer.clone(), questions.pulse(Part::Feedback), stop.clone());
     let daemon = Daemon {
         buffer: buffer.clone(),
@@ -66,6 +73,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         identity,
         desk: desk.clone(),
         fates: feedback.fates(),
+        passkeys,
+        wires: Wires::default(),
     };
     let control = tokio::spawn(control::serve(config.socket, daemon, questions.pulse(Part::Control), stop.clone()));
     tokio::spawn(come_round(buffer.clone(), questions.pulse(Part::Buffer)));

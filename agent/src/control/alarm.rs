@@ -1,12 +1,40 @@
 //! `hempuls-agent alarm`: a wire or a program in the home calls for help.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use hempuls_protocol::devices::Characteristic;
-use hempuls_protocol::event::{Alarm, Kind, Refusal};
+use hempuls_protocol::event::{Alarm, DeviceTrouble, Kind, Refusal, Trouble};
 use hempuls_protocol::ids::DeviceId;
 
 use super::words::Answer;
 use super::{Caller, Daemon};
+use crate::clock;
 use crate::feedback::Word;
+use crate::pace::{Judgement, Pace};
+
+/// How fast each wire calls. Clones are of the same wires.
+#[derive(Clone, Default)]
+pub struct Wires(Arc<Mutex<BTreeMap<String, Pace>>>);
+
+/// A home has a few; a script that makes names up must not fill the memory.
+const MOST: usize = 64;
+
+impl Wires {
+    fn press(&self, name: &str) -> Judgement {
+        let mut wires = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if wires.len() >= MOST && !wires.contains_key(name) {
+            wires.pop_first();
+        }
+        wires.entry(name.to_owned()).or_default().press(&clock::taken())
+    }
+
+    fn take_back(&self, name: &str) {
+        if let Some(pace) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+            pace.take_back();
+        }
+    }
+}
 
 /// Takes an alarm, and says how far it comes until it is closed. Gives the last answer, unless the caller has gone.
 pub(super) async fn raise(daemon: &Daemon, name: &str, caller: &mut Caller) -> Option<Answer> {
@@ -15,11 +43,27 @@ pub(super) async fn raise(daemon: &Daemon, name: &str, caller: &mut Caller) -> O
     }
     let device = DeviceId::Serial { model: "hempuls-agent".into(), serial: name.to_owned() };
     // Only the owner and the group of the socket can have said this.
-    let alarm = Alarm { characteristic: Characteristic::LOCAL, authentic: true, ..Alarm::pressed(device, Vec::new()) };
+    let alarm =
+        Alarm { characteristic: Characteristic::LOCAL, authentic: true, ..Alarm::pressed(device.clone(), Vec::new()) };
+    let Judgement { is_taken, is_stuck_now } = daemon.wires.press(name);
+    if is_stuck_now {
+        tracing::warn!(%device, "this alarm is raised over and over: a stuck contact?");
+        // What could not be taken is counted and logged by the buffer.
+        let trouble = DeviceTrouble { device: device.clone(), trouble: Trouble::StuckButton };
+        let _ = daemon.buffer.take(Kind::DeviceTrouble(trouble)).await;
+    }
+    if !is_taken {
+        daemon.buffer.refuse(Refusal::Stuck);
+        return Some(Answer::Refused(refused(Refusal::Stuck).into()));
+    }
     let taken = match daemon.buffer.take(Kind::Alarm(alarm)).await {
         Ok(taken) => taken,
-        Err(why) => return Some(Answer::Refused(refused(why).into())),
+        Err(why) => {
+            daemon.wires.take_back(name);
+            return Some(Answer::Refused(refused(why).into()));
+        }
     };
+    tracing::info!(%device, epoch = %taken.epoch, event.seq = %taken.sequence, "an alarm is taken");
     let on_flash = daemon.buffer.state().flash.is_some_and(|held| held.epoch == taken.epoch);
     caller.say(&Answer::taken(taken, on_flash)).await.ok()?;
     let mut fates = daemon.fates.clone();

@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::words::{Answer, Ask, Request, VERSION};
+use super::words::{Also, Answer, Ask, Request, VERSION};
 
 /// A question that is being answered.
 pub struct Talk {
@@ -72,6 +72,14 @@ impl Talk {
     pub async fn answer(&mut self) -> Result<Answer, TalkError> {
         let line = self.answers.next_line().await.ok().flatten().ok_or(TalkError::Ended)?;
         serde_json::from_str(&line).map_err(TalkError::Nonsense)
+    }
+
+    /// Says something while the agent answers.
+    ///
+    /// # Errors
+    /// [`TalkError`].
+    pub async fn also(&mut self, also: &Also) -> Result<(), TalkError> {
+        self.write(also).await
     }
 
     async fn write(&mut self, what: &impl serde::Serialize) -> Result<(), TalkError> {

@@ -4,8 +4,10 @@
 //! (0660). It is put in its place when it listens already, so that there is no moment in which a command finds it and is
 //! not answered, and so that a file that an earlier run left is no obstacle.
 
+pub mod adopt;
 mod alarm;
 pub mod client;
+pub mod devices;
 pub mod status;
 pub mod words;
 
@@ -25,11 +27,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use self::words::{Answer, Ask, Request, VERSION};
+pub use self::alarm::Wires;
+use self::words::{Also, Answer, Ask, Request, VERSION};
 use crate::buffer::Buffer;
 use crate::feedback::fates::Fates;
 use crate::heartbeat::Reporter;
 use crate::identity::Folder;
+use crate::radio::passkeys::Passkeys;
 use crate::settings::Desk;
 use crate::stop::Stop;
 use crate::watchdog::Pulse;
@@ -47,6 +51,10 @@ pub struct Daemon {
     pub desk: Desk,
     /// How far alarms have come.
     pub fates: watch::Receiver<Fates>,
+    /// Numbers that devices show.
+    pub passkeys: Passkeys,
+    /// How fast wires and programs call.
+    pub wires: Wires,
 }
 
 /// So many commands are answered at once: a script that runs wild must not eat the memory.
@@ -165,6 +173,9 @@ async fn converse(stream: UnixStream, daemon: Daemon, has_asked: Arc<AtomicBool>
 async fn answer(ask: Ask, daemon: &Daemon, caller: &mut Caller) -> Option<Answer> {
     match ask {
         Ask::Status => Some(Answer::Status(Box::new(status::of(daemon)))),
+        Ask::Devices => Some(Answer::Devices(devices::of(daemon))),
+        Ask::Adopt(wish) => adopt::adopt(daemon, wish, caller).await,
+        Ask::Forget { address } => Some(adopt::forget(daemon, &address).await),
         Ask::Alarm { name } => alarm::raise(daemon, &name, caller).await,
     }
 }
@@ -207,8 +218,99 @@ impl Caller {
         written.map_err(|_| Gone)?.map_err(|_| Gone)
     }
 
+    /// What the caller says meanwhile. An error: it has gone.
+    async fn also(&mut self) -> Result<Also, Gone> {
+        loop {
+            let line = self.lines.next_line().await.map_err(|_| Gone)?.ok_or(Gone)?;
+            if let Ok(also) = serde_json::from_str(&line) {
+                return Ok(also);
+            }
+        }
+    }
+
     /// Waits until the caller has gone.
     async fn gone(&mut self) {
-        while let Ok(Some(_)) = self.lines.next_line().await {}
+        while self.also().await.is_ok() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hempuls_protocol::devices::DeviceKind;
+
+    use super::adopt::{Step, Wish};
+    use super::*;
+    use crate::buffer;
+    use crate::heartbeat::Vitals;
+
+    const CUFF: [u8; 6] = [0xF0, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5];
+
+    #[tokio::test]
+    async fn an_installer_is_asked_for_the_number_that_a_device_shows_and_what_she_types_reaches_it() {
+        let state = tempfile::tempdir().unwrap();
+        let daemon = daemon(state.path());
+        let (theirs, ours) = UnixStream::pair().unwrap();
+        tokio::spawn(converse(ours, daemon.clone(), Arc::default()));
+        let wish = Wish {
+            address: "F0:F1:F2:F3:F4:F5".into(),
+            kind: Some(DeviceKind::BloodPressure),
+            key: None,
+            beacon_s: None,
+        };
+        let mut installer = Installer::asks(theirs, Ask::Adopt(wish)).await;
+        assert_eq!(installer.hears().await, Answer::Adopting(Step::Adopted(DeviceKind::BloodPressure)));
+        let mut typed = daemon.passkeys.ask(CUFF);
+        assert_eq!(installer.hears().await, Answer::Adopting(Step::ShowsANumber));
+
+        installer.types("12345").await;
+        assert!(matches!(installer.hears().await, Answer::Adopting(Step::NotTheNumber(_))));
+        assert_eq!(installer.hears().await, Answer::Adopting(Step::ShowsANumber), "it still shows one");
+        assert!(typed.try_recv().is_err());
+        installer.types("042 137").await;
+        assert_eq!(typed.await.unwrap().number(), 42_137);
+        daemon.reporter.vitals.device_paired(&hempuls_protocol::ids::DeviceId::Address(CUFF));
+        assert_eq!(installer.hears().await, Answer::Adopting(Step::Paired));
+    }
+
+    fn daemon(state: &Path) -> Daemon {
+        let (buffer, writer) = Buffer::open(state, &buffer::Config::default()).unwrap();
+        std::mem::forget(writer);
+        let desk = Desk::open(state, Vec::new());
+        let vitals = Vitals::default();
+        let reporter = Reporter { vitals, buffer: buffer.clone(), desk: desk.clone(), state: state.to_owned() };
+        Daemon {
+            buffer,
+            reporter,
+            identity: Folder::in_state(state),
+            desk,
+            fates: watch::channel(Fates::default()).1,
+            passkeys: Passkeys::default(),
+            wires: Wires::default(),
+        }
+    }
+
+    struct Installer(BufReader<UnixStream>);
+
+    impl Installer {
+        async fn asks(stream: UnixStream, ask: Ask) -> Self {
+            let mut installer = Self(BufReader::new(stream));
+            installer.say(&Request { version: VERSION, ask }).await;
+            installer
+        }
+
+        async fn types(&mut self, what: &str) {
+            self.say(&Also::Passkey(what.into())).await;
+        }
+
+        async fn say(&mut self, what: &impl serde::Serialize) {
+            let line = serde_json::to_string(what).unwrap() + "\n";
+            self.0.write_all(line.as_bytes()).await.unwrap();
+        }
+
+        async fn hears(&mut self) -> Answer {
+            let mut line = String::new();
+            timeout(PATIENCE, self.0.read_line(&mut line)).await.unwrap().unwrap();
+            serde_json::from_str(&line).unwrap()
+        }
     }
 }

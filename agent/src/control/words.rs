@@ -3,6 +3,8 @@
 use hempuls_protocol::event::Origin;
 use serde::{Deserialize, Serialize};
 
+use super::adopt::{Step, Wish};
+use super::devices::Candidate;
 use super::status::Status;
 use crate::feedback::Word;
 
@@ -25,11 +27,28 @@ pub struct Request {
 pub enum Ask {
     /// How the agent does.
     Status,
+    /// What is nearby.
+    Devices,
+    /// To adopt a device, and to say how it goes until it has said something.
+    Adopt(Wish),
+    /// To take back an adoption.
+    Forget {
+        /// Its address.
+        address: String,
+    },
     /// To take an alarm, and to say how far it comes until it is closed.
     Alarm {
         /// Where it comes from: `kitchen`.
         name: String,
     },
+}
+
+/// What a command says while it listens.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Also {
+    /// The number that the device shows.
+    Passkey(String),
 }
 
 /// What the agent answers. The connection ends after the last answer.
@@ -38,6 +57,10 @@ pub enum Ask {
 pub enum Answer {
     /// How the agent does.
     Status(Box<Status>),
+    /// What is nearby, the likeliest first.
+    Devices(Vec<Candidate>),
+    /// How far an adoption has come.
+    Adopting(Step),
     /// An alarm was taken.
     Taken {
         /// Under which epoch.

@@ -7,6 +7,7 @@ mod bluetooth;
 mod clock;
 mod daemon;
 mod disk;
+mod gateway;
 mod outputs;
 
 use std::fmt;
@@ -101,6 +102,7 @@ pub async fn examine(config: &Path) -> Findings {
     findings.extend(bluetooth::judge(&bluetooth::look(), adapter.as_deref(), status.as_ref()));
     findings.push(clock::judge(&clock::look(status.as_ref())));
     if let Ok(config) = &read {
+        findings.extend(gateway::judge(&gateway::look(config, status.as_ref()).await));
         findings.extend(disk::judge(&disk::look(&config.state), &config.state));
         findings.extend(outputs::judge(&config.feedback));
     }

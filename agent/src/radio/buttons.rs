@@ -17,6 +17,7 @@ use hempuls_protocol::times::Taken;
 use hempuls_protocol::wire::home_config::Counted;
 
 use crate::config::Device;
+use crate::pace::{Judgement, Pace, is_within};
 
 /// What to do about an advertisement.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -92,7 +93,7 @@ impl Buttons {
     /// Whether this button is pressed over and over.
     #[must_use]
     pub fn is_stuck(&self, address: &[u8; 6]) -> bool {
-        self.buttons.get(address).is_some_and(|button| button.pace.is_stuck)
+        self.buttons.get(address).is_some_and(|button| button.pace.is_stuck())
     }
 
     /// What to do about the service data of one advertisement.
@@ -213,7 +214,7 @@ impl Button {
         self.counters.admit(counter);
         self.remember(Some(counter), frame, *now);
         let alarm = Alarm { authentic: true, counter_went_back, ..self.alarm(Some(counter), event, frame) };
-        self.pace.press(Effect::Take { alarm, counter: self.counters.highest() }, now)
+        paced(&mut self.pace, Effect::Take { alarm, counter: self.counters.highest() }, now)
     }
 
     fn plain_press(&mut self, contents: &Contents, event: ButtonEvent, frame: &[u8], now: &Taken) -> Vec<Effect> {
@@ -229,7 +230,7 @@ impl Button {
         }
         self.remember(packet, frame, *now);
         let take = Effect::Take { alarm: self.alarm(packet, event, frame), counter: None };
-        self.pace.press(take, now)
+        paced(&mut self.pace, take, now)
     }
 
     fn alarm(&self, counter: Option<u32>, event: ButtonEvent, frame: &[u8]) -> Alarm {
@@ -252,59 +253,11 @@ impl Button {
     }
 }
 
-/// How fast a button is pressed.
-#[derive(Debug, Default)]
-struct Pace {
-    /// When its latest presses were taken.
-    taken: VecDeque<Taken>,
-    /// When it was last pressed, taken or not.
-    pressed: Option<Taken>,
-    is_stuck: bool,
-}
-
-/// Whoever presses so often within a minute has been heard.
-const QUICK: usize = 12;
-const QUICK_WITHIN: Duration = Duration::from_secs(60);
-/// From then on one press in this time says that it goes on.
-const STUCK_EVERY: Duration = Duration::from_secs(10);
-/// A button that rests for so long is not stuck any more: its next press is somebody's.
-const RESTS: Duration = Duration::from_secs(30);
-
-impl Pace {
-    /// What becomes of a press: it is taken, unless the button is stuck.
-    fn press(&mut self, take: Effect, now: &Taken) -> Vec<Effect> {
-        let before = self.pressed.replace(*now);
-        if before.is_none_or(|before| !is_within(&before, now, RESTS)) {
-            self.is_stuck = false;
-            self.taken.clear();
-        }
-        let was_stuck = self.is_stuck;
-        self.is_stuck |= self.taken.len() == QUICK && is_within(&self.taken[0], now, QUICK_WITHIN);
-        let mut effects = Vec::new();
-        if self.is_stuck && !was_stuck {
-            effects.push(Effect::Tell(Trouble::StuckButton));
-        }
-        if self.is_stuck && self.taken.back().is_some_and(|last| is_within(last, now, STUCK_EVERY)) {
-            effects.push(Effect::Refuse(Refusal::Stuck));
-            return effects;
-        }
-        if self.taken.len() == QUICK {
-            self.taken.pop_front();
-        }
-        self.taken.push_back(*now);
-        effects.push(take);
-        effects
-    }
-
-    /// The press that was to be taken last was not.
-    fn take_back(&mut self) {
-        self.taken.pop_back();
-    }
-}
-
-/// Moments that cannot be compared are taken to be far apart: rather one alarm too many.
-fn is_within(earlier: &Taken, later: &Taken, within: Duration) -> bool {
-    earlier.apart(later).is_some_and(|apart| apart <= within)
+/// What becomes of a press at this pace.
+fn paced(pace: &mut Pace, take: Effect, now: &Taken) -> Vec<Effect> {
+    let Judgement { is_taken, is_stuck_now } = pace.press(now);
+    let stuck = is_stuck_now.then_some(Effect::Tell(Trouble::StuckButton));
+    stuck.into_iter().chain([if is_taken { take } else { Effect::Refuse(Refusal::Stuck) }]).collect()
 }
 
 #[cfg(test)]

@@ -384,6 +384,9 @@ impl Radio {
                 self.note_change(|other| *other == address, change);
                 // A device that is connected is there, also when it does not advertise: one that an agent before this
                 // one left, or one that connects by itself.
+                if change.paired == Some(true) && self.links.contains_key(&address) {
+                    home.vitals.device_paired(&id(address));
+                }
                 if change.connected == Some(true) {
                     self.tell(Input::Heard(address), home);
                 }
@@ -411,7 +414,10 @@ impl Radio {
     /// What a device's task says.
     async fn heed(&mut self, report: Report, home: &mut Home) {
         let input = match report {
-            Report::Connected(address) => Input::Connected(address),
+            Report::Connected(address) => {
+                home.vitals.device_connected(&id(address));
+                Input::Connected(address)
+            }
             Report::Ended(address, ended, course) => {
                 for effect in course.map(|course| home.bonds.ended(&address, course, clock::now())).unwrap_or_default()
                 {

@@ -68,7 +68,7 @@ impl Passkeys {
     }
 
     /// Asks for a device's passkey. Whoever asks stops asking by dropping the receiver.
-    pub(super) fn ask(&self, device: Address) -> oneshot::Receiver<Passkey> {
+    pub(crate) fn ask(&self, device: Address) -> oneshot::Receiver<Passkey> {
         let (answer, answered) = oneshot::channel();
         self.waiting().insert(device, answer);
         answered

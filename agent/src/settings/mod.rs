@@ -15,7 +15,6 @@ mod check;
 mod desk;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use hempuls_protocol::devices::DeviceKind;
 use hempuls_protocol::ids::DeviceId;
@@ -279,19 +278,21 @@ fn read(device: &wire::Device) -> Option<Device> {
 
 /// What an installer says of a device.
 #[must_use]
-pub fn wish(address: [u8; 6], kind: DeviceKind, key: Option<[u8; 16]>, beacon: Option<Duration>) -> wire::Device {
+pub fn wish(address: [u8; 6], kind: DeviceKind, key: Option<[u8; 16]>, beacon_s: Option<u32>) -> wire::Device {
     wire::Device {
         device: DeviceId::Address(address),
         kind,
         dialect: None,
         key: key.map(|key| key.to_vec().into()),
-        beacon_s: beacon.map(|beacon| u32::try_from(beacon.as_secs()).unwrap_or(u32::MAX)),
+        beacon_s,
         counted: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use hempuls_protocol::devices::Dialect;
     use hempuls_protocol::devices::alarm_button::BindKey;
     use hempuls_protocol::wire::home_config::Counted;
@@ -336,7 +337,7 @@ mod tests {
     fn the_file_is_believed_first_then_the_gateway_then_the_installer_and_each_fills_in_what_is_open() {
         let mut settings =
             fresh(vec![Device { beacon: Some(Duration::from_secs(60)), ..own(BUTTON, DeviceKind::AlarmButton) }]);
-        settings.adopt(wish(BUTTON, DeviceKind::AlarmButton, Some(KEY), Some(Duration::from_secs(900)))).unwrap();
+        settings.adopt(wish(BUTTON, DeviceKind::AlarmButton, Some(KEY), Some(900))).unwrap();
         let counted = Some(Counted { battery: 1, highest: 44 });
         let told = wire::Device { beacon_s: Some(30), counted, ..theirs(BUTTON, DeviceKind::AlarmButton) };
         settings.told(home(1, vec![told]));

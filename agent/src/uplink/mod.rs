@@ -4,7 +4,7 @@
 
 pub mod choice;
 mod link;
-mod probe;
+pub(crate) mod probe;
 mod refusal;
 pub mod window;
 

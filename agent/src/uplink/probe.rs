@@ -1,4 +1,4 @@
-//! Whether a broker answers, beside the connection that is in use: TCP and TLS, and no more.
+//! Whether a broker answers, beside the connection that is in use: its name, TCP and TLS, and no more.
 
 use std::io;
 use std::sync::Arc;
@@ -9,33 +9,73 @@ use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::Uplink;
+use super::refusal::{explain_tls, rustls_error};
 
 /// For all of it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Looks whether the right server answers there.
-pub(super) async fn answers(uplink: Uplink, tls: Arc<ClientConfig>) -> bool {
-    let look = async {
-        let name = ServerName::try_from(uplink.broker.host.clone()).map_err(io::Error::other)?;
-        let stream = connect(&uplink).await?;
-        TlsConnector::from(tls).connect(name, stream).await.map(drop)
-    };
-    matches!(timeout(PATIENCE, look).await, Ok(Ok(())))
+/// Why a broker is not reached.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unreachable {
+    /// There is no such name, or nobody to ask for it.
+    #[error("its name is not found ({0}); is there a network, and a name server?")]
+    NoName(io::Error),
+    /// Nothing answers.
+    #[error("nothing answers there ({0}); is there a network, and is its port open?")]
+    NoConnection(io::Error),
+    /// It answers, and is not who it should be, or does not like who asks.
+    #[error("{0}")]
+    NoTrust(String),
+    /// It takes too long.
+    #[error("it takes more than {} s to answer", PATIENCE.as_secs())]
+    TooLong,
 }
 
-async fn connect(uplink: &Uplink) -> io::Result<TcpStream> {
+impl Unreachable {
+    /// What ended a TLS connection.
+    pub(crate) fn from_tls(error: &io::Error) -> Self {
+        let reason = rustls_error(error).map(explain_tls);
+        Self::NoTrust(
+            reason.unwrap_or_else(|| format!("it hangs up on this agent ({error}); is it the broker's port?")),
+        )
+    }
+}
+
+/// Whether the right server answers there.
+pub(super) async fn answers(uplink: Uplink, tls: Arc<ClientConfig>) -> bool {
+    reach(&uplink, tls).await.is_ok()
+}
+
+/// Connects to a broker, over TLS, in this agent's name.
+pub(crate) async fn reach(uplink: &Uplink, tls: Arc<ClientConfig>) -> Result<TlsStream<TcpStream>, Unreachable> {
+    let name = ServerName::try_from(uplink.broker.host.clone());
+    let name = name.map_err(|error| Unreachable::NoName(io::Error::other(error)))?;
+    let reached = async {
+        let stream = connect(uplink).await?;
+        TlsConnector::from(tls).connect(name, stream).await.map_err(|error| Unreachable::from_tls(&error))
+    };
+    timeout(PATIENCE, reached).await.unwrap_or(Err(Unreachable::TooLong))
+}
+
+async fn connect(uplink: &Uplink) -> Result<TcpStream, Unreachable> {
+    let place = (uplink.broker.host.as_str(), uplink.broker.port);
+    let addresses = lookup_host(place).await.map_err(Unreachable::NoName)?;
     let mut why = io::Error::from(io::ErrorKind::NotFound);
-    for address in lookup_host((uplink.broker.host.as_str(), uplink.broker.port)).await? {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(interface) = &uplink.interface {
-            socket.bind_device(Some(interface.as_bytes()))?;
-        }
-        match socket.connect(address).await {
+    for address in addresses {
+        let tried = async {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            if let Some(interface) = &uplink.interface {
+                socket.bind_device(Some(interface.as_bytes()))?;
+            }
+            socket.connect(address).await
+        };
+        match tried.await {
             Ok(stream) => return Ok(stream),
             Err(error) => why = error,
         }
     }
-    Err(why)
+    Err(Unreachable::NoConnection(why))
 }

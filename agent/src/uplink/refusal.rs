@@ -24,7 +24,7 @@ pub(super) fn explain(error: &ConnectionError) -> String {
     }
 }
 
-fn explain_tls(error: &rustls::Error) -> String {
+pub(super) fn explain_tls(error: &rustls::Error) -> String {
     let meaning = match error {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
             "the server is not the gateway this agent was enrolled with. If the gateway was set up anew, enrol again; \
@@ -58,7 +58,7 @@ fn explain_tls(error: &rustls::Error) -> String {
 }
 
 /// The reason under all the layers of the library, where TLS gave it.
-fn rustls_error(error: &ConnectionError) -> Option<&rustls::Error> {
+pub(super) fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<rustls::Error>() {

@@ -53,6 +53,58 @@ fn an_alarm_says_where_it_comes_from_and_not_whose_it_is() {
 }
 
 #[test]
+fn a_contact_that_is_stuck_is_heard_at_first_and_then_counted_and_does_not_keep_another_out() {
+    let house = House::running("");
+    let raise = |name: &str| {
+        let mut alarm = house.spawn(&["alarm", "--name", name]);
+        let mut line = String::new();
+        BufReader::new(alarm.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        drop(alarm.kill());
+        alarm.wait().unwrap();
+        !line.is_empty()
+    };
+    let taken = (0..30).filter(|_| raise("cellar")).count();
+    assert!((12..30).contains(&taken), "{taken}");
+    assert!(raise("kitchen"));
+    let status = house.status();
+    assert_eq!(status["refused"], 30 - taken, "{status}");
+    assert_eq!(status["books"][0]["taken"], taken + 2, "what began, the kitchen, and the cellar's first: {status}");
+}
+
+#[test]
+fn what_cannot_be_adopted_is_refused_in_words_and_nothing_is_changed() {
+    let house = House::running("[[device]]\naddress = \"F0:F1:F2:F3:F4:01\"\nkind = \"blood_pressure\"\n");
+    std::fs::write(house.folder().join("short.key"), "5ac3").unwrap();
+    let key = house.folder().join("short.key");
+    for (arguments, said) in [
+        (&["adopt", "F0:F1:F2:F3:F4:02"][..], "does not say what it is"),
+        (&["adopt", "RIG-BP/SN1", "--kind", "thermometer"], "is not an address"),
+        (&["adopt", "F0:F1:F2:F3:F4:01", "--kind", "thermometer"], "is a blood_pressure by agent.toml"),
+        (&["adopt", "F0:F1:F2:F3:F4:02", "--kind", "thermometer", "--beacon", "1h"], "only an alarm_button"),
+        (
+            &["adopt", "F0:F1:F2:F3:F4:02", "--kind", "alarm_button", "--key-file", key.to_str().unwrap()],
+            "is not a key of 32",
+        ),
+        (&["forget", "F0:F1:F2:F3:F4:01"], "agent.toml"),
+        (&["forget", "F0:F1:F2:F3:F4:02"], "is not adopted"),
+    ] {
+        let refused = house.command(arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
+        let stderr = String::from_utf8(refused.stderr).unwrap();
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+    }
+    assert_eq!(house.status()["devices"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn devices_are_listed_with_who_adopted_them_also_while_nothing_is_heard() {
+    let house = House::running("[[device]]\naddress = \"F0:F1:F2:F3:F4:01\"\nkind = \"blood_pressure\"\n");
+    let table = String::from_utf8(house.command(&["devices"]).stdout).unwrap();
+    assert!(table.contains("F0:F1:F2:F3:F4:01  blood_pressure"), "{table}");
+    assert!(table.contains("not nearby, adopted by agent.toml"), "{table}");
+}
+
+#[test]
 fn without_an_agent_a_command_says_so_and_what_to_do() {
     let house = House::installed("");
     for arguments in [&["status"][..], &["alarm"][..]] {
@@ -117,7 +169,7 @@ fn many_who_say_nothing_do_not_keep_an_alarm_out() {
     let mut followers = Vec::new();
     // As a script leaves them behind that does not wait for them.
     for n in 2..80 {
-        let mut alarm = house.spawn(&["alarm"]);
+        let mut alarm = house.spawn(&["alarm", "--name", &format!("wire-{n}")]);
         let mut line = String::new();
         BufReader::new(alarm.stdout.take().unwrap()).read_line(&mut line).unwrap();
         assert!(line.starts_with(&format!("alarm {n} ")), "{line}");

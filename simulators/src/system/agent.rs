@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::process::Command;
 
 use super::gateway::path_text;
 use super::program::run;
@@ -24,6 +28,7 @@ pub struct Served {
 pub struct Agent {
     binary: PathBuf,
     folder: PathBuf,
+    bus: String,
     program: Program,
 }
 
@@ -53,7 +58,7 @@ impl Agent {
         let arguments = ["run", "--config", path_text(&config)?];
         let program = Program::new(&programs.agent, &arguments, folder.join("agent.log"))
             .with_env("DBUS_SYSTEM_BUS_ADDRESS", bus);
-        Ok(Self { binary: programs.agent.clone(), folder: folder.to_owned(), program })
+        Ok(Self { binary: programs.agent.clone(), folder: folder.to_owned(), bus: bus.to_owned(), program })
     }
 
     /// Writes more at the end of its configuration.
@@ -74,6 +79,30 @@ impl Agent {
         let where_to = gateway.enrolment();
         let arguments = ["enrol", "--config", path_text(&config)?, "--gateway", &where_to, "--code", &home.code];
         run(&self.binary, &arguments).await.map(drop)
+    }
+
+    /// Runs one of its commands, such as `status --json`, to its end, and gives what it printed.
+    ///
+    /// # Errors
+    /// When it fails, with what it said.
+    pub async fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
+        let output = self.ask(arguments)?.output().await?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        anyhow::ensure!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        Ok(said)
+    }
+
+    /// One of its commands, to be run.
+    ///
+    /// # Errors
+    /// When its folder has a name that cannot be one.
+    pub fn ask(&self, arguments: &[&str]) -> anyhow::Result<Command> {
+        let (name, rest) = arguments.split_first().context("no command")?;
+        let config = self.folder.join("agent.toml");
+        let mut command = Command::new(&self.binary);
+        command.args([name, "--config", path_text(&config)?]).args(rest);
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.bus).stdin(Stdio::null()).kill_on_drop(true);
+        Ok(command)
     }
 
     /// Starts it, unless it runs.

@@ -1,5 +1,6 @@
-//! The network between a home and the gateway: a TCP proxy that can be cut.
+//! The network between a home and the gateway: a TCP proxy that can be cut, and that can hang.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::io::copy_bidirectional;
@@ -11,8 +12,15 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub struct Cable {
     port: u16,
-    whole: Arc<watch::Sender<bool>>,
+    carries: Arc<watch::Sender<Carries>>,
     task: JoinHandle<()>,
+}
+
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+enum Carries {
+    Everything,
+    Nothing,
+    NotEvenConnections,
 }
 
 impl Cable {
@@ -23,9 +31,9 @@ impl Cable {
     pub async fn lay(to: u16) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
-        let whole = Arc::new(watch::Sender::new(true));
-        let task = tokio::spawn(carry(listener, to, whole.subscribe()));
-        Ok(Self { port, whole, task })
+        let carries = Arc::new(watch::Sender::new(Carries::Everything));
+        let task = tokio::spawn(carry(listener, to, carries.subscribe()));
+        Ok(Self { port, carries, task })
     }
 
     /// The near end.
@@ -36,12 +44,17 @@ impl Cable {
 
     /// Cuts it: every connection ends, and new ones end at once.
     pub fn cut(&self) {
-        self.whole.send_replace(false);
+        self.carries.send_replace(Carries::NotEvenConnections);
+    }
+
+    /// Lets connections stand and carries nothing over them, as a network does that has lost its way.
+    pub fn hang(&self) {
+        self.carries.send_replace(Carries::Nothing);
     }
 
     /// Mends it.
     pub fn restore(&self) {
-        self.whole.send_replace(true);
+        self.carries.send_replace(Carries::Everything);
     }
 }
 
@@ -52,22 +65,26 @@ impl Drop for Cable {
     }
 }
 
-async fn carry(listener: TcpListener, to: u16, whole: watch::Receiver<bool>) {
+async fn carry(listener: TcpListener, to: u16, carries: watch::Receiver<Carries>) {
     while let Ok((near, _)) = listener.accept().await {
-        tokio::spawn(connect(near, to, whole.clone()));
+        tokio::spawn(connect(near, to, carries.clone()));
     }
 }
 
-async fn connect(mut near: TcpStream, to: u16, mut whole: watch::Receiver<bool>) {
-    let carried = async {
+async fn connect(mut near: TcpStream, to: u16, mut carries: watch::Receiver<Carries>) {
+    let mut carried = pin!(async {
         let mut far = TcpStream::connect(("127.0.0.1", to)).await?;
         near.set_nodelay(true)?;
         far.set_nodelay(true)?;
         copy_bidirectional(&mut near, &mut far).await
-    };
-    tokio::select! {
-        // Either end hung up, or the far end is not there: both end.
-        _ = carried => {}
-        _ = whole.wait_for(|whole| !whole) => {}
+    });
+    loop {
+        let now = *carries.borrow_and_update();
+        tokio::select! {
+            // Either end hung up, or the far end is not there: both end.
+            _ = &mut carried, if now == Carries::Everything => return,
+            changed = carries.changed(), if now != Carries::NotEvenConnections => if changed.is_err() { return },
+            else => return,
+        }
     }
 }

@@ -10,6 +10,7 @@ mod first_boot;
 mod intruders;
 mod kills;
 mod kinds;
+mod operation;
 mod repeats;
 mod rules;
 mod stores;
