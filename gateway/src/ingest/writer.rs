@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hempuls_protocol::devices::Characteristic;
-use hempuls_protocol::event::{BufferDamaged, Content, DeviceTrouble, Kind, Refused};
+use hempuls_protocol::event::{BufferDamaged, Content, DeviceTrouble, Kind, Refused, Trouble};
 use hempuls_protocol::identity::content_digest;
 use hempuls_protocol::ids::{AgentId, Lane, Sequence};
 use hempuls_protocol::wire::heartbeat::Heartbeat;
@@ -558,15 +558,18 @@ impl<'a> Desk<'a> {
         beat: &Heartbeat,
     ) -> Result<(), StoreError> {
         for (ailment, course) in ailments::course(before, beat) {
-            let ailment = match ailment {
-                Ailment::LowBattery { device, .. } => {
-                    let device_kind = devices::kind_of(work, home, &device).await?;
-                    Ailment::LowBattery { device, device_kind }
-                }
-                of_box => of_box,
+            let device_kind = match ailment.device() {
+                Some(device) => devices::kind_of(work, home, device).await?,
+                None => None,
             };
             let has_button = devices::has_button(work, home).await?;
-            let concern = health::concern(agent.as_str(), home, has_button, Found::Ails(ailment));
+            let found = match ailment.of_kind(device_kind) {
+                Ailment::SilentDevice { device, device_kind } => {
+                    Found::Device { device, device_kind, trouble: Trouble::Silent.into() }
+                }
+                ailment => Found::Ails(ailment),
+            };
+            let concern = health::concern(agent.as_str(), home, has_button, found);
             self.follows.push(match course {
                 Course::Begins => Consequence::Raise(concern),
                 Course::GoesOn => Consequence::GoesOn(concern),

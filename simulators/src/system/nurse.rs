@@ -70,9 +70,23 @@ impl Nurse {
         key: &str,
         person: &str,
     ) -> anyhow::Result<()> {
-        let device = hex::encode(device);
         let form = format!("kind={kind}&key={key}&person={person}&dialect=&beacon=");
-        self.act(format!("/homes/{home}/devices/{device}/add"), form).await
+        self.act(format!("/homes/{home}/devices/{}/add", hex::encode(device)), form).await
+    }
+
+    /// Adds a button that sends a sign of life every so many seconds.
+    ///
+    /// # Errors
+    /// When it cannot be done.
+    pub async fn add_supervised_button(
+        &self,
+        home: &str,
+        device: &str,
+        key: &str,
+        beacon_s: u32,
+    ) -> anyhow::Result<()> {
+        let form = format!("kind=alarm_button&key={key}&person=&dialect=&beacon={beacon_s}");
+        self.act(format!("/homes/{home}/devices/{}/add", hex::encode(device)), form).await
     }
 
     /// Takes a device out of a home.

@@ -216,6 +216,43 @@ async fn a_radio_that_is_gone_is_before_the_team_and_that_it_is_back_is_in_the_s
     .await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_button_that_gives_no_sign_of_life_is_before_the_team_until_it_is_heard() -> Result<()> {
+    let world = World::new().await?;
+    let simulated = world.bluez.add(Button::new(BUTTON, KEY).with(|habits| habits.beacon_every = None));
+    let house = world.home("Ada", &[]).await?;
+    let nurse = world.gateway.nurse().await?;
+    nurse.add_supervised_button(&house.home.home, BUTTON, &hex::encode(KEY), 1).await?;
+
+    let is_missing = |expected: bool| {
+        let (world, house) = (&world, &house);
+        async move {
+            let shown = shown(world, house).await?;
+            let missing = shown.devices.iter().any(|device| device.id == BUTTON && device.missing);
+            if missing == expected { Ok(()) } else { Err(format!("{:?}", shown.devices)) }
+        }
+    };
+    until(PATIENCE, "the home's page says that it is missing", || is_missing(true)).await?;
+    until(PATIENCE, "the team knows", || async {
+        let alerts = world.api().alerts().await.map_err(|error| format!("{error:#}"))?;
+        let told = open_of(&alerts, "device_trouble").into_iter().flat_map(|alert| &alert.lines);
+        if told.clone().any(|line| line.text.contains("Larmknapp") && line.text.contains("livstecken")) {
+            Ok(())
+        } else {
+            Err(format!("{:?}", told.collect::<Vec<_>>()))
+        }
+    })
+    .await?;
+    simulated.press();
+    until(PATIENCE, "it is heard again", || is_missing(false)).await?;
+    until(PATIENCE, "the story says so", || async {
+        let alerts = world.api().alerts().await.map_err(|error| format!("{error:#}"))?;
+        let told = open_of(&alerts, "device_trouble").into_iter().flat_map(|alert| &alert.lines);
+        if told.clone().any(|line| line.text.contains("hörs igen")) { Ok(()) } else { Err("not yet".into()) }
+    })
+    .await
+}
+
 async fn hears(file: &Path, words: &[&str]) -> Result<()> {
     until(PATIENCE, &format!("the home hears {words:?}"), || async {
         let heard = std::fs::read_to_string(file).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! What is wrong with a box or one of its devices, as its heartbeats say: it begins with one, goes on with each, and is
 //! over with the first that says it is well. A heartbeat that does not know says neither.
 
-use hempuls_protocol::wire::heartbeat::{Hearing, Heartbeat, Takes};
+use hempuls_protocol::wire::heartbeat::{DeviceState, Hearing, Heartbeat, Takes};
 use serde::{Deserialize, Serialize};
 
 use super::LOW_BATTERY;
@@ -34,6 +34,38 @@ pub enum Ailment {
         #[serde(default)]
         device_kind: Option<String>,
     },
+    /// A device's sign of life has not come. Its box tells of it by an event of its own; heartbeats only say when it is
+    /// over.
+    SilentDevice {
+        /// Which device.
+        device: String,
+        /// What it is, where that is known.
+        #[serde(default)]
+        device_kind: Option<String>,
+    },
+}
+
+impl Ailment {
+    /// The device it is about; none where it is about the box.
+    #[must_use]
+    pub fn device(&self) -> Option<&str> {
+        match self {
+            Self::LowBattery { device, .. } | Self::SilentDevice { device, .. } => Some(device),
+            Self::DeadRadio | Self::FullFlash | Self::DeadFlash | Self::AlarmsInMemory | Self::RefusedConfig { .. } => {
+                None
+            }
+        }
+    }
+
+    /// The same, with what the device is.
+    #[must_use]
+    pub fn of_kind(self, device_kind: Option<String>) -> Self {
+        match self {
+            Self::LowBattery { device, .. } => Self::LowBattery { device, device_kind },
+            Self::SilentDevice { device, .. } => Self::SilentDevice { device, device_kind },
+            of_box => of_box,
+        }
+    }
 }
 
 /// What a heartbeat says of an ailment, compared with the one before.
@@ -82,7 +114,7 @@ pub fn present(beat: &Heartbeat) -> Vec<Ailment> {
             Ailment::DeadFlash => beat.flash.is_some_and(|flash| flash.takes == Takes::Nothing),
             Ailment::AlarmsInMemory => beat.flash.is_some_and(|flash| flash.in_memory > 0),
             Ailment::LowBattery { device, .. } => battery(beat, device).is_some_and(|percent| percent <= LOW_BATTERY),
-            Ailment::RefusedConfig { .. } => false,
+            Ailment::RefusedConfig { .. } | Ailment::SilentDevice { .. } => false,
         })
         .chain(refused.map(|refused| Ailment::RefusedConfig { why: refused.why.chars().take(LONGEST_WHY).collect() }))
         .collect()
@@ -94,8 +126,13 @@ const LONGEST_WHY: usize = 300;
 /// Every ailment that this heartbeat could speak of, but for a refusal, which has the box's own words.
 fn possible(beat: &Heartbeat) -> impl Iterator<Item = Ailment> {
     let of_box = [Ailment::DeadRadio, Ailment::FullFlash, Ailment::DeadFlash, Ailment::AlarmsInMemory];
-    let of_devices =
-        beat.devices.iter().map(|state| Ailment::LowBattery { device: state.device.to_string(), device_kind: None });
+    let of_devices = beat.devices.iter().flat_map(|state| {
+        let device = state.device.to_string();
+        [
+            Ailment::LowBattery { device: device.clone(), device_kind: None },
+            Ailment::SilentDevice { device, device_kind: None },
+        ]
+    });
     of_box.into_iter().chain(of_devices)
 }
 
@@ -107,17 +144,24 @@ fn is_well(beat: &Heartbeat, ailment: &Ailment) -> bool {
         Ailment::AlarmsInMemory => beat.flash.is_some_and(|flash| flash.in_memory == 0),
         Ailment::RefusedConfig { .. } => beat.config.as_ref().is_some_and(|config| config.refused.is_none()),
         Ailment::LowBattery { device, .. } => battery(beat, device).is_some_and(|percent| percent > WELL_BATTERY),
+        Ailment::SilentDevice { device, .. } => {
+            state(beat, device).is_some_and(|state| state.heard_s.is_some() && !state.is_missing)
+        }
     }
 }
 
 fn battery(beat: &Heartbeat, device: &str) -> Option<u8> {
-    beat.devices.iter().find(|state| state.device.to_string() == device)?.battery
+    state(beat, device)?.battery
+}
+
+fn state<'a>(beat: &'a Heartbeat, device: &str) -> Option<&'a DeviceState> {
+    beat.devices.iter().find(|state| state.device.to_string() == device)
 }
 
 #[cfg(test)]
 mod tests {
     use hempuls_protocol::times::{BootId, Taken, Trust};
-    use hempuls_protocol::wire::heartbeat::{ConfigState, DeviceState, FlashState, RadioState, RefusedConfig};
+    use hempuls_protocol::wire::heartbeat::{ConfigState, FlashState, RadioState, RefusedConfig};
 
     use super::*;
 
@@ -164,6 +208,20 @@ mod tests {
         assert_eq!(course(Some(&battery(15)), &battery(16)), []);
         assert_eq!(course(Some(&battery(16)), &battery(15)), low(Course::GoesOn));
         assert_eq!(course(Some(&battery(15)), &battery(95)), low(Course::Over));
+    }
+
+    #[test]
+    fn a_silent_device_is_over_once_it_was_really_heard() {
+        let device: hempuls_protocol::ids::DeviceId = "F0:F1:F2:F3:F4:F5".parse().unwrap();
+        let said = |heard_s, is_missing| Heartbeat {
+            devices: vec![DeviceState { heard_s, is_missing, ..DeviceState::unknown(device.clone()) }],
+            ..beat()
+        };
+        let over = [(Ailment::SilentDevice { device: device.to_string(), device_kind: None }, Course::Over)];
+        assert_eq!(course(Some(&said(Some(4), false)), &said(Some(4_000), true)), [], "its own event tells of it");
+        assert_eq!(course(Some(&said(Some(4_000), true)), &said(None, false)), [], "the box has started anew");
+        assert_eq!(course(Some(&said(None, false)), &said(Some(1), false)), over);
+        assert_eq!(course(Some(&said(Some(4_000), true)), &said(Some(1), false)), over);
     }
 
     #[test]

@@ -127,6 +127,10 @@ impl Found {
     pub fn over(&self) -> Option<Self> {
         match self {
             Self::Ails(ailment) => Some(Self::Over(ailment.clone())),
+            Self::Device { device, device_kind, trouble: Misbehaviour::Silent } => {
+                let (device, device_kind) = (device.clone(), device_kind.clone());
+                Some(Self::Over(Ailment::SilentDevice { device, device_kind }))
+            }
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
             | Self::LostRestoring { .. }
@@ -159,9 +163,8 @@ impl Found {
     /// Which device it is about; none where it is about the box.
     fn device(&self) -> Option<&str> {
         match self {
-            Self::Device { device, .. }
-            | Self::Ails(Ailment::LowBattery { device, .. })
-            | Self::Over(Ailment::LowBattery { device, .. }) => Some(device),
+            Self::Device { device, .. } => Some(device),
+            Self::Ails(ailment) | Self::Over(ailment) => ailment.device(),
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
             | Self::LostRestoring { .. }
@@ -169,8 +172,6 @@ impl Found {
             | Self::Quarantined { .. }
             | Self::UnreadableMessage
             | Self::Refused { .. }
-            | Self::Ails(_)
-            | Self::Over(_)
             | Self::Identity(_) => None,
         }
     }
@@ -310,6 +311,7 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
             Ailment::FullFlash | Ailment::DeadFlash => (FLASH, Severity::Medium),
             Ailment::RefusedConfig { .. } => (CONFIG, Severity::Low),
             Ailment::LowBattery { .. } => (BATTERY, Severity::Low),
+            Ailment::SilentDevice { .. } => (DEVICE, Misbehaviour::Silent.severity()),
         },
         Found::Identity(happened) => happened.case(),
     };

@@ -170,6 +170,9 @@ fn ails(ailment: &Ailment, lang: Lang) -> String {
                 format!("{what} is low on battery. Change or charge it."),
             )
         }
+        Ailment::SilentDevice { device, device_kind } => {
+            format!("{} {}.", named(device, device_kind.as_deref(), lang), does(Misbehaviour::Silent, lang))
+        }
     }
 }
 
@@ -191,6 +194,10 @@ fn over(ailment: &Ailment, lang: Lang) -> String {
         Ailment::LowBattery { device, device_kind } => {
             let what = named(device, device_kind.as_deref(), lang);
             lang.pick(format!("{what} har bra batteri igen."), format!("{what} has a good battery again."))
+        }
+        Ailment::SilentDevice { device, device_kind } => {
+            let what = named(device, device_kind.as_deref(), lang);
+            lang.pick(format!("{what} hörs igen."), format!("{what} is heard again."))
         }
     }
 }

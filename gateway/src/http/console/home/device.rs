@@ -401,12 +401,14 @@ impl Desk {
                             label for="beacon" { (lang.pick("Hur ofta ger den livstecken?", "How often does it give a sign of life?")) }
                             p #beacon-hint .hint {
                                 (lang.pick(
-                                    "Det står i knappens inställningar. Uteblir livstecknet säger boxen till.",
-                                    "It is in the button's settings. When the sign of life does not come, the box says so.",
+                                    "Det står i knappens inställningar. Anges inget, lär sig boxen hur ofta det brukar komma. Uteblir det, \
+                                     säger boxen till.",
+                                    "It is in the button's settings. Left open, the box learns how often it comes. When it does not come, \
+                                     the box says so.",
                                 ))
                             }
                             select #beacon name="beacon" aria-describedby="beacon-hint" {
-                                option value="" { (lang.pick("Aldrig, eller okänt", "Never, or unknown")) }
+                                option value="" { (lang.pick("Låt boxen lära sig", "Let the box learn it")) }
                                 @for seconds in BEACONS {
                                     option value=(seconds) { (moment.length(std::time::Duration::from_secs(u64::from(seconds)))) }
                                 }

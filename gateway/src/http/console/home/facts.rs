@@ -8,7 +8,7 @@ use hempuls_protocol::wire::heartbeat::{ConfigState, FlashState, Hearing, Heartb
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::alerts::health::ailments::{self, Ailment};
+use crate::alerts::health::ailments;
 use crate::alerts::health::{Found, LOW_BATTERY, wording};
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
@@ -98,9 +98,9 @@ pub(crate) fn troubles(home: &Home, agent: &Agent, moment: &Moment) -> Vec<Strin
         let device = home.devices.iter().find(|device| device.id == id);
         device.and_then(|device| device.adopted.as_ref()).map(|adopted| adopted.kind.clone())
     };
-    let ailments = ailments::present(beat).into_iter().map(|ailment| match ailment {
-        Ailment::LowBattery { device, .. } => Ailment::LowBattery { device_kind: kind(&device), device },
-        of_box => of_box,
+    let ailments = ailments::present(beat).into_iter().map(|ailment| {
+        let device_kind = ailment.device().and_then(kind);
+        ailment.of_kind(device_kind)
     });
     let mut troubles: Vec<String> = ailments.map(|ailment| wording::say(&Found::Ails(ailment), &speaker)).collect();
     if beat.uplink.is_some_and(|uplink| uplink.place > 0) {
