@@ -5,14 +5,13 @@ use std::time::Instant;
 
 use btleplug::api::ValueNotification;
 use futures::{Stream, StreamExt as _};
-use hempuls_protocol::devices::{Characteristic, Dialect, interpret, is_stream};
+use hempuls_protocol::devices::{Assembler, Characteristic, Dialect, Heard, interpret, is_stream};
 use hempuls_protocol::event::{Kind, Origin, Signal, Trouble};
 use hempuls_protocol::ids::UserSlot;
 use hempuls_protocol::times::DeviceTime;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep_until;
 
-use super::about::Model;
 use super::link::Standing;
 use super::measurements;
 use super::minute::Minute;
@@ -31,17 +30,21 @@ pub(super) type Values = Pin<Box<dyn Stream<Item = ValueNotification> + Send>>;
 pub(super) struct Setting {
     /// The session's number.
     pub(super) session: u32,
-    /// The device's model, as far as it is known.
-    pub(super) model: Model,
+    /// How the device speaks: as it is configured, or else as its model does, as far as that is known.
+    pub(super) dialect: Dialect,
     /// Whether its records end with a checksum.
     pub(super) has_checksums: bool,
 }
 
 /// What a device says that is no measurement: for whoever has asked for it.
-#[derive(Clone, Debug)]
-pub(super) struct Aside {
-    pub(super) characteristic: Characteristic,
-    pub(super) payload: Vec<u8>,
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Aside {
+    /// A value of another characteristic.
+    Value(Characteristic, Vec<u8>),
+    /// What it was told to do is done.
+    Done,
+    /// What it was asked for is told.
+    Told,
 }
 
 /// Listens to one device, for the life of the program.
@@ -53,6 +56,9 @@ pub(super) struct Ear {
     /// Counts the values heard.
     heard: watch::Sender<u64>,
     asides: mpsc::UnboundedSender<Aside>,
+    /// Joins what comes in this session, and in this dialect.
+    assembler: Assembler,
+    assembles: (u32, Dialect),
     minutes: Vec<Minute>,
     pieces: Pieces,
     /// A payload could not be read, and none after it either.
@@ -68,8 +74,20 @@ impl Ear {
         heard: watch::Sender<u64>,
         asides: mpsc::UnboundedSender<Aside>,
     ) -> Self {
-        let (minutes, pieces) = (Vec::new(), Pieces::default());
-        Self { device, buffer, vitals, setting, heard, asides, minutes, pieces, is_unreadable: false }
+        let Setting { session, dialect, .. } = *setting.borrow();
+        Self {
+            device,
+            buffer,
+            vitals,
+            setting,
+            heard,
+            asides,
+            assembler: Assembler::of(dialect),
+            assembles: (session, dialect),
+            minutes: Vec::new(),
+            pieces: Pieces::default(),
+            is_unreadable: false,
+        }
     }
 
     pub(super) async fn listen(mut self, mut values: Values, mut standing: watch::Receiver<Standing>, mut stop: Stop) {
@@ -101,22 +119,34 @@ impl Ear {
     /// Only measurements count: values that the program itself has read come this way too.
     async fn hear(&mut self, value: ValueNotification) {
         let characteristic = Characteristic::vendor(value.uuid.as_u128());
-        if !measurements(self.device.kind).contains(&characteristic) {
+        let Setting { session, dialect, has_checksums } = *self.setting.borrow();
+        if !measurements(self.device.kind, dialect).any(|each| each == characteristic) {
             // Nobody waits for it when everything is being built anew.
-            let _ = self.asides.send(Aside { characteristic, payload: value.value });
+            let _ = self.asides.send(Aside::Value(characteristic, value.value));
             return;
         }
         self.vitals.device_heard(&self.device.id());
         let now = clock::now();
-        if is_stream(characteristic) {
-            self.add_to_minute(characteristic, &value.value, now).await;
-        } else if characteristic == Characteristic::BLOOD_PRESSURE_RECORD {
-            let has_checksums = self.setting.borrow().has_checksums;
+        if characteristic == Characteristic::BLOOD_PRESSURE_RECORD {
             for record in self.pieces.add(&value.value, has_checksums, now) {
                 self.take_record(record).await;
             }
         } else {
-            self.take(characteristic, value.value, None).await;
+            if std::mem::replace(&mut self.assembles, (session, dialect)) != (session, dialect) {
+                self.assembler = Assembler::of(dialect);
+            }
+            let Heard { payloads, is_done, is_told } = self.assembler.hear(&value.value);
+            for payload in payloads {
+                if is_stream(characteristic) {
+                    self.add_to_minute(characteristic, &payload, now).await;
+                } else {
+                    self.take(characteristic, payload, None).await;
+                }
+            }
+            let answers = [is_done.then_some(Aside::Done), is_told.then_some(Aside::Told)];
+            for answer in answers.into_iter().flatten() {
+                let _ = self.asides.send(answer);
+            }
         }
         self.heard.send_modify(|heard| *heard += 1);
     }
@@ -124,13 +154,14 @@ impl Ear {
     /// A record holds what the cuff would have said had somebody listened. The pressure while it inflated is no reading.
     async fn take_record(&mut self, record: Record) {
         let Record { characteristic, payload, number } = record;
-        if measurements(self.device.kind).contains(&characteristic) {
+        let dialect = self.setting.borrow().dialect;
+        if measurements(self.device.kind, dialect).any(|each| each == characteristic) {
             self.take(characteristic, payload, number).await;
         }
     }
 
     async fn take(&mut self, characteristic: Characteristic, payload: Vec<u8>, number: Option<u32>) {
-        let (session, dialect) = (self.setting.borrow().session, self.dialect(&payload));
+        let Setting { session, dialect, .. } = *self.setting.borrow();
         let meaning = interpret(characteristic, dialect, &payload);
         let is_readable = meaning.is_ok();
         let mut signal =
@@ -144,11 +175,6 @@ impl Ear {
         self.keep(signal, is_readable).await;
     }
 
-    /// As it is configured, or else as its model writes.
-    fn dialect(&self, payload: &[u8]) -> Dialect {
-        self.device.dialect.unwrap_or_else(|| self.setting.borrow().model.dialect(payload))
-    }
-
     async fn add_to_minute(&mut self, characteristic: Characteristic, payload: &[u8], now: Instant) {
         let of_it = |minute: &&mut Minute| minute.characteristic() == characteristic;
         if let Some(minute) = self.minutes.iter_mut().find(of_it).filter(|minute| !minute.is_full()) {
@@ -158,7 +184,7 @@ impl Ear {
             let full = self.minutes.remove(full);
             self.keep_minute(full).await;
         }
-        let (session, dialect) = (self.setting.borrow().session, self.dialect(payload));
+        let Setting { session, dialect, .. } = *self.setting.borrow();
         self.minutes.push(Minute::begin(characteristic, dialect, session, payload, now));
     }
 

@@ -11,7 +11,7 @@ use btleplug::platform::{Adapter, Peripheral};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use super::about::{About, Model};
+use super::about::About;
 use super::bonds::Course;
 use super::bus::{Bus, Change};
 use super::ear::{Ear, Setting};
@@ -113,11 +113,9 @@ impl Link {
             self;
         let (heard, activity) = watch::channel(0);
         let (aside, asides) = mpsc::unbounded_channel();
-        let (setting, present) = watch::channel(Setting {
-            session: rand::random(),
-            model: Model::of(name.as_deref(), &About::default()),
-            has_checksums: false,
-        });
+        let about = About::default();
+        let dialect = device.dialect.or_else(|| about.dialect(device.kind, name.as_deref())).unwrap_or_default();
+        let (setting, present) = watch::channel(Setting { session: rand::random(), dialect, has_checksums: false });
         let ear = Ear::new(device.clone(), buffer.clone(), vitals.clone(), present, heard, aside);
         let talk = Talk {
             device,

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use hempuls_protocol::devices::{Characteristic, Dialect, interpret};
+use hempuls_protocol::devices::{Characteristic, Dialect, interpret, stream};
 use hempuls_protocol::event::Signal;
 use hempuls_protocol::ids::{DeviceId, UserSlot};
 use hempuls_protocol::observation::{Observation, Quantity};
@@ -20,6 +20,8 @@ pub struct Minute {
     session: u32,
     began: Instant,
     latest: Instant,
+    /// When a notification was last kept.
+    kept: Option<Instant>,
     raw: Vec<u8>,
     observations: Vec<Observation>,
     slot: Option<u8>,
@@ -36,6 +38,7 @@ impl Minute {
             session,
             began: now,
             latest: now,
+            kept: None,
             raw: Vec::new(),
             observations: Vec::new(),
             slot: None,
@@ -45,9 +48,15 @@ impl Minute {
         minute
     }
 
-    /// One more notification.
+    /// One more notification. Of a device that sends many times a second only some are kept.
     pub fn add(&mut self, payload: &[u8], now: Instant) {
         self.latest = now;
+        let every = stream(self.characteristic).and_then(|stream| stream.sampled_every);
+        let is_too_soon = |(kept, every): (Instant, Duration)| now.saturating_duration_since(kept) < every;
+        if self.kept.zip(every).is_some_and(is_too_soon) {
+            return;
+        }
+        self.kept = Some(now);
         self.raw.push(u8::try_from(payload.len()).unwrap_or(u8::MAX));
         self.raw.extend(payload.iter().take(usize::from(u8::MAX)));
         match interpret(self.characteristic, self.dialect, payload) {
@@ -113,6 +122,7 @@ fn summarise(observations: &[Observation]) -> Vec<Observation> {
 mod tests {
     use super::*;
     use crate::clock;
+    use hempuls_protocol::devices::berrymed;
     use hempuls_protocol::observation::Decimal;
 
     #[test]
@@ -131,6 +141,18 @@ mod tests {
         assert_eq!(rate.value.number(), Some(Decimal::whole(71)));
         let spread = rate.spread.unwrap();
         assert_eq!((spread.lowest, spread.highest, spread.count), (Decimal::whole(60), Decimal::whole(90), 5));
+    }
+
+    #[test]
+    fn of_a_clip_that_sends_a_hundred_times_a_second_one_packet_a_second_is_kept() {
+        let start = clock::now();
+        let packet = [0x80 | 5, 30, 2, 64, 97];
+        let mut minute = Minute::begin(berrymed::MEASUREMENT, Dialect::Berrymed, 7, &packet, start);
+        for hundredth in 1..=1_000 {
+            minute.add(&packet, start + Duration::from_millis(hundredth * 10));
+        }
+        let signal = minute.finish("F0:F1:F2:F3:F4:F5".parse().unwrap());
+        assert_eq!((signal.raw.len(), signal.span_ms, signal.session), (11 * 6, Some(10_000), Some(7)));
     }
 
     #[test]

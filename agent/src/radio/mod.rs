@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use btleplug::api::{Central as _, Manager as _};
 use btleplug::platform::{Adapter, Manager};
-use hempuls_protocol::devices::{Characteristic, DeviceKind};
+use hempuls_protocol::devices::{self, Characteristic, DeviceKind, Dialect};
 use hempuls_protocol::event::{Alarm, Content, DeviceTrouble, Event, Kind, Origin, Trouble};
 use hempuls_protocol::ids::{DeviceId, Lane, Sequence};
 use hempuls_protocol::times::Taken;
@@ -636,20 +636,16 @@ fn latest_alarms(buffer: &Buffer) -> Vec<(Alarm, Taken)> {
 
 const LATEST: u64 = 32;
 
-/// The characteristics on which a device of this kind says what it measured; none for one that only advertises.
-fn measurements(kind: DeviceKind) -> &'static [Characteristic] {
-    match kind {
-        DeviceKind::BloodPressure => &[
-            Characteristic::BLOOD_PRESSURE_MEASUREMENT,
-            Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT,
-            Characteristic::BLOOD_PRESSURE_RECORD,
-        ],
-        DeviceKind::PulseOximeter => &[Characteristic::SPOT_CHECK_MEASUREMENT, Characteristic::CONTINUOUS_MEASUREMENT],
-        DeviceKind::Thermometer => &[Characteristic::TEMPERATURE_MEASUREMENT],
-        DeviceKind::WeightScale => &[Characteristic::WEIGHT_MEASUREMENT],
-        DeviceKind::HeartRate => &[Characteristic::HEART_RATE_MEASUREMENT],
-        DeviceKind::AlarmButton => &[],
-    }
+/// The characteristics on which a device says what it measured; none for one that only advertises. A cuff may say it in
+/// a newer form as well, and keep records.
+fn measurements(kind: DeviceKind, dialect: Dialect) -> impl Iterator<Item = Characteristic> {
+    let more: &[Characteristic] = match (kind, dialect) {
+        (DeviceKind::BloodPressure, Dialect::Standard) => {
+            &[Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT, Characteristic::BLOOD_PRESSURE_RECORD]
+        }
+        _ => &[],
+    };
+    devices::measurements(kind, dialect).iter().chain(more).copied()
 }
 
 fn is_button(device: &Device) -> bool {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use hempuls_protocol::devices::{Characteristic, DeviceKind};
+use hempuls_protocol::devices::{Characteristic, DeviceKind, Dialect, berrymed, nonin, yonker};
 use hempuls_protocol::ids::DeviceId;
 use hempuls_protocol::wire::heartbeat;
 
@@ -95,7 +95,7 @@ impl Nearby {
             self.make_room(now);
         }
         let seen = self.devices.entry(address).or_default();
-        seen.kind = seen.kind.or_else(|| advert.services.iter().find_map(|service| kind_of(*service)));
+        seen.kind = seen.kind.or_else(|| kind_of(&advert.services, advert.name.as_deref()));
         seen.signal_dbm = advert.signal_dbm.or(seen.signal_dbm);
         if let Some(name) = &advert.name {
             seen.name = Some(name.chars().take(LONGEST_NAME).collect());
@@ -153,13 +153,18 @@ impl Nearby {
     }
 }
 
-/// What a device that advertises this service is; none for services that say nothing of that.
+/// What a device that advertises these services under this name is; none where they say nothing of that.
 #[must_use]
-pub fn kind_of(service: Characteristic) -> Option<DeviceKind> {
-    SERVICES.iter().find(|(known, _)| *known == service).map(|(_, kind)| *kind)
+pub fn kind_of(services: &[Characteristic], name: Option<&str>) -> Option<DeviceKind> {
+    let of_service = |service: &Characteristic| -> Option<DeviceKind> {
+        SERVICES.iter().find(|(known, _)| known == service).map(|(_, kind)| *kind)
+    };
+    let is_called = |kind: &DeviceKind| name.is_some_and(|name| Dialect::of_model(*kind, name).is_some());
+    services.iter().find_map(of_service).or_else(|| DeviceKind::ALL.into_iter().find(is_called))
 }
 
-/// The services that tell what a device is: the standard ones, and those of vendors whose protocol is known.
+/// The services that tell what a device is: the standard ones, and those of vendors that nobody else uses. Microlife's is
+/// a number that many gadgets share: such a cuff is known by its name.
 ///
 /// Sources: Bluetooth SIG, Assigned Numbers; for vendors what their devices were seen to advertise.
 const SERVICES: [(Characteristic, DeviceKind); 11] = [
@@ -172,12 +177,9 @@ const SERVICES: [(Characteristic, DeviceKind); 11] = [
     // Omron, the older family and the newer one.
     (Characteristic::vendor(0xECBE_3980_C9A2_11E1_B1BD_0002_A5D5_C51B), DeviceKind::BloodPressure),
     (Characteristic::assigned(0xFE4A), DeviceKind::BloodPressure),
-    // Yonker and its relatives.
-    (Characteristic::vendor(0xCDEA_CD80_5235_4C07_8846_93A3_7EE6_B86D), DeviceKind::BloodPressure),
-    // Nonin 3230.
-    (Characteristic::vendor(0x46A9_70E0_0D5F_11E2_8B5E_0002_A5D5_C51B), DeviceKind::PulseOximeter),
-    // BerryMed and its relatives: Microchip's serial port, which others use too.
-    (Characteristic::vendor(0x4953_5343_FE7D_4AE5_8FA9_9FAF_D205_E455), DeviceKind::PulseOximeter),
+    (yonker::SERVICE, DeviceKind::BloodPressure),
+    (nonin::SERVICE, DeviceKind::PulseOximeter),
+    (berrymed::SERVICE, DeviceKind::PulseOximeter),
 ];
 
 #[cfg(test)]
@@ -294,8 +296,11 @@ mod tests {
             (Characteristic::assigned(0x180A), None),
             (Characteristic::assigned(0x180F), None),
         ] {
-            assert_eq!(kind_of(service), kind, "{service}");
+            assert_eq!(kind_of(&[service], None), kind, "{service}");
         }
+        assert_eq!(kind_of(&[Characteristic::assigned(0xFFF0)], None), None, "anybody's");
+        let microlife = kind_of(&[Characteristic::assigned(0xFFF0)], Some("BP3GY1-2N"));
+        assert_eq!(microlife, Some(DeviceKind::BloodPressure));
     }
 
     struct Flat {

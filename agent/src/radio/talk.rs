@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use btleplug::api::{CharPropFlags, Characteristic as Gatt, Peripheral as _, WriteType};
 use btleplug::platform::Peripheral;
-use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::devices::blood_pressure::Feature;
+use hempuls_protocol::devices::{Answer, Characteristic, requests};
 use hempuls_protocol::event::{DeviceClock, Kind, Trouble};
 use hempuls_protocol::times::DeviceTime;
 use jiff::SignedDuration;
@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::about::{About, Model, text};
+use super::about::{About, text};
 use super::bonds::{Course, How};
 use super::bus::Bus;
 use super::clocks::{Form, HomeTime, zone};
@@ -46,6 +46,8 @@ const OPTIONAL_LIMIT: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(5);
 /// A device that reports its records sends the next within this time, or is through without saying so.
 const NEXT_RECORD: Duration = Duration::from_secs(30);
+/// What a device is told to do it does at once.
+const DONE_LIMIT: Duration = Duration::from_secs(2);
 /// A device that tells its time unasked does so right after it is subscribed to.
 const TELLS_TIME: Duration = Duration::from_millis(1_500);
 
@@ -103,6 +105,8 @@ enum Stage {
     Linking,
     Pairing(Manner),
     Asking,
+    /// It has taken every subscription.
+    Listening,
 }
 
 impl Talk {
@@ -177,12 +181,12 @@ impl Talk {
         let now = *self.standing.borrow();
         match outcome {
             Ok(()) => How::Well { bonded: now.is_bonded },
-            Err(_) if has_values => How::Well { bonded: now.is_bonded },
+            Err(_) if has_values || stage == Stage::Listening => How::Well { bonded: now.is_bonded },
             Err(Broken::NoService) => How::Otherwise,
             Err(why) => match stage {
                 Stage::Linking => How::NoLink,
                 Stage::Pairing(manner) => How::NotPaired { manner, showed_number: now.numbers != self.began.numbers },
-                Stage::Asking => {
+                Stage::Asking | Stage::Listening => {
                     let has_tried = now.pairings != self.began.pairings && !now.is_bonded;
                     How::BrokeOff { over_pairing: has_tried || wants_pairing(why) }
                 }
@@ -204,21 +208,23 @@ impl Talk {
         *stage = Stage::Asking;
         let peripheral = self.peripheral.clone();
         self.step("looking for services", STEP_LIMIT, peripheral.discover_services()).await?;
+        self.ask_about().await?;
         let measurements = self.measurements();
         if measurements.is_empty() {
             return Err(Broken::NoService);
         }
         self.ask_battery().await?;
-        self.ask_about().await?;
         self.look_at_clock().await?;
         let control_point = self.control_point(&measurements);
         for characteristic in control_point.iter().chain(&measurements) {
             self.subscribe(characteristic).await?;
         }
+        *stage = Stage::Listening;
         tracing::debug!(device.id = %self.device.id(), "listening");
         if let Some(control_point) = control_point {
             self.collect_records(&control_point).await?;
         }
+        self.make_requests().await?;
         self.wait_until_idle().await
     }
 
@@ -261,12 +267,54 @@ impl Talk {
         loop {
             tokio::select! {
                 aside = self.asides.recv() => match aside {
-                    Some(aside) if aside.characteristic != Characteristic::RECORD_ACCESS_CONTROL_POINT => {}
-                    Some(answer) if !ends_report(&answer.payload) => {}
-                    Some(_) | None => return Ok(()),
+                    Some(Aside::Value(Characteristic::RECORD_ACCESS_CONTROL_POINT, answer)) if ends_report(&answer) => {
+                        return Ok(());
+                    }
+                    Some(Aside::Value(..) | Aside::Done | Aside::Told) => {}
+                    None => return Ok(()),
                 },
                 heard = self.activity.changed() => if heard.is_err() { return Ok(()) },
                 () = sleep(NEXT_RECORD) => return Ok(()),
+                () = hung_up(&mut self.standing, self.began.hang_ups) => return Err(Broken::HungUp),
+            }
+        }
+    }
+
+    /// A device of a vendor's own says what it measured when it is told to.
+    async fn make_requests(&mut self) -> Result<(), Broken> {
+        let dialect = self.setting.borrow().dialect;
+        let clock = self.home_time().filter(|time| time.is_known).map(|time| time.local);
+        for request in requests(dialect, clock) {
+            let Some(characteristic) = self.find(request.characteristic) else { return Err(Broken::NoService) };
+            let peripheral = self.peripheral.clone();
+            for piece in &request.writes {
+                let write = peripheral.write(&characteristic, piece, manner(&characteristic));
+                self.step("telling it what to do", STEP_LIMIT, write).await?;
+            }
+            match request.then {
+                Answer::Done => {
+                    if self.answered(Aside::Done, DONE_LIMIT).await? {
+                        self.take_clock_down(None, clock::now(), clock).await;
+                    }
+                }
+                Answer::Told => drop(self.answered(Aside::Told, NEXT_RECORD).await?),
+                Answer::HangUp => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for an answer, as long as the device goes on speaking.
+    async fn answered(&mut self, wanted: Aside, limit: Duration) -> Result<bool, Broken> {
+        loop {
+            tokio::select! {
+                aside = self.asides.recv() => match aside {
+                    Some(aside) if aside == wanted => return Ok(true),
+                    Some(_) => {}
+                    None => return Ok(false),
+                },
+                heard = self.activity.changed() => if heard.is_err() { return Ok(false) },
+                () = sleep(limit) => return Ok(false),
                 () = hung_up(&mut self.standing, self.began.hang_ups) => return Err(Broken::HungUp),
             }
         }
@@ -295,8 +343,9 @@ impl Talk {
             feature.and_then(|feature| Feature::decode(&feature).ok()).is_some_and(|feature| feature.e2e_crc());
         let [manufacturer, model, firmware] = answers;
         let about = About { manufacturer, model, firmware };
-        let model = Model::of(self.name.as_deref(), &about);
-        self.setting.send_modify(|setting| (setting.model, setting.has_checksums) = (model, has_checksums));
+        let told = about.dialect(self.device.kind, self.name.as_deref());
+        let dialect = self.device.dialect.or(told).unwrap_or_default();
+        self.setting.send_modify(|setting| (setting.dialect, setting.has_checksums) = (dialect, has_checksums));
         if let Some(summary) = about.summary() {
             self.vitals.model(&self.device.id(), summary);
         }
@@ -310,8 +359,7 @@ impl Talk {
         let (is_told, payload) = self.what_it_shows(form, &characteristic).await?;
         let looked = clock::now();
         let shown = payload.and_then(|payload| form.read(&payload));
-        let zone = zone(self.adopted.borrow().time_zone.as_ref());
-        let time = zone.as_ref().and_then(|zone| HomeTime::at(&clock::taken(), zone));
+        let time = self.home_time();
         if let (Some(time), Some(shown)) = (time, shown) {
             self.vitals.clock_ahead(&self.device.id(), time.ahead_s(shown));
         }
@@ -319,7 +367,7 @@ impl Talk {
         let may_be_set = is_told || form == Form::DateTime;
         let wrong = time.filter(|time| time.is_known && may_be_set && time.is_wrong(shown));
         let set_to = match wrong {
-            Some(_) => self.set_clock(form, &characteristic, zone.as_ref()).await?,
+            Some(_) => self.set_clock(form, &characteristic).await?,
             None => None,
         };
         match (wrong, set_to) {
@@ -347,8 +395,8 @@ impl Talk {
             let told = async {
                 loop {
                     match self.asides.recv().await {
-                        Some(aside) if aside.characteristic == Characteristic::CURRENT_TIME => break aside.payload,
-                        Some(_) => {}
+                        Some(Aside::Value(Characteristic::CURRENT_TIME, payload)) => break payload,
+                        Some(Aside::Value(..) | Aside::Done | Aside::Told) => {}
                         None => std::future::pending().await,
                     }
                 }
@@ -362,24 +410,20 @@ impl Talk {
         Ok((payload.is_some(), payload))
     }
 
+    /// The home's time, as far as it is known.
+    fn home_time(&self) -> Option<HomeTime> {
+        HomeTime::at(&clock::taken(), &zone(self.adopted.borrow().time_zone.as_ref())?)
+    }
+
     /// Sets a clock to the home's time, if it can be set. That a part of it was ignored is no failure.
-    async fn set_clock(
-        &mut self,
-        form: Form,
-        clock: &Gatt,
-        zone: Option<&jiff::tz::TimeZone>,
-    ) -> Result<Option<DateTime>, Broken> {
-        let manner = if clock.properties.contains(CharPropFlags::WRITE) {
-            WriteType::WithResponse
-        } else if clock.properties.contains(CharPropFlags::WRITE_WITHOUT_RESPONSE) {
-            WriteType::WithoutResponse
-        } else {
+    async fn set_clock(&mut self, form: Form, clock: &Gatt) -> Result<Option<DateTime>, Broken> {
+        if !clock.properties.intersects(CharPropFlags::WRITE | CharPropFlags::WRITE_WITHOUT_RESPONSE) {
             return Ok(None);
-        };
-        let now = zone.and_then(|zone| HomeTime::at(&clock::taken(), zone)).map(|time| time.local);
+        }
+        let now = self.home_time().map(|time| time.local);
         let Some((now, payload)) = now.and_then(|now| Some((now, form.write(now)?))) else { return Ok(None) };
         let peripheral = self.peripheral.clone();
-        match self.step("setting its clock", STEP_LIMIT, peripheral.write(clock, &payload, manner)).await {
+        match self.step("setting its clock", STEP_LIMIT, peripheral.write(clock, &payload, manner(clock))).await {
             Ok(()) => {}
             Err(Broken::HungUp) => return Err(Broken::HungUp),
             Err(Broken::Failed(_, refused)) if says(&refused, "ATT error: 0x80") => {}
@@ -466,8 +510,9 @@ impl Talk {
     /// newer form is listened to in that form only: it would say each twice.
     fn measurements(&self) -> Vec<Gatt> {
         let speaks = CharPropFlags::INDICATE | CharPropFlags::NOTIFY;
-        let found = |wanted: &Characteristic| self.find(*wanted).filter(|found| found.properties.intersects(speaks));
-        let mut found: Vec<Gatt> = measurements(self.device.kind).iter().filter_map(found).collect();
+        let found = |wanted| self.find(wanted).filter(|found| found.properties.intersects(speaks));
+        let dialect = self.setting.borrow().dialect;
+        let mut found: Vec<Gatt> = measurements(self.device.kind, dialect).filter_map(found).collect();
         let is = |each: &Gatt, what: Characteristic| each.uuid == Uuid::from_u128(what.uuid());
         if found.iter().any(|each| is(each, Characteristic::ENHANCED_BLOOD_PRESSURE_MEASUREMENT)) {
             found.retain(|each| !is(each, Characteristic::BLOOD_PRESSURE_MEASUREMENT));
@@ -490,6 +535,15 @@ impl Talk {
 
     fn address(&self) -> Address {
         self.device.address
+    }
+}
+
+/// A write that is answered, where the device answers.
+fn manner(characteristic: &Gatt) -> WriteType {
+    if characteristic.properties.contains(CharPropFlags::WRITE) {
+        WriteType::WithResponse
+    } else {
+        WriteType::WithoutResponse
     }
 }
 
