@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use btleplug::api::{Central as _, Manager as _};
 use btleplug::platform::{Adapter, Manager};
+use futures::FutureExt as _;
 use hempuls_protocol::devices::{self, Characteristic, DeviceKind, Dialect};
 use hempuls_protocol::event::{Alarm, Content, DeviceTrouble, Event, Kind, Origin, Trouble};
 use hempuls_protocol::ids::{DeviceId, Lane, Sequence};
@@ -197,6 +198,7 @@ impl Home {
                 Some(ended) = radio.tasks.join_next() => match ended {
                     // Nobody asks for it any more, or a new task has taken its place.
                     Ok(device) if !radio.links.get(&device).is_some_and(|link| link.orders.is_closed()) => {}
+                    _ if stop.asked().now_or_never().is_some() => break Ok(Over::Stopped),
                     // A device's task ends by itself only when its stream does, or when the library panics in it.
                     ended => break Err(format!("a device's task ended ({ended:?})")),
                 },

@@ -11,6 +11,7 @@ use hempuls_agent::buffer::{Buffer, Config};
 use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{Kind, Signal};
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Unit};
+use hempuls_simulators::devices::stranger::Crowd;
 use hempuls_simulators::devices::{Button, Cuff, Oximeter};
 use hempuls_simulators::system::{Programs, Served, Settings, until};
 use hempuls_tests::{House, World, button, cuff};
@@ -44,6 +45,15 @@ enum What {
         #[arg(long, default_value_t = 100_000)]
         backlog: u32,
     },
+    /// The agent's processor time, with nobody else on the air and among strangers who advertise once a second.
+    Radio {
+        /// Strangers on the air.
+        #[arg(long, default_value_t = 80)]
+        advertisers: usize,
+        /// How long to measure each, in seconds.
+        #[arg(long, default_value_t = 120)]
+        seconds: u64,
+    },
     /// From a press to the alert's row, idle and while a backlog drains.
     Alarm {
         /// Presses to measure in each state.
@@ -68,6 +78,7 @@ async fn main() -> Result<()> {
         What::Append => append().await,
         What::Memory { backlog } => memory(programs, backlog).await,
         What::Drain { backlog } => drain(programs, backlog).await,
+        What::Radio { advertisers, seconds } => radio(programs, advertisers, Duration::from_secs(seconds)).await,
         What::Alarm { presses, backlog } => alarm(programs, presses, backlog).await,
     }
 }
@@ -138,6 +149,24 @@ async fn memory(programs: Programs, backlog: u32) -> Result<()> {
     println!("| agent, 60 s after that | {:.2} MiB PSS |", pss(id)?);
     let files = folder_size(&house.agent.state().join("buffer"))? as f64 / 1048576.0;
     println!("| agent's buffer files after that | {files:.2} MiB |");
+    Ok(())
+}
+
+async fn radio(programs: Programs, advertisers: usize, span: Duration) -> Result<()> {
+    let world = World::with_programs(programs, Settings::default()).await?;
+    let mut house = three_devices(&world).await?;
+    house.agent.start()?;
+    world.is_up(&mut house).await?;
+    let id = house.agent.program().id().context("the agent runs")?;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    println!("| agent, processor, quiet radio | {:.2} % of one core |", busy(id, span).await?);
+    let crowd = Crowd::gather(&world.bluez, advertisers, 1);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let before = crowd.sent();
+    let busy = busy(id, span).await?;
+    let rate = (crowd.sent() - before) as f64 / span.as_secs_f64();
+    println!("| agent, processor, {advertisers} strangers, {rate:.0} advertisements/s | {busy:.2} % of one core |");
+    println!("| agent, among them | {:.2} MiB PSS |", pss(id)?);
     Ok(())
 }
 
@@ -286,6 +315,23 @@ fn written_by_this_process() -> Result<u64> {
 /// Proportional memory, in MiB.
 fn pss(id: u32) -> Result<f64> {
     Ok(field(Path::new(&format!("/proc/{id}/smaps_rollup")), "Pss:")? as f64 / 1024.0)
+}
+
+/// What share of a core a process uses, in percent, by the scheduler's own books.
+async fn busy(id: u32, span: Duration) -> Result<f64> {
+    let (before, started) = (scheduled_ns(id)?, now());
+    tokio::time::sleep(span).await;
+    Ok((scheduled_ns(id)? - before) as f64 / started.elapsed().as_nanos() as f64 * 100.0)
+}
+
+/// For how long all threads of a process have run, in nanoseconds.
+fn scheduled_ns(id: u32) -> Result<u64> {
+    let mut sum = 0;
+    for thread in std::fs::read_dir(format!("/proc/{id}/task"))? {
+        let line = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        sum += line.split_whitespace().next().context("a number")?.parse::<u64>()?;
+    }
+    Ok(sum)
 }
 
 /// Processor time so far, in milliseconds.
