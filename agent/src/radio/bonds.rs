@@ -40,9 +40,9 @@ pub enum How {
         /// Whether the link was encrypted with a bond.
         bonded: bool,
     },
-    /// There was no link, or it broke before anything could be asked.
+    /// There was no link.
     NoLink,
-    /// It broke off while something was asked of it.
+    /// It broke off before it had said anything.
     BrokeOff {
         /// It tried to pair, or said that it wants to be paired.
         over_pairing: bool,
@@ -120,9 +120,8 @@ impl Bonds {
             How::BrokeOff { over_pairing } if !course.was_bonded && !bond.needs_none => {
                 bond.broke_off += 1;
                 if over_pairing || bond.broke_off >= WANTS_PAIRING_AFTER {
-                    // Without a number was what BlueZ has tried by itself, if it came to that.
-                    let manner = if over_pairing { Manner::ByNumber } else { Manner::JustWorks };
-                    bond.ask.get_or_insert(manner);
+                    // Without a number was what BlueZ has tried by itself.
+                    bond.ask.get_or_insert(Manner::ByNumber);
                 }
             }
             How::NotPaired { manner, showed_number } => return bond.did_not_pair(manner, showed_number),
@@ -257,7 +256,7 @@ mod tests {
         home.went(broke_off(false));
         assert_eq!(home.bonds.ask(&CUFF), None);
         home.went(broke_off(false));
-        assert_eq!(home.bonds.ask(&CUFF), Some(Manner::JustWorks));
+        assert_eq!(home.bonds.ask(&CUFF), Some(Manner::ByNumber));
     }
 
     #[test]

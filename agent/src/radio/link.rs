@@ -58,6 +58,8 @@ pub(super) enum Report {
 /// How a device's link stands, as BlueZ says.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Standing {
+    /// How often a link came about.
+    pub(super) links: u64,
     /// How often it hung up.
     pub(super) hang_ups: u64,
     /// Whether there is a link and its services are known.
@@ -73,9 +75,10 @@ pub(super) struct Standing {
 impl Standing {
     /// What BlueZ says has changed.
     pub(super) fn change(&mut self, change: Change) {
-        if change.connected == Some(false) {
-            self.hang_ups += 1;
-            self.is_resolved = false;
+        match change.connected {
+            Some(true) => self.links += 1,
+            Some(false) => (self.hang_ups, self.is_resolved) = (self.hang_ups + 1, false),
+            None => {}
         }
         self.is_resolved = change.resolved.unwrap_or(self.is_resolved);
         self.is_bonded = change.paired.unwrap_or(self.is_bonded);

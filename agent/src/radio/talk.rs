@@ -120,8 +120,12 @@ impl Talk {
                     None => return self.leave().await,
                 },
             };
-            self.subscribe_before_connecting().await;
-            let (ended, course) = self.session(order).await;
+            let pair = order.pair.filter(|_| !self.standing.borrow().is_bonded);
+            match pair {
+                Some(_) => self.unsubscribe_before_pairing().await,
+                None => self.subscribe_before_connecting().await,
+            }
+            let (ended, course) = self.session(pair).await;
             if self.reports.send(Report::Ended(self.address(), ended, Some(course))).is_err() {
                 return;
             }
@@ -142,13 +146,21 @@ impl Talk {
         }
     }
 
-    async fn session(&mut self, order: Order) -> (Ended, Course) {
+    /// BlueZ would subscribe anew as soon as there is a link, and begin to pair in its own manner when that is refused.
+    async fn unsubscribe_before_pairing(&self) {
+        for characteristic in self.measurements() {
+            // It may not have been subscribed to.
+            let _ = timeout(STEP_LIMIT, self.peripheral.unsubscribe(&characteristic)).await;
+        }
+    }
+
+    async fn session(&mut self, pair: Option<Manner>) -> (Ended, Course) {
         self.began = *self.standing.borrow_and_update();
         self.setting.send_modify(|setting| setting.session = setting.session.wrapping_add(1));
         while self.asides.try_recv().is_ok() {}
         let (heard_before, start) = (*self.activity.borrow_and_update(), clock::now());
         let mut stage = Stage::Linking;
-        let outcome = self.listen_to_device(order, &mut stage).await;
+        let outcome = self.listen_to_device(pair, &mut stage).await;
         let has_values = *self.activity.borrow() > heard_before;
         let lasted = clock::now().saturating_duration_since(start);
         match &outcome {
@@ -184,9 +196,9 @@ impl Talk {
             Err(_) if has_values || stage == Stage::Listening => How::Well { bonded: now.is_bonded },
             Err(Broken::NoService) => How::Otherwise,
             Err(why) => match stage {
-                Stage::Linking => How::NoLink,
+                Stage::Linking | Stage::Pairing(_) if now.links == self.began.links => How::NoLink,
                 Stage::Pairing(manner) => How::NotPaired { manner, showed_number: now.numbers != self.began.numbers },
-                Stage::Asking | Stage::Listening => {
+                Stage::Linking | Stage::Asking | Stage::Listening => {
                     let has_tried = now.pairings != self.began.pairings && !now.is_bonded;
                     How::BrokeOff { over_pairing: has_tried || wants_pairing(why) }
                 }
@@ -194,17 +206,19 @@ impl Talk {
         }
     }
 
-    async fn listen_to_device(&mut self, order: Order, stage: &mut Stage) -> Result<(), Broken> {
+    async fn listen_to_device(&mut self, pair: Option<Manner>, stage: &mut Stage) -> Result<(), Broken> {
         let (bus, address) = (Arc::clone(&self.bus), self.address());
+        // It makes the link by itself: nothing else is asked of the device before.
+        if let Some(manner) = pair {
+            *stage = Stage::Pairing(manner);
+            let doorkeeper = self.doorkeeper.clone();
+            self.step("pairing", PAIRING, doorkeeper.pair(&bus, &address, manner)).await?;
+            *stage = Stage::Linking;
+        }
         self.step("connecting", CONNECT_LIMIT, bus.connect(&address, CONNECT_LIMIT)).await?;
         self.wait_for_services().await?;
         // The sessions are gone only when everything is being built anew.
         let _ = self.reports.send(Report::Connected(address));
-        if let Some(manner) = order.pair.filter(|_| !self.began.is_bonded) {
-            *stage = Stage::Pairing(manner);
-            let doorkeeper = self.doorkeeper.clone();
-            self.step("pairing", PAIRING, doorkeeper.pair(&bus, &address, manner)).await?;
-        }
         *stage = Stage::Asking;
         let peripheral = self.peripheral.clone();
         self.step("looking for services", STEP_LIMIT, peripheral.discover_services()).await?;
