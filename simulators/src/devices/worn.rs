@@ -78,6 +78,10 @@ impl Worn {
         }
     }
 
+    pub(crate) fn name(&mut self, name: &str) {
+        self.advertisement.name = Some(name.to_owned());
+    }
+
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.ledger
     }

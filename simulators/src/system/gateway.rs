@@ -168,6 +168,21 @@ repeat_within = "{}ms"
         self.command(&["device", "add", device, "--kind", kind, "--home", &home.home]).await.map(drop)
     }
 
+    /// `device add`, of a device that speaks this dialect.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn add_device_speaking(
+        &self,
+        dialect: &str,
+        device: &str,
+        kind: &str,
+        home: &Home,
+    ) -> anyhow::Result<()> {
+        let arguments = ["device", "add", device, "--kind", kind, "--home", &home.home, "--dialect", dialect];
+        self.command(&arguments).await.map(drop)
+    }
+
     /// `home code`: a fresh code for the home's box.
     ///
     /// # Errors

@@ -126,13 +126,13 @@ async fn a_clip_that_is_taken_off_makes_its_reading_at_once() -> Result<()> {
     holds_every_second(&readings, clip.ledger().streamed().heard)
 }
 
-fn value<'a>(reading: &'a Reading, quantity: &str) -> Result<&'a Observation> {
+pub(crate) fn value<'a>(reading: &'a Reading, quantity: &str) -> Result<&'a Observation> {
     let found = reading.observations.iter().find(|value| value.quantity == quantity);
     found.with_context(|| format!("no {quantity} in {reading:?}"))
 }
 
 /// Waits until so many values have been heard.
-async fn worn_for(clip: &Device<Clip>, values: u32) -> Result<()> {
+pub(crate) async fn worn_for(clip: &Device<Clip>, values: u32) -> Result<()> {
     until(PATIENCE, "the clip was listened to", || async {
         let heard = clip.ledger().streamed().heard;
         if heard >= values { Ok(()) } else { Err(format!("{heard} values of {values}")) }
@@ -141,7 +141,7 @@ async fn worn_for(clip: &Device<Clip>, values: u32) -> Result<()> {
 }
 
 /// The minutes hold as many notifications as were heard.
-fn holds_every_second(minutes: &[Reading], heard: u32) -> Result<()> {
+pub(crate) fn holds_every_second(minutes: &[Reading], heard: u32) -> Result<()> {
     let mut held = 0;
     for minute in minutes {
         let raw = hex::decode(&minute.raw)?;

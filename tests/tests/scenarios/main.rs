@@ -10,12 +10,14 @@ mod first_boot;
 mod intruders;
 mod kills;
 mod kinds;
+mod mischief;
 mod operation;
 mod repeats;
 mod rules;
 mod stores;
 mod team;
 mod traps;
+mod vendors;
 
 /// A cuff.
 const CUFF: &str = "F0:F1:F2:F3:F4:01";

@@ -78,6 +78,14 @@ impl Clip {
         }
     }
 
+    /// Advertises, and calls its model, by this name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        self.worn.name(name);
+        self.about.model = name.to_owned();
+        self
+    }
+
     /// Behaves on the air as told.
     #[must_use]
     pub fn with(mut self, change: impl FnOnce(&mut Habits)) -> Self {
