@@ -42,6 +42,7 @@ struct Known {
     nearby: nearby::Nearby,
     liveness: Liveness,
     uplink: Option<UplinkState>,
+    is_enrolled: bool,
     pairs: bool,
 }
 
@@ -73,7 +74,14 @@ impl Default for Vitals {
     fn default() -> Self {
         let now = clock::now();
         let (nearby, liveness) = (nearby::Nearby::new(now), Liveness::new(now));
-        Self(Arc::new(Mutex::new(Known { devices: BTreeMap::new(), nearby, liveness, uplink: None, pairs: false })))
+        Self(Arc::new(Mutex::new(Known {
+            devices: BTreeMap::new(),
+            nearby,
+            liveness,
+            uplink: None,
+            is_enrolled: false,
+            pairs: false,
+        })))
     }
 }
 
@@ -192,6 +200,17 @@ impl Vitals {
     /// The gateway can be reached over this uplink, or not any more.
     pub fn connected(&self, uplink: Option<UplinkState>) {
         self.known().uplink = uplink;
+    }
+
+    /// The agent has an identity.
+    pub fn enrolled(&self) {
+        self.known().is_enrolled = true;
+    }
+
+    /// Whether it has one: what is pressed before is pressed while the box is being installed.
+    #[must_use]
+    pub fn is_enrolled(&self) -> bool {
+        self.known().is_enrolled
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

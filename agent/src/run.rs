@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::control::{self, Daemon, Wires};
 use crate::feedback::Feedback;
 use crate::heartbeat::{Reporter, Vitals};
-use crate::identity::Folder;
+use crate::identity::{self, Folder};
 use crate::radio::passkeys::Passkeys;
 use crate::settings::Desk;
 use crate::stop::Stop;
@@ -43,8 +43,13 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let reporter =
         Reporter { vitals: vitals.clone(), buffer: buffer.clone(), desk: desk.clone(), state: config.state.clone() };
     let identity = Folder::in_state(&config.state);
+    if identity.is_enrolled() {
+        vitals.enrolled();
+    }
     let (words, heard) = mpsc::unbounded_channel();
     let passed = identity.passed().clone();
+    let interfaces = uplink::interfaces(&config.uplinks);
+    tokio::spawn(identity::renewal::run(identity.clone(), interfaces, stop.clone()));
     let mut uplink = tokio::spawn(uplink::run(
         identity.clone(),
         uplink::Config { lines: config.uplinks, heartbeat: config.heartbeat },

@@ -43,8 +43,12 @@ pub(super) async fn raise(daemon: &Daemon, name: &str, caller: &mut Caller) -> O
     }
     let device = DeviceId::Serial { model: "hempuls-agent".into(), serial: name.to_owned() };
     // Only the owner and the group of the socket can have said this.
-    let alarm =
-        Alarm { characteristic: Characteristic::LOCAL, authentic: true, ..Alarm::pressed(device.clone(), Vec::new()) };
+    let alarm = Alarm {
+        characteristic: Characteristic::LOCAL,
+        authentic: true,
+        before_enrolment: !daemon.reporter.vitals.is_enrolled(),
+        ..Alarm::pressed(device.clone(), Vec::new())
+    };
     let Judgement { is_taken, is_stuck_now } = daemon.wires.press(name);
     if is_stuck_now {
         tracing::warn!(%device, "this alarm is raised over and over: a stuck contact?");

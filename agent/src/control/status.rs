@@ -17,6 +17,8 @@ pub struct Status {
     pub version: String,
     /// Its name, once it is enrolled.
     pub agent: Option<String>,
+    /// Whether it is retired: it hears nothing more, and sends what it has.
+    pub retired: bool,
     /// Whether it has a connection to its gateway.
     pub connected: bool,
     /// Which of its ways to the gateway it uses, from 1, and how many there are.
@@ -128,6 +130,7 @@ pub(super) fn of(daemon: &Daemon) -> Status {
     Status {
         version: heartbeat.version.clone(),
         agent: identity.map(|identity| identity.agent.to_string()),
+        retired: daemon.desk.home().borrow().retired,
         connected: heartbeat.uplink.is_some(),
         uplink: heartbeat.uplink.map(|uplink| (uplink.place + 1, uplink.of)),
         clock_trust: trust(heartbeat.clock.trust).into(),
@@ -252,6 +255,9 @@ impl fmt::Display for Status {
         match &self.agent {
             Some(agent) => writeln!(f, "hempuls-agent {}, enrolled as {agent}", self.version)?,
             None => writeln!(f, "hempuls-agent {}, not enrolled: everything is kept, nothing is sent", self.version)?,
+        }
+        if self.retired {
+            writeln!(f, "RETIRED: nothing more is heard, and what is left is sent. The care team can take that back")?;
         }
         writeln!(f)?;
         let way = self.uplink.filter(|(_, of)| *of > 1).map(|(place, of)| format!(", way {place} of {of}"));
@@ -386,6 +392,7 @@ mod tests {
         Status {
             version: "0.1.0".into(),
             agent: Some("aaaaaaaaaaaaaaaa".into()),
+            retired: false,
             connected: true,
             uplink: Some((2, 3)),
             clock_trust: "unknown".into(),

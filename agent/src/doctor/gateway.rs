@@ -128,7 +128,7 @@ async fn knock(mut stream: TlsStream<TcpStream>, identity: &Identity) -> io::Res
     let outcome = match answer? {
         Packet::ConnAck(ack) if ack.code == ConnectReturnCode::Success => Outcome::LetsIn,
         Packet::ConnAck(ack) => {
-            let why = "it may be retired or revoked; ask the care team, and enrol again";
+            let why = "it may be revoked; ask the care team. A retired one may still send what it has";
             Outcome::Refuses(format!("the broker does not let this agent in ({:?}): {why}", ack.code))
         }
         other => Outcome::Refuses(format!("what answers is no broker ({other:?})")),

@@ -12,9 +12,11 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use serde::Serialize;
-use tokio::net::TcpStream;
+use tokio::net::lookup_host;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+use crate::uplink::socket::connect;
 
 /// Why there is no grant.
 #[derive(Debug, thiserror::Error)]
@@ -35,17 +37,19 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// No sound answer is longer.
 const MAX_ANSWER: usize = 256 << 10;
 
-/// Asks the gateway.
+/// Asks the gateway, over this network interface where one is given.
 pub(super) async fn ask(
     tls: Arc<ClientConfig>,
     gateway: &Broker,
+    interface: Option<&str>,
     path: &str,
     question: &impl Serialize,
 ) -> Result<Granted, Unanswered> {
     let unreachable = |why: String| Unanswered::Unreachable { gateway: gateway.clone(), why };
     let late = |_| unreachable("no answer in time".into());
     let name = ServerName::try_from(gateway.host.clone()).map_err(|error| unreachable(error.to_string()))?;
-    let stream = timeout(PATIENCE, TcpStream::connect((gateway.host.as_str(), gateway.port))).await.map_err(late)?;
+    let connected = async { connect(lookup_host((gateway.host.as_str(), gateway.port)).await?, interface).await };
+    let stream = timeout(PATIENCE, connected).await.map_err(late)?;
     let stream = stream.map_err(|error| unreachable(error.to_string()))?;
     let stream = timeout(PATIENCE, TlsConnector::from(tls).connect(name, stream)).await.map_err(late)?;
     let stream = stream.map_err(|error| unreachable(error.to_string()))?;

@@ -91,7 +91,7 @@ pub async fn enrol(identity: &Folder, gateway: &str, code: &EnrolmentCode) -> Re
         .with_custom_certificate_verifier(verifier.clone())
         .with_no_client_auth();
     let request = Request { secret: code.secret().to_owned(), csr };
-    let granted = desk::ask(Arc::new(tls), &gateway, "/enrol", &request).await.map_err(|unanswered| {
+    let granted = desk::ask(Arc::new(tls), &gateway, None, "/enrol", &request).await.map_err(|unanswered| {
         match (unanswered, verifier.objection()) {
             (Unanswered::Unreachable { gateway, .. }, Some(Objection::OtherCa)) => EnrolError::WrongGateway { gateway },
             (Unanswered::Unreachable { gateway, .. }, Some(Objection::Name(why))) => {

@@ -6,12 +6,13 @@
 mod desk;
 pub mod enrol;
 mod judge;
+pub mod renewal;
 pub mod validity;
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use hempuls_protocol::enrolment::{Broker, Granted};
 use hempuls_protocol::ids::AgentId;
@@ -19,6 +20,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use self::judge::Judge;
@@ -82,7 +84,7 @@ pub enum IdentityError {
 pub struct Folder {
     path: PathBuf,
     passed: Passed,
-    enrolled: Arc<OnceLock<()>>,
+    refused: Arc<Notify>,
 }
 
 /// The identity, and its copy.
@@ -93,7 +95,7 @@ impl Folder {
     #[must_use]
     pub fn in_state(state: &Path) -> Self {
         let path = state.join("identity");
-        Self { passed: Passed::in_folder(&path), path, enrolled: Arc::default() }
+        Self { passed: Passed::in_folder(&path), path, refused: Arc::default() }
     }
 
     /// Which time is known to have passed.
@@ -102,11 +104,15 @@ impl Folder {
         &self.passed
     }
 
-    /// Whether the agent was ever enrolled, as of this moment.
+    /// Whether there is an identity, good or not.
     #[must_use]
     pub fn is_enrolled(&self) -> bool {
-        let is_kept = || FILES.iter().any(|name| self.path.join(name).exists());
-        self.enrolled.get().is_some() || is_kept() && self.enrolled.set(()).is_ok()
+        FILES.iter().any(|name| self.path.join(name).exists())
+    }
+
+    /// A broker does not accept this identity.
+    pub fn was_refused(&self) {
+        self.refused.notify_one();
     }
 
     /// Whether this identity is still the one that is kept.

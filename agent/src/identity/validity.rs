@@ -92,6 +92,16 @@ impl Passed {
         self.moments().passed
     }
 
+    /// What time it is, as far as it is known for sure, in seconds since 1970: it may be later.
+    #[must_use]
+    pub fn now(&self) -> i64 {
+        let clock = clock::taken();
+        match (clock.trust, clock.wall_ms) {
+            (Trust::Synchronised, Some(wall_ms)) => self.moment().max(seconds(wall_ms)),
+            (Trust::Unknown | Trust::Estimated, _) | (Trust::Synchronised, None) => self.moment(),
+        }
+    }
+
     /// The time by which a certificate is to be judged, in seconds since 1970.
     ///
     /// # Errors

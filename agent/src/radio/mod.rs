@@ -243,6 +243,7 @@ impl Home {
                     self.buffer.refuse(why);
                 }
                 ButtonEffect::Take { alarm, counter } => {
+                    let alarm = Alarm { before_enrolment: !self.vitals.is_enrolled(), ..alarm };
                     let kind = Kind::Alarm(alarm.clone());
                     let taken = match counter {
                         Some(counter) => self.buffer.take_press(kind, device.clone(), counter).await,

@@ -24,7 +24,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::choice::{self, Choice, Why};
 use super::probe::answers;
-use super::refusal::explain;
+use super::refusal::{explain, is_of_us};
 use super::window::{Answer, Effect, Input, Window};
 use super::{Uplink, Word};
 use crate::buffer::{Buffer, Place, State};
@@ -131,6 +131,9 @@ impl<'a> Link<'a> {
                     Some(Ok(event)) => self.hear(event).await,
                     Some(Err(error)) => {
                         self.is_online = false;
+                        if is_of_us(&error) {
+                            self.folder.was_refused();
+                        }
                         Err(explain(&error))
                     }
                     None => Err("the client ended".into()),

@@ -6,6 +6,7 @@ pub mod choice;
 mod link;
 pub(crate) mod probe;
 mod refusal;
+pub(crate) mod socket;
 pub mod window;
 
 use std::time::Duration;
@@ -67,6 +68,18 @@ impl Uplink {
     }
 }
 
+/// The network interfaces of these lines, each once; the system's own choice where there is no line.
+#[must_use]
+pub fn interfaces(lines: &[Line]) -> Vec<Option<String>> {
+    let mut interfaces = Vec::new();
+    for line in lines {
+        if !interfaces.contains(&line.interface) {
+            interfaces.push(line.interface.clone());
+        }
+    }
+    if interfaces.is_empty() { vec![None] } else { interfaces }
+}
+
 /// How often to look whether the agent has been enrolled.
 const LOOK_FOR_IDENTITY: Duration = Duration::from_secs(3);
 
@@ -104,6 +117,7 @@ pub async fn run(
     loop {
         let next = async {
             let identity = enrolled(&folder).await;
+            reporter.vitals.enrolled();
             let known = Uplink::all(&config.lines, &identity);
             if known != uplinks {
                 choice = Choice::new(known.len(), clock::now());

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::Uplink;
 use super::refusal::{explain_tls, rustls_error};
+use super::socket::connect;
 
 /// For all of it.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,28 +55,10 @@ pub(crate) async fn reach(uplink: &Uplink, tls: Arc<ClientConfig>) -> Result<Tls
     let name = ServerName::try_from(uplink.broker.host.clone());
     let name = name.map_err(|error| Unreachable::NoName(io::Error::other(error)))?;
     let reached = async {
-        let stream = connect(uplink).await?;
+        let place = (uplink.broker.host.as_str(), uplink.broker.port);
+        let addresses = lookup_host(place).await.map_err(Unreachable::NoName)?;
+        let stream = connect(addresses, uplink.interface.as_deref()).await.map_err(Unreachable::NoConnection)?;
         TlsConnector::from(tls).connect(name, stream).await.map_err(|error| Unreachable::from_tls(&error))
     };
     timeout(PATIENCE, reached).await.unwrap_or(Err(Unreachable::TooLong))
-}
-
-async fn connect(uplink: &Uplink) -> Result<TcpStream, Unreachable> {
-    let place = (uplink.broker.host.as_str(), uplink.broker.port);
-    let addresses = lookup_host(place).await.map_err(Unreachable::NoName)?;
-    let mut why = io::Error::from(io::ErrorKind::NotFound);
-    for address in addresses {
-        let tried = async {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-            if let Some(interface) = &uplink.interface {
-                socket.bind_device(Some(interface.as_bytes()))?;
-            }
-            socket.connect(address).await
-        };
-        match tried.await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => why = error,
-        }
-    }
-    Err(Unreachable::NoConnection(why))
 }

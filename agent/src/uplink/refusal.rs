@@ -1,20 +1,17 @@
 //! Why there is no connection, in words: what went wrong, what it means, and what to do.
 
-use rumqttc::v5::ConnectionError;
 use rumqttc::v5::mqttbytes::v5::ConnectReturnCode;
+use rumqttc::v5::{ConnectionError, StateError};
 use rustls::{AlertDescription, CertificateError};
 
 /// What went wrong, what it means, and what to do.
 pub(super) fn explain(error: &ConnectionError) -> String {
     if let ConnectionError::ConnectionRefused(code) = error {
         return match code {
-            ConnectReturnCode::ServerUnavailable
-            | ConnectReturnCode::ServerBusy
-            | ConnectReturnCode::ConnectionRateExceeded => {
-                format!("the broker is busy ({code:?})")
-            }
+            code if is_busy(code) => format!("the broker is busy ({code:?})"),
             code => format!(
-                "the broker refuses this agent ({code:?}): it may be retired or revoked; ask the care team, and enrol again"
+                "the broker refuses this agent ({code:?}): it may be revoked, or have been given another certificate. It \
+                 asks its gateway for one, and what that says is logged"
             ),
         };
     }
@@ -22,6 +19,39 @@ pub(super) fn explain(error: &ConnectionError) -> String {
         Some(error) => explain_tls(error),
         None => format!("the broker cannot be reached ({error})"),
     }
+}
+
+/// Whether the broker is there, and does not accept who this agent is.
+pub(super) fn is_of_us(error: &ConnectionError) -> bool {
+    match (error, rustls_error(error)) {
+        (ConnectionError::ConnectionRefused(code), _) => !is_busy(code),
+        (_, Some(rustls::Error::AlertReceived(alert))) => is_about_our_certificate(alert),
+        (_, _) => false,
+    }
+}
+
+fn is_busy(code: &ConnectReturnCode) -> bool {
+    matches!(
+        code,
+        ConnectReturnCode::ServerUnavailable
+            | ConnectReturnCode::ServerBusy
+            | ConnectReturnCode::ConnectionRateExceeded
+    )
+}
+
+fn is_about_our_certificate(alert: &AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateExpired
+            | AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRequired
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
+    )
 }
 
 pub(super) fn explain_tls(error: &rustls::Error) -> String {
@@ -40,18 +70,11 @@ pub(super) fn explain_tls(error: &rustls::Error) -> String {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "the gateway's certificate is for another host name; enrol again, or correct the gateway's certificate",
         rustls::Error::AlertReceived(AlertDescription::CertificateExpired) => {
-            "this agent's certificate has expired; enrol again with a new code"
+            "this agent's certificate has expired; it asks its gateway for another, with the key it has"
         }
-        rustls::Error::AlertReceived(
-            AlertDescription::UnknownCA
-            | AlertDescription::BadCertificate
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRequired
-            | AlertDescription::AccessDenied
-            | AlertDescription::DecryptError,
-        ) => "the gateway does not accept this agent's certificate; enrol again with a new code",
+        rustls::Error::AlertReceived(alert) if is_about_our_certificate(alert) => {
+            "the gateway does not accept this agent's certificate; it asks for another, and what is said is logged"
+        }
         _ => "no secure connection could be made; is this the gateway's broker port?",
     };
     format!("{meaning} ({error})")
@@ -64,10 +87,45 @@ pub(super) fn rustls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> 
         if let Some(found) = error.downcast_ref::<rustls::Error>() {
             return Some(found);
         }
-        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
+        next = if let Some(StateError::Deserialization(inner)) = error.downcast_ref() {
+            // The MQTT library does not name it as its source.
+            Some(inner)
+        } else {
+            match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+                Some(inner) => Some(inner),
+                None => error.source(),
+            }
         };
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use rumqttc::v5::mqttbytes;
+
+    use super::*;
+
+    #[test]
+    fn that_a_broker_does_not_accept_the_certificate_is_seen_through_all_layers_and_nothing_else_is_taken_for_it() {
+        let tls = |error: rustls::Error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let expired = || tls(rustls::Error::AlertReceived(AlertDescription::CertificateExpired));
+        let read = |error| ConnectionError::MqttState(StateError::Deserialization(mqttbytes::Error::Io(error)));
+        let refused = ConnectionError::ConnectionRefused;
+        for (error, is_so) in [
+            (ConnectionError::Io(expired()), true),
+            (ConnectionError::MqttState(StateError::Io(expired())), true),
+            (read(expired()), true),
+            (refused(ConnectReturnCode::NotAuthorized), true),
+            (refused(ConnectReturnCode::ServerBusy), false),
+            (read(tls(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure))), false),
+            (ConnectionError::Io(tls(CertificateError::Expired.into())), false),
+            (read(io::ErrorKind::UnexpectedEof.into()), false),
+        ] {
+            assert_eq!(is_of_us(&error), is_so, "{error}");
+        }
+        assert!(explain(&read(expired())).contains("this agent's certificate has expired"));
+    }
 }

@@ -128,8 +128,8 @@ async fn note(work: &mut SqliteConnection, agent: &Agent, happened: Happened, no
 }
 
 /// How often one agent may ask.
-const MOST: usize = 5;
-const WITHIN_MS: i64 = 60_000;
+const MOST: usize = 30;
+const WITHIN_MS: i64 = 10 * 60_000;
 
 /// Who asked when. Only agents that have shown a certificate of ours stand here, so there are never more than there are
 /// agents.

@@ -64,7 +64,8 @@ impl Stage {
         println!("Starting the gateway …");
         let broker_port = free_port()?;
         let cable = Cable::lay(broker_port).await?;
-        let settings = Settings { repeat_within: REPEAT_WITHIN, advertised_port: Some(cable.port()) };
+        let settings =
+            Settings { repeat_within: REPEAT_WITHIN, advertised_port: Some(cable.port()), ..Settings::default() };
         let mut gateway = Gateway::install(&programs, &folder.join("gateway"), broker_port, &settings)?;
         gateway.start().await?;
         let home = gateway.add_home("Björkgatan 3").await?;

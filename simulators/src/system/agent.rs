@@ -2,14 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::process::Command;
 
 use super::gateway::path_text;
-use super::program::run;
 use super::{Gateway, Home, Program, Programs};
 
 /// A device the agent is configured to serve.
@@ -26,9 +24,7 @@ pub struct Served {
 /// An agent in a folder of its own.
 #[derive(Debug)]
 pub struct Agent {
-    binary: PathBuf,
     folder: PathBuf,
-    bus: String,
     program: Program,
 }
 
@@ -58,7 +54,7 @@ impl Agent {
         let arguments = ["run", "--config", path_text(&config)?];
         let program = Program::new(&programs.agent, &arguments, folder.join("agent.log"))
             .with_env("DBUS_SYSTEM_BUS_ADDRESS", bus);
-        Ok(Self { binary: programs.agent.clone(), folder: folder.to_owned(), bus: bus.to_owned(), program })
+        Ok(Self { folder: folder.to_owned(), program })
     }
 
     /// Writes more at the end of its configuration.
@@ -70,15 +66,13 @@ impl Agent {
         std::fs::write(&config, std::fs::read_to_string(&config)? + text)
     }
 
-    /// `hempuls-agent enrol`, as the installer does it.
+    /// `hempuls-agent enrol`, as the installer does it; also while the agent runs.
     ///
     /// # Errors
     /// When the command fails, with what it said.
     pub async fn enrol(&self, gateway: &Gateway, home: &Home) -> anyhow::Result<()> {
-        let config = self.folder.join("agent.toml");
         let where_to = gateway.enrolment();
-        let arguments = ["enrol", "--config", path_text(&config)?, "--gateway", &where_to, "--code", &home.code];
-        run(&self.binary, &arguments).await.map(drop)
+        self.command(&["enrol", "--gateway", &where_to, "--code", &home.code]).await.map(drop)
     }
 
     /// Runs one of its commands, such as `status --json`, to its end, and gives what it printed.
@@ -99,10 +93,7 @@ impl Agent {
     pub fn ask(&self, arguments: &[&str]) -> anyhow::Result<Command> {
         let (name, rest) = arguments.split_first().context("no command")?;
         let config = self.folder.join("agent.toml");
-        let mut command = Command::new(&self.binary);
-        command.args([name, "--config", path_text(&config)?]).args(rest);
-        command.env("DBUS_SYSTEM_BUS_ADDRESS", &self.bus).stdin(Stdio::null()).kill_on_drop(true);
-        Ok(command)
+        Ok(self.program.once_more(&[&[name, "--config", path_text(&config)?], rest].concat()))
     }
 
     /// Starts it, unless it runs.

@@ -16,11 +16,14 @@ pub struct Settings {
     pub repeat_within: Duration,
     /// The port agents are told to connect to; the broker's own when none is given.
     pub advertised_port: Option<u16>,
+    /// How long agents' certificates live.
+    pub certificate_life: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { repeat_within: Duration::from_secs(15 * 60), advertised_port: None }
+        let certificate_life = Duration::from_secs(365 * 24 * 60 * 60);
+        Self { repeat_within: Duration::from_secs(15 * 60), advertised_port: None, certificate_life }
     }
 }
 
@@ -65,11 +68,13 @@ listen = "127.0.0.1:{broker_port}"
 advertise = "127.0.0.1:{advertised}"
 [enrolment]
 listen = "127.0.0.1:{enrolment_port}"
+certificate_life = "{}s"
 [console]
 listen = "127.0.0.1:{console_port}"
 [rules.above_limit]
 repeat_within = "{}ms"
 "#,
+            settings.certificate_life.as_secs(),
             settings.repeat_within.as_millis()
         );
         std::fs::write(&config, text)?;
@@ -195,6 +200,31 @@ repeat_within = "{}ms"
         let said = self.command(&["home", "code", &home.home, "--json"]).await?;
         let Code { code } = serde_json::from_str(&said).with_context(|| format!("reading {said}"))?;
         Ok(Home { code, ..home.clone() })
+    }
+
+    /// `home add-box`: another box for a home.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn add_box(&self, home: &Home) -> anyhow::Result<Home> {
+        let said = self.command(&["home", "add-box", &home.home, "--json"]).await?;
+        serde_json::from_str(&said).with_context(|| format!("reading {said}"))
+    }
+
+    /// `agent retire`, `unretire`, `revoke` or `write-off`, in somebody's name. Says how many alarms and readings that is
+    /// about.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn decide(&self, what: &str, agent: &str, by: &str) -> anyhow::Result<(u64, u64)> {
+        #[derive(Deserialize)]
+        struct Decided {
+            alarms: u64,
+            readings: u64,
+        }
+        let said = self.command(&["agent", what, agent, "--by", by, "--why", "a scenario", "--json"]).await?;
+        let decided: Decided = serde_json::from_str(&said).with_context(|| format!("reading {said}"))?;
+        Ok((decided.alarms, decided.readings))
     }
 
     /// `assign`, from the day before yesterday on.

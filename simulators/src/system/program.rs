@@ -118,6 +118,14 @@ impl Program {
         Ok(())
     }
 
+    /// The program once more, with other arguments, beside the one that may be running.
+    pub(super) fn once_more(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
     fn in_later_time(&self) -> Command {
         let seconds = self.ahead.as_secs().to_string();
         let mut command = Command::new("unshare");
