@@ -7,6 +7,8 @@ mod buffers;
 mod buttons;
 mod chain;
 mod first_boot;
+mod identity;
+mod impostor;
 mod intruders;
 mod kills;
 mod kinds;
