@@ -1,6 +1,7 @@
 //! The vocabulary of the scenarios: a world with a gateway and homes in it, everything run as it is shipped.
 
 pub mod intruder;
+pub mod real_bluez;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
