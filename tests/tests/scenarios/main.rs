@@ -19,6 +19,7 @@ mod rules;
 mod stores;
 mod team;
 mod traps;
+mod uplinks;
 mod vendors;
 
 /// A cuff.

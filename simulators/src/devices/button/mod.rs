@@ -124,9 +124,13 @@ impl Button {
         let press = PressId(self.last_press);
         self.ledger.note(Deed::Pressed(press), now);
         let payload = self.next_payload(event);
-        self.waiting.push_back(Burst { press, payload, sent: 0, heard: 0 });
-        self.next_frame.get_or_insert(now.instant);
+        self.send(payload, now);
         press
+    }
+
+    fn send(&mut self, payload: Vec<u8>, now: Moment) {
+        self.waiting.push_back(Burst { press: PressId(self.last_press), payload, sent: 0, heard: 0 });
+        self.next_frame.get_or_insert(now.instant);
     }
 
     fn press_far_away(&mut self, times: u32) {
@@ -217,6 +221,21 @@ impl Device<Button> {
     /// Presses it so often where nobody can hear it.
     pub fn press_far_away(&self, times: u32) {
         self.with(|button| button.press_far_away(times));
+    }
+
+    /// Somebody who has this key, or none, sends a press in its name.
+    pub fn is_imitated(&self, key: Option<[u8; 16]>) {
+        self.with(|button| {
+            let own = std::mem::replace(&mut button.key, key);
+            let payload = button.next_payload(ButtonEvent::Press);
+            button.key = own;
+            button.send(payload, Moment::now());
+        });
+    }
+
+    /// Somebody sends a frame in its name that was on the air before.
+    pub fn is_replayed(&self, payload: Vec<u8>) {
+        self.with(|button| button.send(payload, Moment::now()));
     }
 
     /// Puts a new battery in: its counter and packet number start again, so that the next press can be byte for byte
