@@ -35,6 +35,11 @@ pub trait Peripheral: Send + 'static {
         false
     }
 
+    /// The number that it shows while it pairs; it insists that somebody types it.
+    fn passkey(&self) -> Option<u32> {
+        None
+    }
+
     /// Something happened; the answer is what the device does about it.
     fn handle(&mut self, input: Input, now: Moment) -> Vec<Output>;
 

@@ -8,7 +8,7 @@ use std::{io, process::Stdio};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    process::{ChildStdin, Command},
+    process::{Child, Command},
 };
 
 /// Runs the daemon in its folder until standard input closes, which it also does when this program is killed.
@@ -18,6 +18,7 @@ dbus-daemon --config-file="$1/bus.conf" --nofork --nopidfile --print-address 2>"
 exec >&-
 read -r _
 kill $!
+wait $!
 rm -rf "$1"
 "#;
 
@@ -25,9 +26,8 @@ rm -rf "$1"
 #[derive(Debug)]
 pub struct Bus {
     address: String,
-    /// The daemon lives as long as this is open.
-    _lifeline: ChildStdin,
-    _folder: TempDir,
+    daemon: Child,
+    folder: TempDir,
 }
 
 /// Why there is no bus.
@@ -51,28 +51,19 @@ impl Bus {
     /// [`BusError`]; its text says what to install when that is what is missing.
     pub async fn start() -> Result<Self, BusError> {
         let folder = tempfile::Builder::new().prefix("hempuls-bus-").tempdir()?;
-        std::fs::write(folder.path().join("bus.conf"), configuration(&folder))?;
+        let (daemon, address) = launch(&folder).await?;
+        Ok(Self { address, daemon, folder })
+    }
 
-        let mut daemon = Command::new("sh")
-            .args(["-c", WATCHED_DAEMON, "dbus-daemon"])
-            .arg(folder.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // A terminal's Ctrl-C is for the program, which ends the bus when it has ended itself.
-            .process_group(0)
-            .spawn()?;
-        let lifeline = daemon.stdin.take().expect("stdin is piped");
-        let stdout = daemon.stdout.take().expect("stdout is piped");
-
-        let Some(address) = BufReader::new(stdout).lines().next_line().await? else {
-            let complaints = std::fs::read_to_string(folder.path().join("stderr"));
-            drop(lifeline);
-            return Err(match daemon.wait().await?.code() {
-                Some(127) => BusError::NotInstalled,
-                Some(_) | None => BusError::NotStarted(complaints?),
-            });
-        };
-        Ok(Self { address, _lifeline: lifeline, _folder: folder })
+    /// Ends, as a message bus that crashes does, and starts anew: everybody who was on it has lost it.
+    ///
+    /// # Errors
+    /// [`BusError`] when it does not come back.
+    pub async fn restart(&mut self) -> Result<(), BusError> {
+        drop(self.daemon.stdin.take());
+        self.daemon.wait().await?;
+        (self.daemon, self.address) = launch(&self.folder).await?;
+        Ok(())
     }
 
     /// What a program needs in `DBUS_SYSTEM_BUS_ADDRESS` to use this bus as its system bus.
@@ -80,6 +71,33 @@ impl Bus {
     pub fn address(&self) -> &str {
         &self.address
     }
+}
+
+/// Starts the daemon; it lives as long as its standard input is open.
+async fn launch(folder: &TempDir) -> Result<(Child, String), BusError> {
+    // It was removed with the daemon before this one.
+    std::fs::create_dir_all(folder.path())?;
+    std::fs::write(folder.path().join("bus.conf"), configuration(folder))?;
+    let mut daemon = Command::new("sh")
+        .args(["-c", WATCHED_DAEMON, "dbus-daemon"])
+        .arg(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // A terminal's Ctrl-C is for the program, which ends the bus when it has ended itself.
+        .process_group(0)
+        .spawn()?;
+    let stdout = daemon.stdout.take().expect("stdout is piped");
+    let Some(line) = BufReader::new(stdout).lines().next_line().await? else {
+        let complaints = std::fs::read_to_string(folder.path().join("stderr"));
+        drop(daemon.stdin.take());
+        return Err(match daemon.wait().await?.code() {
+            Some(127) => BusError::NotInstalled,
+            Some(_) | None => BusError::NotStarted(complaints?),
+        });
+    };
+    // Whoever connects to a daemon by its identity as well does not find the next one at this address.
+    let address = line.split_once(",guid=").map_or(line.as_str(), |(address, _)| address).to_owned();
+    Ok((daemon, address))
 }
 
 fn configuration(folder: &TempDir) -> String {

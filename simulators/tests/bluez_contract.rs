@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use client::{Client, Watcher};
 use hempuls_simulators::{
-    bluez::{Bluez, Device, Options},
+    bluez::{Bluez, Device, Options, Until},
     bus::Bus,
     devices::{
         BloodPressure, Bonding, Button, Crowd, Cuff, Habits, Oximeter, SpotCheck, Strap,
@@ -304,6 +304,15 @@ async fn pairing_before_connecting_connects() {
 }
 
 #[tokio::test]
+async fn a_device_that_shows_a_number_is_paired_without_it_and_takes_no_subscription() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).showing(42_731)).await;
+    home.measures(120);
+    client.does(&["register-agent", "scan", CUFF_ID, "connect", "discover"]).await;
+    assert_eq!(client.told("subscribe 2a35 500").await, "no answer");
+    assert!(home.cuff.is_paired() && home.cuff.ledger().confirmed().is_empty());
+}
+
+#[tokio::test]
 async fn a_device_that_refuses_to_pair_hangs_up() {
     let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
     home.cuff.mischief(Mischief::RefusePairing);
@@ -416,6 +425,36 @@ async fn a_restart_keeps_bonds_and_nothing_else() {
     home.cuff_hangs_up().await;
     let values = client.told("values").await;
     assert!(values.ends_with(&second), "{values}");
+}
+
+#[tokio::test]
+async fn an_adapter_that_is_plugged_in_again_keeps_bonds_and_scans_for_nobody() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF).bonding()).await;
+    home.measures(120);
+    client.does(&["register-agent", "scan", CUFF_ID, "connect", "discover", "subscribe 2a35"]).await;
+
+    home.bluez.unplug().await;
+    assert!(!home.cuff.is_connected());
+    assert!(client.told("connect").await.contains("nknown"), "there is no such object");
+    home.bluez.plug_in().await;
+    assert!(home.cuff.is_paired());
+    assert_eq!(home.bluez.scanning_clients(), 0);
+
+    let second = home.measures(122);
+    client.does(&["scan", "listen", "connect", "discover", "subscribe 2a35"]).await;
+    home.cuff_hangs_up().await;
+    let values = client.told("values").await;
+    assert!(values.ends_with(&second), "{values}");
+}
+
+#[tokio::test]
+async fn a_deaf_adapter_hears_again_once_its_scan_begins_anew() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    client.does(&["scan"]).await;
+    home.bluez.deafen(Until::TheScanBeginsAnew);
+    home.measures(120);
+    assert_eq!(client.told(CUFF_ID).await, "nothing");
+    client.does(&["stop-scan", "scan", CUFF_ID, "connect"]).await;
 }
 
 #[tokio::test]

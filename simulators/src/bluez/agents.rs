@@ -8,13 +8,16 @@ pub(crate) struct Agent {
     pub(crate) client: Client,
     /// Its object path on that program's connection.
     pub(crate) path: String,
+    /// Whether there is somebody who can type a number.
+    pub(crate) can_type: bool,
 }
 
 /// All registered agents.
 #[derive(Debug, Default)]
 pub(crate) struct Agents {
     registered: Vec<Agent>,
-    default: Option<Client>,
+    /// The latest is asked; when it leaves, the one before it.
+    defaults: Vec<Client>,
 }
 
 impl Agents {
@@ -31,7 +34,8 @@ impl Agents {
     pub(crate) fn make_default(&mut self, client: &Client) -> bool {
         let is_known = self.of(client).is_some();
         if is_known {
-            self.default = Some(client.clone());
+            self.defaults.retain(|other| other != client);
+            self.defaults.push(client.clone());
         }
         is_known
     }
@@ -40,7 +44,7 @@ impl Agents {
     pub(crate) fn leave(&mut self, client: &Client) -> bool {
         let before = self.registered.len();
         self.registered.retain(|agent| agent.client != *client);
-        self.default.take_if(|default| default == client);
+        self.defaults.retain(|other| other != client);
         self.registered.len() < before
     }
 
@@ -54,6 +58,6 @@ impl Agents {
 
     /// The one that is asked when a device, or nobody in particular, wants to pair.
     pub(crate) fn default_agent(&self) -> Option<&Agent> {
-        self.default.as_ref().and_then(|client| self.of(client))
+        self.defaults.last().and_then(|client| self.of(client))
     }
 }

@@ -12,6 +12,7 @@ mod gatt;
 mod notify;
 mod objects;
 mod paths;
+mod request;
 
 use std::{
     collections::HashMap,
@@ -31,9 +32,10 @@ use zbus::{
 };
 
 use self::{
-    daemon::{Daemon, Effect, Input},
-    discovery::Filter,
-    objects::{Adapter, AgentManager},
+    daemon::{Daemon, Effect, Input, Said},
+    objects::AgentManager,
+    paths::Object,
+    request::Request,
 };
 use crate::{
     air::{Address, Peripheral},
@@ -43,6 +45,10 @@ use crate::{
     lock,
     mischief::Mischief,
 };
+
+pub use self::daemon::Until;
+
+const AGENT: &str = "org.bluez.Agent1";
 
 /// How long bluetoothd and the radio take for what they do.
 #[derive(Debug, Clone)]
@@ -127,29 +133,6 @@ pub(crate) struct Attribute {
     pub(crate) handle: u16,
 }
 
-/// What a program may ask for.
-#[derive(Debug)]
-pub(crate) enum Request {
-    SetDiscoveryFilter(Filter),
-    StartDiscovery,
-    StopDiscovery,
-    SetPowered(bool),
-    SetPairable(bool),
-    SetTrusted(Address, bool),
-    RemoveDevice(Address),
-    RegisterAgent { path: String },
-    UnregisterAgent,
-    MakeDefaultAgent,
-    Connect(Address),
-    Disconnect(Address),
-    Pair(Address),
-    CancelPairing(Address),
-    Read(Attribute),
-    Write(Attribute, Vec<u8>),
-    StartNotify(Attribute),
-    StopNotify(Attribute),
-}
-
 /// Why BlueZ does not do it.
 #[derive(Debug, Clone, PartialEq, Eq, zbus::DBusError)]
 #[zbus(prefix = "org.bluez.Error")]
@@ -194,8 +177,9 @@ impl Bluez {
     /// [`zbus::Error`] when it does not come back.
     pub async fn restart(&self) -> zbus::Result<()> {
         let mut life = self.life.lock().await;
-        // First the connection: a call that waits ends because its callee is gone, not with an answer.
-        life.connection.clone().close().await?;
+        // First the connection: a call that waits ends because its callee is gone, not with an answer. An error means that
+        // the bus is gone.
+        life.connection.clone().close().await.ok();
         life.tasks.shutdown().await;
         let pause = {
             let mut daemon = lock(&self.shared.daemon);
@@ -215,6 +199,21 @@ impl Bluez {
     /// Switches the adapter on or off, as a person with `bluetoothctl` does.
     pub async fn power(&self, on: bool) {
         self.as_owner(Request::SetPowered(on)).await;
+    }
+
+    /// Pulls the adapter out. BlueZ stays on the bus, with nothing to show.
+    pub async fn unplug(&self) {
+        self.as_owner(Request::Unplug).await;
+    }
+
+    /// Plugs it in again: it is switched on, knows the devices it was once connected to, and scans for nobody.
+    pub async fn plug_in(&self) {
+        self.as_owner(Request::PlugIn).await;
+    }
+
+    /// The adapter hears nothing any more, and does not know it, until somebody does this.
+    pub fn deafen(&self, until: Until) {
+        lock(&self.shared.daemon).deafen(until);
     }
 
     async fn as_owner(&self, request: Request) {
@@ -243,6 +242,12 @@ impl Bluez {
     /// The device at this address loses its keys while BlueZ keeps its own: a stale bond.
     pub fn lose_keys(&self, device: Address) {
         lock(&self.shared.daemon).lose_keys(device);
+    }
+
+    /// How many links were being made at the same time, at most.
+    #[must_use]
+    pub fn most_links_in_the_making(&self) -> usize {
+        lock(&self.shared.daemon).most_links_in_the_making()
     }
 
     /// How many programs are scanning.
@@ -338,9 +343,11 @@ impl Life {
         let connection = connection::Builder::address(bus_address)
             .serve_at("/", ObjectManager)
             .serve_at("/org/bluez", AgentManager(line.clone()))
-            .serve_at(paths::ADAPTER_PATH, Adapter(line.clone()))
             .build()
             .await?;
+        if lock(&shared.daemon).is_plugged_in() {
+            objects::serve(&connection, &line, Object::Adapter).await?;
+        }
         let known = lock(&shared.daemon).known_devices();
         for address in known {
             let device = objects::Device1::new(address, &line);
@@ -435,20 +442,30 @@ impl Worker {
             Effect::Changed { path, interface, changed, invalidated } => {
                 self.signal(&path, interface, changed, invalidated).await
             }
-            Effect::AskAgent { agent, device } => {
+            Effect::AskAgent { agent, device, for_number } => {
                 let connection = self.connection.clone();
                 let happens = self.happens.clone();
                 tokio::spawn(async move {
                     let path = ObjectPath::try_from(paths::device(device));
                     let path = path.expect("device paths are object paths");
-                    let agent_path = agent.path.as_str();
-                    let name = agent.client.0.as_str();
-                    let interface = Some("org.bluez.Agent1");
-                    let answer =
-                        connection.call_method(Some(name), agent_path, interface, "RequestAuthorization", &path).await;
-                    let yes = answer.is_ok();
+                    let (name, at) = (Some(agent.client.0.as_str()), agent.path.as_str());
+                    let method = if for_number { "RequestPasskey" } else { "RequestAuthorization" };
+                    let answer = connection.call_method(name, at, Some(AGENT), method, &path).await;
+                    let answer = match answer {
+                        Ok(answer) if for_number => answer.body().deserialize().map_or(Said::No, Said::Number),
+                        Ok(_) => Said::Yes,
+                        Err(_) => Said::No,
+                    };
                     // The daemon may have been restarted while the agent thought.
-                    let _ = happens.send(Input::AgentSaid { device, yes });
+                    let _ = happens.send(Input::AgentSaid { device, answer });
+                });
+                Ok(())
+            }
+            Effect::StopAsking(agent) => {
+                let connection = self.connection.clone();
+                tokio::spawn(async move {
+                    let (name, at) = (Some(agent.client.0.as_str()), agent.path.as_str());
+                    connection.call_method(name, at, Some(AGENT), "Cancel", &()).await
                 });
                 Ok(())
             }

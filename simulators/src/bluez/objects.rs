@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, fdo, interface, message::Header};
 
 use super::{
-    Attribute, Client, Line, Refusal, Request,
+    Attribute, Client, Line, Refusal,
     daemon::Known,
     discovery::Filter,
     gatt::Node,
     paths::{self, Object},
+    request::Request,
 };
 use crate::{
     air::{Address, Uuid},
@@ -23,6 +24,9 @@ pub(super) async fn serve(connection: &Connection, line: &Line, object: Object) 
     let path = object.path();
     let at = |attribute| (attribute, line.clone());
     match object {
+        Object::Adapter => {
+            server.at(path, Adapter(line.clone())).await?;
+        }
         Object::Device(address) => {
             server.at(path, Device1::new(address, line)).await?;
         }
@@ -50,6 +54,7 @@ pub(super) async fn withdraw(connection: &Connection, object: Object) -> zbus::R
     let server = connection.object_server();
     let path = object.path();
     match object {
+        Object::Adapter => server.remove::<Adapter, _>(path).await?,
         Object::Device(_) => server.remove::<Device1, _>(path).await?,
         Object::Battery(_) => server.remove::<Battery1, _>(path).await?,
         Object::Service(..) => server.remove::<GattService1, _>(path).await?,
@@ -68,10 +73,12 @@ impl AgentManager {
         &self,
         #[zbus(header)] call: Header<'_>,
         agent: OwnedObjectPath,
-        _capability: String,
+        capability: String,
     ) -> Result<(), Refusal> {
         let path = agent.to_string();
-        self.0.pass_on(&call, Request::RegisterAgent { path }).await
+        // The default is KeyboardDisplay.
+        let can_type = matches!(&*capability, "KeyboardOnly" | "KeyboardDisplay" | "");
+        self.0.pass_on(&call, Request::RegisterAgent { path, can_type }).await
     }
 
     async fn unregister_agent(&self, #[zbus(header)] call: Header<'_>, _agent: OwnedObjectPath) -> Result<(), Refusal> {

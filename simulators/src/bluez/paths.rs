@@ -18,6 +18,7 @@ pub(crate) const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
 /// An object that comes and goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Object {
+    Adapter,
     Device(Address),
     /// The battery interface on a device's object.
     Battery(Address),
@@ -40,6 +41,7 @@ impl Object {
 
     pub(crate) fn path(&self) -> String {
         match self {
+            Self::Adapter => ADAPTER_PATH.to_owned(),
             Self::Device(address) | Self::Battery(address) => device(*address),
             Self::Service(_, path) | Self::Characteristic(_, path) | Self::Descriptor(_, path) => path.clone(),
         }

@@ -32,8 +32,14 @@ impl Daemon {
             Link::Wanted(_) => self.refuse(ticket, Refusal::InProgress("Operation already in progress".into())),
             Link::Down => {
                 station.link = Link::Wanted(Wanted { connect: Some(ticket), ..Wanted::default() });
+                self.count_wanted();
             }
         }
+    }
+
+    pub(super) fn count_wanted(&mut self) {
+        let wanted = self.stations.values().filter(|station| matches!(station.link, Link::Wanted(_))).count();
+        self.most_wanted = self.most_wanted.max(wanted);
     }
 
     fn open_link(&mut self, address: Address, now: Moment) {
@@ -49,7 +55,7 @@ impl Daemon {
 
         let steps = self.first_steps(address, now);
         let station = self.station(address);
-        let up = Link::Up(Up { encrypted: false, indications: 0, steps });
+        let up = Link::Up(Up { encrypted: false, indications: 0, steps, unanswered: Vec::new() });
         let Link::Wanted(wanted) = std::mem::replace(&mut station.link, up) else {
             return;
         };
@@ -175,9 +181,15 @@ impl Daemon {
                     self.refuse(ticket, failed);
                 }
             }
-            Link::Up(_) => self.link_lost(address),
+            Link::Up(up) => {
+                for access in up.unanswered {
+                    self.fail(access.what, "Operation failed with ATT error: 0x0e");
+                }
+                self.link_lost(address);
+            }
         }
         if let Some(pairing) = pairing {
+            self.effects.extend(pairing.typist.map(Effect::StopAsking));
             if let Some(ticket) = pairing.asked {
                 self.refuse(ticket, authentication_failed());
             }

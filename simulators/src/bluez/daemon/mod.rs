@@ -4,6 +4,7 @@
 //! that the device is connected; indications are confirmed whether or not a program listens; a device that is not on the
 //! air keeps a connection attempt waiting; pairing without an agent leaves calls without an answer.
 
+mod adapter;
 mod links;
 mod pairing;
 mod scan;
@@ -19,28 +20,34 @@ use std::{
 
 use zbus::Variant;
 
-pub(crate) use self::station::Known;
+pub use self::adapter::Until;
+pub(crate) use self::{pairing::Said, station::Known};
 use self::{station::Station, vacant::Vacant, values::What};
 use super::{
-    Attribute, Client, Options, Refusal, Request, Ticket,
+    Attribute, Client, Options, Refusal, Ticket,
     agents::{Agent, Agents},
     discovery::Discovery,
     notify::NotifyBook,
     paths::{self, Object},
+    request::Request,
 };
 use crate::{
     air::{self, Address, Output, Peripheral},
     clock::Moment,
     lock,
-    mischief::{Call, Mischief, Temper},
+    mischief::{Mischief, Temper},
 };
 
 /// The state of bluetoothd, the radio, and the devices around it.
 #[derive(Debug)]
 pub(crate) struct Daemon {
     options: Options,
+    plugged_in: bool,
     powered: bool,
     pairable: bool,
+    deaf: Option<Until>,
+    /// How many links were being made at the same time, at most.
+    most_wanted: usize,
     discovery: Discovery,
     sessions: NotifyBook,
     agents: Agents,
@@ -56,7 +63,7 @@ pub(crate) enum Input {
     /// A program left the bus.
     Left(Client),
     /// The agent answered, or could not be asked, whether to pair with a device.
-    AgentSaid { device: Address, yes: bool },
+    AgentSaid { device: Address, answer: Said },
     /// The time given by [`Daemon::next_wake`] has come, or a device has something new.
     Tick,
 }
@@ -77,16 +84,21 @@ pub(crate) enum Effect {
         changed: Vec<(&'static str, Variant<'static>)>,
         invalidated: Vec<&'static str>,
     },
-    /// Asks an agent whether to pair with a device.
-    AskAgent { agent: Agent, device: Address },
+    /// Asks an agent whether to pair with a device, or for the number that it shows.
+    AskAgent { agent: Agent, device: Address, for_number: bool },
+    /// What it was asked is of no use any more.
+    StopAsking(Agent),
 }
 
 impl Daemon {
     pub(crate) fn new(options: Options) -> Self {
         Self {
             options,
+            plugged_in: true,
             powered: true,
             pairable: false,
+            deaf: None,
+            most_wanted: 0,
             discovery: Discovery::default(),
             sessions: NotifyBook::default(),
             agents: Agents::default(),
@@ -99,7 +111,7 @@ impl Daemon {
         match input {
             Input::Asked { by, ticket, request } => self.asked(by, ticket, request, now),
             Input::Left(client) => self.left(&client, now),
-            Input::AgentSaid { device, yes } => self.agent_said(device, yes, now),
+            Input::AgentSaid { device, answer } => self.agent_said(device, answer, now),
             Input::Tick => {}
         }
         let addresses: Vec<_> = self.stations.keys().copied().collect();
@@ -142,6 +154,7 @@ impl Daemon {
         self.agents = Agents::default();
         self.pairable = false;
         self.powered = true;
+        self.deaf = None;
         self.effects.clear();
     }
 
@@ -228,7 +241,11 @@ impl Daemon {
                 self.grant(ticket);
                 self.abandon(address);
             }
-            Request::RegisterAgent { path } => self.register_agent(by, path, ticket),
+            Request::Unplug => self.unplug(ticket, now),
+            Request::PlugIn => self.plug_in(ticket),
+            Request::RegisterAgent { path, can_type } => {
+                self.register_agent(Agent { client: by, path, can_type }, ticket);
+            }
             Request::UnregisterAgent => {
                 let left = self.agents.leave(&by);
                 self.grant_if(left, ticket, || Refusal::DoesNotExist("Does Not Exist".into()));
@@ -324,6 +341,10 @@ impl Daemon {
             self.finish_pairing(address, now);
             return true;
         }
+        if is_due(station.pairing.as_ref().and_then(|it| it.given_up_at)) {
+            self.give_up_pairing(address, now);
+            return true;
+        }
         if is_due(station.link.next_wake()) {
             self.advance_link(address, now);
             return true;
@@ -412,55 +433,5 @@ impl Daemon {
 
     fn station(&mut self, address: Address) -> &mut Station {
         self.stations.get_mut(&address).expect("only addresses that are nobody's are taken off the radio")
-    }
-}
-
-impl Request {
-    /// The device it is for.
-    fn device(&self) -> Option<Address> {
-        match self {
-            Self::Connect(address)
-            | Self::Disconnect(address)
-            | Self::Pair(address)
-            | Self::CancelPairing(address)
-            | Self::RemoveDevice(address)
-            | Self::SetTrusted(address, _) => Some(*address),
-            Self::Read(attribute)
-            | Self::Write(attribute, _)
-            | Self::StartNotify(attribute)
-            | Self::StopNotify(attribute) => Some(attribute.device),
-            Self::SetDiscoveryFilter(_)
-            | Self::StartDiscovery
-            | Self::StopDiscovery
-            | Self::SetPowered(_)
-            | Self::SetPairable(_)
-            | Self::RegisterAgent { .. }
-            | Self::UnregisterAgent
-            | Self::MakeDefaultAgent => None,
-        }
-    }
-
-    /// The name that mischief knows it by.
-    fn call(&self) -> Option<Call> {
-        match self {
-            Self::Connect(_) => Some(Call::Connect),
-            Self::Disconnect(_) => Some(Call::Disconnect),
-            Self::Pair(_) => Some(Call::Pair),
-            Self::Read(_) => Some(Call::ReadValue),
-            Self::Write(..) => Some(Call::WriteValue),
-            Self::StartNotify(_) => Some(Call::StartNotify),
-            Self::StopNotify(_) => Some(Call::StopNotify),
-            Self::SetDiscoveryFilter(_)
-            | Self::StartDiscovery
-            | Self::StopDiscovery
-            | Self::SetPowered(_)
-            | Self::SetPairable(_)
-            | Self::SetTrusted(..)
-            | Self::RemoveDevice(_)
-            | Self::RegisterAgent { .. }
-            | Self::UnregisterAgent
-            | Self::MakeDefaultAgent
-            | Self::CancelPairing(_) => None,
-        }
     }
 }

@@ -1,14 +1,13 @@
 //! Scanning: who starts and stops it, and what BlueZ shows of an advertisement.
 
 use super::{
-    Daemon, Effect,
+    Daemon, Effect, Until,
     station::{Known, Link},
 };
 use crate::{
     air::{self, Address, Advertisement, Reception},
     bluez::{
         Client, Refusal, Ticket,
-        discovery::Discovery,
         paths::{self, Object},
     },
     clock::Moment,
@@ -22,6 +21,9 @@ impl Daemon {
             return self.refuse(ticket, Refusal::NotReady("Resource Not Ready".into()));
         }
         let was_on = self.discovery.is_on();
+        if !was_on && self.deaf == Some(Until::TheScanBeginsAnew) {
+            self.deaf = None;
+        }
         if !self.discovery.start(by) {
             return self.refuse(ticket, Refusal::InProgress("Operation already in progress".into()));
         }
@@ -57,30 +59,13 @@ impl Daemon {
         self.adapter_changed("Discovering", false);
     }
 
-    pub(super) fn set_powered(&mut self, on: bool, ticket: Ticket, now: Moment) {
-        let was_on = std::mem::replace(&mut self.powered, on);
-        if was_on && !on {
-            let addresses: Vec<_> = self.stations.keys().copied().collect();
-            for address in addresses {
-                self.drop_link(address, now);
-            }
-            if self.discovery.is_on() {
-                self.discovery = Discovery::default();
-                self.end_scan_if_unwanted();
-            }
-        }
-        if was_on != on {
-            self.adapter_changed("Powered", on);
-        }
-        self.grant(ticket);
-    }
-
     pub(super) fn advertised(&mut self, address: Address, advertisement: Advertisement, now: Moment) {
-        let is_heard = self.powered && self.discovery.lets_through(&advertisement);
+        let is_heard = self.is_able_to_hear() && self.discovery.lets_through(&advertisement);
         let reception = Reception { scanning: if is_heard { self.discovery.clients() } else { 0 }, listening: 0 };
         let opens_at = now.instant + self.options.connecting_takes;
+        let is_able = self.is_able_to_hear();
         let station = self.station(address);
-        let takes_links = advertisement.connectable && !station.temper.is(Mischief::Mute);
+        let takes_links = is_able && advertisement.connectable && !station.temper.is(Mischief::Mute);
         if let (true, Link::Wanted(wanted)) = (takes_links, &mut station.link) {
             wanted.opens_at.get_or_insert(opens_at);
         }

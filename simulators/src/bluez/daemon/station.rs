@@ -10,7 +10,7 @@ use std::{
 use super::values::Access;
 use crate::{
     air::{Peripheral, Uuid},
-    bluez::{Client, Ticket, gatt::Layout},
+    bluez::{Client, Ticket, agents::Agent, gatt::Layout},
     lock,
     mischief::Temper,
 };
@@ -52,6 +52,8 @@ pub(crate) struct Known {
 pub(super) struct Bond {
     pub(super) ours: bool,
     pub(super) theirs: bool,
+    /// Whether they were made with a number that somebody typed.
+    pub(super) by_number: bool,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,8 @@ pub(super) struct Up {
     pub(super) encrypted: bool,
     pub(super) indications: u32,
     pub(super) steps: VecDeque<(Instant, Step)>,
+    /// What the device refused for want of better keys: it has no answer before the link ends.
+    pub(super) unanswered: Vec<Access>,
 }
 
 /// What BlueZ does by itself on a new link.
@@ -93,6 +97,12 @@ pub(super) struct Pairing {
     pub(super) deferred: Vec<Access>,
     /// When the keys are there; none while the agent thinks.
     pub(super) done_at: Option<Instant>,
+    /// Who is asked for the number that the device shows.
+    pub(super) typist: Option<Agent>,
+    /// When both sides have waited long enough for somebody to type.
+    pub(super) given_up_at: Option<Instant>,
+    /// What was typed is what the device shows.
+    pub(super) by_number: bool,
 }
 
 impl Station {
@@ -113,7 +123,7 @@ impl Station {
     }
 
     pub(super) fn next_wake(&self) -> Option<Instant> {
-        let pairing = self.pairing.as_ref().and_then(|pairing| pairing.done_at);
+        let pairing = self.pairing.as_ref().and_then(|pairing| pairing.done_at.or(pairing.given_up_at));
         let device = lock(&self.peripheral).next_wake();
         [pairing, self.link.next_wake(), self.next_chatter, self.forgotten_at(), device].into_iter().flatten().min()
     }

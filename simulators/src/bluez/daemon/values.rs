@@ -95,6 +95,10 @@ impl Daemon {
             return self.begin_pairing(attribute.device, None, Some(refused), now);
         }
         let peripheral = Arc::clone(&station.peripheral);
+        let insists = characteristic.encrypted && !station.bond.by_number && lock(&peripheral).passkey().is_some();
+        if let (true, Link::Up(up)) = (insists, &mut station.link) {
+            return up.unanswered.push(Access { attribute, what });
+        }
         match what {
             What::Read(ticket) => {
                 let value = lock(&peripheral).read(characteristic.uuid, now);

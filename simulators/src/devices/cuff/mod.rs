@@ -87,6 +87,13 @@ impl Cuff {
         self
     }
 
+    /// Shows this number while it pairs, and lets nobody subscribe who has not typed it.
+    #[must_use]
+    pub fn showing(mut self, passkey: u32) -> Self {
+        self.recorder.habits.bonding = Bonding::ByNumber(passkey);
+        self
+    }
+
     /// Sends its whole memory each time.
     #[must_use]
     pub fn keeping_its_memory(mut self) -> Self {
@@ -208,6 +215,13 @@ impl Peripheral for Cuff {
 
     fn asks_for_security(&self) -> bool {
         self.recorder.habits.bonding == Bonding::AskedFor
+    }
+
+    fn passkey(&self) -> Option<u32> {
+        match self.recorder.habits.bonding {
+            Bonding::ByNumber(passkey) => Some(passkey),
+            Bonding::NotNeeded | Bonding::ToSubscribe | Bonding::AskedFor => None,
+        }
     }
 
     fn handle(&mut self, input: Input, now: Moment) -> Vec<Output> {

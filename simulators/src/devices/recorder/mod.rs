@@ -73,6 +73,8 @@ pub enum Bonding {
     ToSubscribe,
     /// As before, and it asks for security itself as soon as it is connected.
     AskedFor,
+    /// Subscribing needs keys that were made with the number that it shows.
+    ByNumber(u32),
 }
 
 /// The core of a recorder.
