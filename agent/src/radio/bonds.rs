@@ -5,6 +5,7 @@
 //! | bonded, and every link breaks at once                               | one side has lost its keys              | both forget, and pair anew: once      |
 //! | again, though it was paired anew                                    | a bond that does not last               | a person is told: [`Trouble::LostBond`] |
 //! | it does not pair anew                                               | it was paired with something else       | [`Trouble::PairedElsewhere`]          |
+//! | bonded without a number, and it takes no subscription               | it insists on its number                | both forget, and pair by the number   |
 //! | not bonded, and it breaks off when something is asked of it         | it wants to be paired                   | it is asked to, by all means there are |
 //! | it refuses them                                                     |                                         | [`Trouble::Pairing`]                  |
 //! | it shows a number, and nobody types it                              |                                         | [`Trouble::NeedsPasskey`]             |
@@ -54,6 +55,8 @@ pub enum How {
         /// It showed a number, which nobody typed in time, or not rightly.
         showed_number: bool,
     },
+    /// It is bonded, and takes no subscription all the same.
+    BondNotEnough,
     /// In a way that says nothing about a bond.
     Otherwise,
 }
@@ -73,7 +76,7 @@ pub struct Bonds(BTreeMap<Address, Bond>);
 
 #[derive(Debug, Default)]
 struct Bond {
-    /// Bonded links in a row that broke at once.
+    /// Bonded links in a row that broke at once, or on which it took no subscription.
     stale: u32,
     /// Sessions in a row without a link, and when the first of them was.
     no_link: Option<(u32, Instant)>,
@@ -114,16 +117,21 @@ impl Bonds {
         match course.ended {
             How::Well { bonded } => bond.went_well(bonded, course.was_bonded),
             How::NoLink | How::BrokeOff { .. } if course.was_bonded && course.lasted < AT_ONCE => {
-                return bond.broke_at_once();
+                // BlueZ pairs by itself when something is asked of it.
+                return bond.is_of_no_use(None);
             }
             How::NoLink => return bond.did_not_connect(now),
             How::BrokeOff { over_pairing } if !course.was_bonded && !bond.needs_none => {
                 bond.broke_off += 1;
                 if over_pairing || bond.broke_off >= WANTS_PAIRING_AFTER {
-                    // Without a number was what BlueZ has tried by itself.
-                    bond.ask.get_or_insert(Manner::ByNumber);
+                    // Without a number was what BlueZ has tried by itself, if it came to that.
+                    let manner = if over_pairing { Manner::ByNumber } else { Manner::JustWorks };
+                    bond.ask.get_or_insert(manner);
                 }
             }
+            // A bond that was made a moment ago can be made again; one that has lasted goes only when it is of no use.
+            How::BondNotEnough if !course.was_bonded => return bond.renew(Some(Manner::ByNumber)),
+            How::BondNotEnough => return bond.is_of_no_use(Some(Manner::ByNumber)),
             How::NotPaired { manner, showed_number } => return bond.did_not_pair(manner, showed_number),
             How::BrokeOff { .. } | How::Otherwise => {}
         }
@@ -141,17 +149,20 @@ impl Bond {
         };
     }
 
-    fn broke_at_once(&mut self) -> Vec<Effect> {
+    fn is_of_no_use(&mut self, ask: Option<Manner>) -> Vec<Effect> {
         self.stale += 1;
         if self.stale < STALE_AFTER {
             return Vec::new();
         }
         self.stale = 0;
+        self.renew(ask)
+    }
+
+    fn renew(&mut self, ask: Option<Manner>) -> Vec<Effect> {
         if self.renewed {
             return self.tell(Trouble::LostBond);
         }
-        self.renewed = true;
-        self.ask = Some(Manner::JustWorks);
+        (self.renewed, self.ask) = (true, ask);
         vec![Effect::Renew]
     }
 
@@ -206,7 +217,7 @@ mod tests {
             assert_eq!(home.went(BROKE_AT_ONCE), NOTHING);
         }
         assert_eq!(home.went(BROKE_AT_ONCE), [Effect::Renew]);
-        assert_eq!(home.bonds.ask(&CUFF), Some(Manner::JustWorks));
+        assert_eq!(home.bonds.ask(&CUFF), None, "BlueZ pairs by itself");
         assert_eq!(home.went(WELL_AND_NEWLY_BONDED), NOTHING);
         assert_eq!(home.bonds.ask(&CUFF), None);
     }
@@ -227,7 +238,7 @@ mod tests {
     fn a_cuff_that_knows_this_box_no_more_and_does_not_pair_was_paired_elsewhere() {
         let mut home = Home::new();
         assert_eq!(home.went_often(4, BROKE_AT_ONCE), [Effect::Renew]);
-        assert_eq!(home.went(refused(Manner::JustWorks)), NOTHING);
+        assert_eq!(home.went(broke_off(true)), NOTHING);
         assert_eq!(home.bonds.ask(&CUFF), Some(Manner::ByNumber));
         assert_eq!(home.went(refused(Manner::ByNumber)), [Effect::Tell(Trouble::PairedElsewhere)]);
         assert_eq!(home.bonds.ask(&CUFF), Some(Manner::JustWorks), "it is asked again, in case it is allowed to");
@@ -256,7 +267,21 @@ mod tests {
         home.went(broke_off(false));
         assert_eq!(home.bonds.ask(&CUFF), None);
         home.went(broke_off(false));
+        assert_eq!(home.bonds.ask(&CUFF), Some(Manner::JustWorks));
+    }
+
+    #[test]
+    fn a_device_that_insists_on_its_number_is_paired_by_it_at_once_and_an_old_bond_goes_only_after_several_tries() {
+        let mut home = Home::new();
+        let newly = course(false, How::BondNotEnough, 11);
+        assert_eq!(home.went(newly), [Effect::Renew]);
         assert_eq!(home.bonds.ask(&CUFF), Some(Manner::ByNumber));
+        home.went(WELL_AND_NEWLY_BONDED);
+        home.went(WELL_BONDED);
+        let of_old = course(true, How::BondNotEnough, 11);
+        assert_eq!(home.went_often(3, of_old), NOTHING);
+        assert_eq!(home.went(of_old), [Effect::Renew]);
+        assert_eq!(home.went(newly), [Effect::Tell(Trouble::LostBond)], "it was of no use");
     }
 
     #[test]

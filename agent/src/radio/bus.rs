@@ -208,9 +208,9 @@ impl Bus {
         self.call(&self.path(device), DEVICE, "Disconnect", (), CALL_LIMIT).await
     }
 
-    /// Pairs with a device, on behalf of the agent that is registered on this connection.
-    pub(super) async fn pair(&self, by: &SyncConnection, device: &Address, limit: Duration) -> Result<(), dbus::Error> {
-        Proxy::new(BLUEZ, self.path(device), limit, by).method_call(DEVICE, "Pair", ()).await
+    /// Pairs with a device; makes the link for it.
+    pub(super) async fn pair(&self, device: &Address, limit: Duration) -> Result<(), dbus::Error> {
+        self.call(&self.path(device), DEVICE, "Pair", (), limit).await
     }
 
     /// Where BlueZ shows a device.

@@ -2,8 +2,12 @@
 //! pairs no more, when its connection closes; so the connection stays open for life.
 //!
 //! It is registered as one without keys and display. So every device that can pairs without anybody at the box; also one
-//! that could show a number, and whoever is there. A device that insists on its number refuses that; for such a device
-//! there is [`Manner::ByNumber`], over a connection of its own, whose agent can type.
+//! that could show a number, and whoever is there. A device that insists on its number refuses that, or takes no
+//! subscription over keys that were made so. For such a device there is [`Manner::ByNumber`]: an agent that can type, over a
+//! connection of its own, which is the one that BlueZ asks for as long as the session lasts.
+//!
+//! BlueZ pairs by itself as soon as something is refused for want of keys. Asking it to pair is for devices that refuse
+//! nothing and yet want to be paired: from then until five seconds after it, it does not scan, and no button is heard.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -31,9 +35,9 @@ pub(super) struct Doorkeeper {
 /// How a device is asked to pair.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub enum Manner {
-    /// Without a number.
+    /// BlueZ is asked to pair with it, without a number.
     JustWorks,
-    /// By the number that it shows, if it shows one.
+    /// By the number that it shows, if it shows one, as soon as it refuses something.
     ByNumber,
 }
 
@@ -43,7 +47,7 @@ const MANAGER: &str = "org.bluez.AgentManager1";
 const CALL_LIMIT: Duration = Duration::from_secs(10);
 /// For somebody to read six digits and to type them. Devices give up after half a minute or so.
 const TYPING: Duration = Duration::from_secs(60);
-/// For pairing, and for the typing in it.
+/// For pairing, with the typing in it.
 pub(super) const PAIRING: Duration = Duration::from_secs(75);
 
 impl Doorkeeper {
@@ -64,22 +68,20 @@ impl Doorkeeper {
 
     /// Makes BlueZ ask here when a device wants to pair; again whenever BlueZ was started anew.
     pub(super) async fn register(&self, bus: &Bus) -> Result<(), dbus::Error> {
-        register(bus.connection(), "NoInputNoOutput").await?;
-        let manager = Proxy::new(super::bus::BLUEZ, "/org/bluez", CALL_LIMIT, bus.connection().as_ref());
-        manager.method_call(MANAGER, "RequestDefaultAgent", (Path::from(PATH),)).await
+        register(bus.connection(), "NoInputNoOutput").await
     }
 
-    /// Pairs with a device. By its number: over a connection of its own, so that nobody else is asked for one.
-    pub(super) async fn pair(&self, bus: &Bus, device: &Address, manner: Manner) -> Result<(), dbus::Error> {
-        let paired = match manner {
-            Manner::JustWorks => bus.pair(bus.connection(), device, PAIRING).await,
-            Manner::ByNumber => {
-                let line = Line::open(|| ())?;
-                self.answer_on(bus, &line.connection);
-                register(&line.connection, "KeyboardOnly").await?;
-                bus.pair(&line.connection, device, PAIRING).await
-            }
-        };
+    /// Makes BlueZ ask one who can type, for as long as the line is kept.
+    pub(super) async fn type_numbers(&self, bus: &Bus) -> Result<Line, dbus::Error> {
+        let line = Line::open(|| ())?;
+        self.answer_on(bus, &line.connection);
+        register(&line.connection, "KeyboardOnly").await?;
+        Ok(line)
+    }
+
+    /// Pairs with a device, without a number.
+    pub(super) async fn pair(&self, bus: &Bus, device: &Address) -> Result<(), dbus::Error> {
+        let paired = bus.pair(device, PAIRING).await;
         paired.or_else(|error| if is(&error, "AlreadyExists") { Ok(()) } else { Err(error) })
     }
 
@@ -137,10 +139,12 @@ impl Doorkeeper {
     }
 }
 
+/// Registers an agent; of several, BlueZ asks the one that was registered last.
 async fn register(connection: &SyncConnection, capability: &str) -> Result<(), dbus::Error> {
     let manager = Proxy::new(super::bus::BLUEZ, "/org/bluez", CALL_LIMIT, connection);
     let registered: Result<(), _> = manager.method_call(MANAGER, "RegisterAgent", (Path::from(PATH), capability)).await;
-    registered.or_else(|error| if is(&error, "AlreadyExists") { Ok(()) } else { Err(error) })
+    registered.or_else(|error| if is(&error, "AlreadyExists") { Ok(()) } else { Err(error) })?;
+    manager.method_call(MANAGER, "RequestDefaultAgent", (Path::from(PATH),)).await
 }
 
 fn refusal(call: &Message, name: &str, why: &std::ffi::CStr) -> Message {

@@ -103,7 +103,7 @@ enum Refused {
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 enum Stage {
     Linking,
-    Pairing(Manner),
+    Pairing,
     Asking,
     /// It has taken every subscription.
     Listening,
@@ -179,7 +179,7 @@ impl Talk {
             }
         }
         let course =
-            Course { was_bonded: self.began.is_bonded, ended: self.course(&outcome, stage, has_values), lasted };
+            Course { was_bonded: self.began.is_bonded, ended: self.course(&outcome, pair, stage, has_values), lasted };
         let ended = match outcome {
             _ if has_values => Ended::WithValues,
             Ok(()) => Ended::WithoutValues,
@@ -189,16 +189,18 @@ impl Talk {
         (ended, course)
     }
 
-    fn course(&self, outcome: &Result<(), Broken>, stage: Stage, has_values: bool) -> How {
+    fn course(&self, outcome: &Result<(), Broken>, pair: Option<Manner>, stage: Stage, has_values: bool) -> How {
         let now = *self.standing.borrow();
+        let has_link = now.links != self.began.links;
         match outcome {
             Ok(()) => How::Well { bonded: now.is_bonded },
             Err(_) if has_values || stage == Stage::Listening => How::Well { bonded: now.is_bonded },
             Err(Broken::NoService) => How::Otherwise,
-            Err(why) => match stage {
-                Stage::Linking | Stage::Pairing(_) if now.links == self.began.links => How::NoLink,
-                Stage::Pairing(manner) => How::NotPaired { manner, showed_number: now.numbers != self.began.numbers },
-                Stage::Linking | Stage::Asking | Stage::Listening => {
+            Err(_) if !has_link && stage != Stage::Asking => How::NoLink,
+            Err(why) if now.is_bonded && is_beyond_its_bond(why) => How::BondNotEnough,
+            Err(why) => match pair.filter(|_| !now.is_bonded) {
+                Some(manner) => How::NotPaired { manner, showed_number: now.numbers != self.began.numbers },
+                None => {
                     let has_tried = now.pairings != self.began.pairings && !now.is_bonded;
                     How::BrokeOff { over_pairing: has_tried || wants_pairing(why) }
                 }
@@ -208,13 +210,19 @@ impl Talk {
 
     async fn listen_to_device(&mut self, pair: Option<Manner>, stage: &mut Stage) -> Result<(), Broken> {
         let (bus, address) = (Arc::clone(&self.bus), self.address());
-        // It makes the link by itself: nothing else is asked of the device before.
-        if let Some(manner) = pair {
-            *stage = Stage::Pairing(manner);
-            let doorkeeper = self.doorkeeper.clone();
-            self.step("pairing", PAIRING, doorkeeper.pair(&bus, &address, manner)).await?;
-            *stage = Stage::Linking;
-        }
+        let doorkeeper = self.doorkeeper.clone();
+        let _typist = match pair {
+            None => None,
+            Some(Manner::ByNumber) => {
+                Some(self.step("preparing to type", STEP_LIMIT, doorkeeper.type_numbers(&bus)).await?)
+            }
+            Some(Manner::JustWorks) => {
+                *stage = Stage::Pairing;
+                self.step("pairing", PAIRING, doorkeeper.pair(&bus, &address)).await?;
+                *stage = Stage::Linking;
+                None
+            }
+        };
         self.step("connecting", CONNECT_LIMIT, bus.connect(&address, CONNECT_LIMIT)).await?;
         self.wait_for_services().await?;
         // The sessions are gone only when everything is being built anew.
@@ -230,8 +238,9 @@ impl Talk {
         self.ask_battery().await?;
         self.look_at_clock().await?;
         let control_point = self.control_point(&measurements);
+        let limit = if pair == Some(Manner::ByNumber) { PAIRING } else { STEP_LIMIT };
         for characteristic in control_point.iter().chain(&measurements) {
-            self.subscribe(characteristic).await?;
+            self.subscribe(characteristic, limit).await?;
         }
         *stage = Stage::Listening;
         tracing::debug!(device.id = %self.device.id(), "listening");
@@ -262,9 +271,9 @@ impl Talk {
         }
     }
 
-    async fn subscribe(&mut self, characteristic: &Gatt) -> Result<(), Broken> {
+    async fn subscribe(&mut self, characteristic: &Gatt, limit: Duration) -> Result<(), Broken> {
         let peripheral = self.peripheral.clone();
-        match self.step("subscribing", STEP_LIMIT, peripheral.subscribe(characteristic)).await {
+        match self.step(SUBSCRIBING, limit, peripheral.subscribe(characteristic)).await {
             // BlueZ has kept an earlier subscription of this program.
             Err(Broken::Failed(_, refused)) if says(&refused, "org.bluez.Error.InProgress") => Ok(()),
             other => other,
@@ -571,13 +580,26 @@ async fn hung_up(standing: &mut watch::Receiver<Standing>, before: u64) {
 fn wants_pairing(why: &Broken) -> bool {
     match why {
         Broken::Failed(_, refused) => {
-            ["Not paired", "AuthenticationFailed", "AuthenticationRejected", "AuthenticationCanceled"]
+            ["Not paired", "AuthenticationFailed", "AuthenticationRejected", "AuthenticationCanceled", NOT_PAIRED]
                 .iter()
                 .any(|words| says(refused, words))
         }
         Broken::HungUp | Broken::TooLong(_) | Broken::NoService => false,
     }
 }
+
+/// Whether a device with a bond wants a better one to be subscribed to. BlueZ keeps trying, and does not answer.
+fn is_beyond_its_bond(why: &Broken) -> bool {
+    match why {
+        Broken::TooLong(step) => *step == SUBSCRIBING,
+        Broken::Failed(step, refused) => *step == SUBSCRIBING && says(refused, NOT_PAIRED),
+        Broken::HungUp | Broken::NoService => false,
+    }
+}
+
+const SUBSCRIBING: &str = "subscribing";
+/// What BlueZ says in the end of what it was refused for want of better keys.
+const NOT_PAIRED: &str = "ATT error: 0x0e";
 
 /// btleplug hands BlueZ's words on as they are, inside of errors of its own.
 fn says(refused: &Refused, words: &str) -> bool {

@@ -182,7 +182,7 @@ async fn a_bundle_of_a_home_that_measured_holds_nothing_that_was_measured() -> R
     Ok(())
 }
 
-async fn status(house: &House) -> Result<Value> {
+pub(crate) async fn status(house: &House) -> Result<Value> {
     Ok(serde_json::from_str(&house.agent.command(&["status", "--json"]).await?)?)
 }
 
@@ -225,20 +225,20 @@ async fn says(heard: &Path, words: &str) -> Result<()> {
 }
 
 /// A command of the agent's that goes on talking.
-struct Talk {
-    child: Child,
+pub(crate) struct Talk {
+    pub(crate) child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Talk {
-    fn begin(house: &House, arguments: &[&str]) -> Result<Self> {
+    pub(crate) fn begin(house: &House, arguments: &[&str]) -> Result<Self> {
         let mut child = house.agent.ask(arguments)?.stdout(Stdio::piped()).stdin(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stdout.take().context("its output")?).lines();
         Ok(Self { child, lines })
     }
 
     /// Reads on until a line says this.
-    async fn says(&mut self, what: &str) -> Result<String> {
+    pub(crate) async fn says(&mut self, what: &str) -> Result<String> {
         let read = async {
             while let Some(line) = self.lines.next_line().await? {
                 if line.contains(what) {

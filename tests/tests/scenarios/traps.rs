@@ -245,7 +245,7 @@ async fn arrives_within(world: &World, limit: Duration, records: u64) -> Result<
     .await
 }
 
-async fn has_hung_up(simulated: &Device<Cuff>) -> Result<()> {
+pub(crate) async fn has_hung_up(simulated: &Device<Cuff>) -> Result<()> {
     until(PATIENCE, "the cuff has hung up", || async {
         if simulated.is_connected() { Err("still connected".into()) } else { Ok(()) }
     })
