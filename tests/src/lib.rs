@@ -176,6 +176,15 @@ impl World {
         self.bus.address()
     }
 
+    /// The message bus of the neighbourhood crashes and is started anew, and BlueZ with it.
+    ///
+    /// # Errors
+    /// When they do not come back.
+    pub async fn message_bus_crashes(&mut self) -> anyhow::Result<()> {
+        self.bus.restart().await?;
+        Ok(self.bluez.restart().await?)
+    }
+
     /// A folder for a scenario's own files.
     #[must_use]
     pub fn folder(&self) -> &Path {

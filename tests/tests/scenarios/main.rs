@@ -14,6 +14,8 @@ mod kills;
 mod kinds;
 mod mischief;
 mod operation;
+mod pairing;
+mod radio;
 mod repeats;
 mod rules;
 mod stores;
