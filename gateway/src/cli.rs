@@ -254,7 +254,7 @@ async fn run_gateway(config: &Config, more: Rules) -> anyhow::Result<()> {
     let mut running = run::start(config, rules).await?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tracing::info!(
-        broker = %running.broker,
+        broker = running.broker.map(tracing::field::display),
         enrolment = %running.enrolment,
         console = %format_args!("http://{}/", running.console),
         "ready"

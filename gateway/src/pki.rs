@@ -14,8 +14,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType, SerialNumber,
 };
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::OffsetDateTime;
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
 
@@ -152,6 +152,26 @@ impl Ca {
         let expires_ms = params.not_after.unix_timestamp() * 1000;
         let certificate = params.signed_by(&request.public_key, &self.issuer)?;
         Ok(Issued { pem: certificate.pem(), serial, expires_ms })
+    }
+
+    /// A certificate for a client of another broker, and its key: whoever has both is called `common_name`.
+    ///
+    /// # Errors
+    /// [`PkiError::Request`], where there is no randomness.
+    pub fn client(
+        &self,
+        common_name: &str,
+        life: Duration,
+        now_ms: i64,
+    ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), PkiError> {
+        let key = KeyPair::generate()?;
+        let life_ms = i64::try_from(life.as_millis()).unwrap_or(CA_DAYS * DAY_MS);
+        let mut params = params(&[], common_name, now_ms, life_ms)?;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.serial_number = Some(random_serial().0);
+        let certificate = params.signed_by(&key, &self.issuer)?.der().clone();
+        Ok((certificate, PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
     }
 
     /// The server's certificate for these names: the one that is there, or a fresh one if that is for others or soon

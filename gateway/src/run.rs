@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::alerts::rules::Rules;
 use crate::alerts::timers;
 use crate::broker::Broker;
+use crate::broker::external::External;
 use crate::changes::Changes;
 use crate::clock;
 use crate::config::Config;
@@ -145,8 +146,8 @@ pub fn open_ca(config: &Config) -> Result<Ca, StartError> {
 pub struct Running {
     /// Its store.
     pub store: Store,
-    /// Where it listens for agents.
-    pub broker: SocketAddr,
+    /// Where it listens for agents; nowhere where another broker does.
+    pub broker: Option<SocketAddr>,
     /// Where agents enrol.
     pub enrolment: SocketAddr,
     /// Where the console is.
@@ -176,13 +177,20 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
 
     let enrolment_listener = bind(config.enrolment.listen, "enrolment.listen").await?;
     let console_listener = bind(config.console.listen, "console.listen").await?;
-    let broker = Arc::new(Broker::new(config.broker.listen, store.clone(), intake.clone(), changes.clone()).await);
     let in_use = |why: String| StartError::Listen { address: config.broker.listen, setting: "broker.listen", why };
-    let broker_listener = broker.listen(&files).map_err(|error| in_use(error.to_string()))?;
+    let embedded = match config.broker.external {
+        Some(_) => None,
+        None => {
+            let broker = Broker::new(config.broker.listen, store.clone(), intake.clone(), changes.clone()).await;
+            let listener = broker.listen(&files).map_err(|error| in_use(error.to_string()))?;
+            Some((Arc::new(broker), listener))
+        }
+    };
     let unknown = |error: std::io::Error| setting(error.to_string());
     let (enrolment, console) =
         (enrolment_listener.local_addr().map_err(unknown)?, console_listener.local_addr().map_err(unknown)?);
-    let broker_address = broker_listener.local_addr().map_err(|error| setting(error.to_string()))?;
+    let address = embedded.as_ref().map(|(_, listener)| listener.local_addr());
+    let broker_address = address.transpose().map_err(|error| setting(error.to_string()))?;
 
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     let (courier, occasions) = Courier::new();
@@ -197,18 +205,24 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let mut tasks = JoinSet::new();
     let settings = Settings { rules: Arc::clone(&rules), zone };
     tasks.spawn(letters::carry(store.clone(), config.console.time_zone.clone(), occasions, letters.clone()));
-    let writer = Writer::new(store.clone(), intake, settings, letters, courier, changes.clone(), Arc::clone(&health));
+    let writer =
+        Writer::new(store.clone(), intake.clone(), settings, letters, courier, changes.clone(), Arc::clone(&health));
     tasks.spawn(writer.run());
     tasks.spawn(timers::run(store.clone(), rules, changes.clone()));
     let brokers = config.broker.advertise.clone();
     let life = config.enrolment.certificate_life;
-    let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes);
+    let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());
     tasks.spawn(enrolment::serve(enrolment_listener, desk, files.clone()));
-    tasks.spawn(renew(ca, config.clone(), renewed));
-    let (sender, porter, known) = (Arc::clone(&broker), Arc::clone(&broker), store.clone());
-    tasks.spawn(async move { sender.deliver(letters_out).await });
-    tasks.spawn(async move { porter.throw_out(known).await });
-    tasks.spawn(async move { broker.serve(broker_listener, files, health, async { drop(broker_stops.await) }).await });
+    tasks.spawn(renew(Arc::clone(&ca), config.clone(), renewed));
+    if let Some((broker, listener)) = embedded {
+        let (sender, porter, known) = (Arc::clone(&broker), Arc::clone(&broker), store.clone());
+        tasks.spawn(async move { sender.deliver(letters_out).await });
+        tasks.spawn(async move { porter.throw_out(known).await });
+        tasks.spawn(async move { broker.serve(listener, files, health, async { drop(broker_stops.await) }).await });
+    } else if let Some(place) = config.broker.external.clone() {
+        let broker = External { place, ca, intake, store: store.clone(), changes, health };
+        tasks.spawn(broker.serve(letters_out));
+    }
     let console_task = tokio::spawn(async move {
         if let Err(error) = http::serve(console_listener, state, async { drop(console_stops.await) }).await {
             tracing::error!(%error, "the console has stopped");

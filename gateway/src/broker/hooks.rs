@@ -11,7 +11,7 @@ use rmqtt::types::{
 };
 
 use super::acl::{self, Papers, Refusal};
-use crate::changes::{Change, Changes};
+use crate::changes::Changes;
 use crate::clock;
 use crate::ingest::Intake;
 use crate::store::homes::{self, Agent};
@@ -152,7 +152,7 @@ impl Answers {
         }
     }
 
-    /// Keeps who is connected, for the homes page. Only a hint: a fault of the store is no reason to refuse anybody.
+    /// Keeps who is connected.
     async fn note_connection(&self, session: &Session, is_connected: bool) {
         let Some(agent) = agent_of(session) else { return };
         if is_connected {
@@ -163,16 +163,7 @@ impl Answers {
         } else {
             tracing::info!(agent.id = %agent, "disconnected");
         }
-        let note = async {
-            let mut work = self.store.work().await?;
-            let home = homes::note_connection(&mut work, &agent, is_connected, clock::now_ms()).await?;
-            work.commit().await?;
-            Ok::<_, StoreError>(home)
-        };
-        match note.await {
-            Ok(home) => self.changes.tell(home.map(Change::Home)),
-            Err(error) => tracing::warn!(agent.id = %agent, %error, "who is connected cannot be kept"),
-        }
+        super::note_connection(&self.store, &self.changes, &agent, is_connected).await;
     }
 }
 

@@ -1,9 +1,10 @@
-//! The embedded broker: mutual TLS, and each agent on its own topics only.
+//! The embedded broker: mutual TLS, and each agent on its own topics only. Another may take its place: [`external`].
 //!
 //! What it acknowledges is only that it was taken in; what is stored, a receipt says. Sessions and queues of the broker
 //! live in memory, and nothing depends on them.
 
 pub mod acl;
+pub mod external;
 mod hooks;
 
 use std::net::SocketAddr;
@@ -22,12 +23,12 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use tokio::sync::{mpsc, watch};
 
-use crate::changes::Changes;
+use crate::changes::{Change, Changes};
 use crate::http::Health;
 use crate::ingest::Intake;
 use crate::letters::Letter;
 use crate::pki::ServerFiles;
-use crate::store::{Store, agents, homes};
+use crate::store::{Store, StoreError, agents, homes};
 
 /// Where the broker listens.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -35,6 +36,9 @@ use crate::store::{Store, agents, homes};
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// Another broker to connect to instead, such as Mosquitto: nothing is listened on then.
+    #[serde(deserialize_with = "place")]
+    pub external: Option<Place>,
     /// Where an enrolled agent is told that brokers of this gateway are, in the order in which it is to try them: one
     /// host:port, or a list. The hosts are also the names in the server's certificate.
     #[serde(deserialize_with = "places")]
@@ -44,7 +48,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let advertise = vec![Place { host: "localhost".to_owned(), port: 8883 }];
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8883)), advertise }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8883)), external: None, advertise }
     }
 }
 
@@ -57,6 +61,14 @@ impl Config {
         names.retain(|name| known.insert(*name));
         names
     }
+}
+
+fn place<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Place>, D::Error> {
+    parse(&String::deserialize(deserializer)?).map(Some)
+}
+
+fn parse<E: serde::de::Error>(text: &str) -> Result<Place, E> {
+    text.parse().map_err(|error| E::custom(format!("\"{text}\" {error}")))
 }
 
 fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Place>, D::Error> {
@@ -73,7 +85,21 @@ fn places<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Place>, D::E
     if said.is_empty() {
         return Err(D::Error::custom("there must be at least one broker that agents are told of"));
     }
-    said.iter().map(|text| text.parse().map_err(|error| D::Error::custom(format!("\"{text}\" {error}")))).collect()
+    said.iter().map(|text| parse(text)).collect()
+}
+
+/// Keeps who is connected, for the homes page. Only a hint: a fault of the store is no reason to refuse anybody.
+async fn note_connection(store: &Store, changes: &Changes, agent: &AgentId, is_connected: bool) {
+    let note = async {
+        let mut work = store.work().await?;
+        let home = homes::note_connection(&mut work, agent, is_connected, crate::clock::now_ms()).await?;
+        work.commit().await?;
+        Ok::<_, StoreError>(home)
+    };
+    match note.await {
+        Ok(home) => changes.tell(home.map(Change::Home)),
+        Err(error) => tracing::warn!(agent.id = %agent, %error, "who is connected cannot be kept"),
+    }
 }
 
 /// A message larger than this is not taken.

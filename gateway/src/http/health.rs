@@ -28,9 +28,9 @@ struct Said {
 }
 
 impl Health {
-    /// The broker takes connections, or does so no longer.
-    pub fn broker_is_up(&self, up: bool) {
-        self.said(|said| said.broker_up = up);
+    /// The broker takes connections, or does so no longer. Says whether it did before.
+    pub fn broker_is_up(&self, up: bool) -> bool {
+        self.said(|said| std::mem::replace(&mut said.broker_up, up))
     }
 
     /// Ingest has come round: it stored what there was, or found nothing to store. Say so at least every five seconds.

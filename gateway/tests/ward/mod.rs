@@ -289,7 +289,7 @@ impl Client {
     }
 
     pub(crate) async fn try_connect(ward: &Ward, papers: &Papers) -> Result<Self, String> {
-        let mut options = MqttOptions::new(&papers.client_id, "localhost", ward.running.broker.port());
+        let mut options = MqttOptions::new(&papers.client_id, "localhost", ward.running.broker.unwrap().port());
         let tls = tls(&papers.ca, papers.certificate.as_ref());
         options
             .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))))

@@ -1,0 +1,183 @@
+//! A broker that is not ours, such as Mosquitto: the gateway is one of its clients.
+//!
+//! Who speaks for an agent, and who hears it, is for that broker to check: `packaging/mosquitto` has the rules under which
+//! a certificate opens its own agent's topics only. Who is cut off is dropped here all the same, whoever let it in.
+//!
+//! Nothing depends on what lies at the broker. The gateway's session ends with its connection, so that nothing is queued
+//! for it while it is away: agents are told that nobody listens, and keep what they have.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use hempuls_protocol::enrolment::Broker as Place;
+use hempuls_protocol::ids::AgentId;
+use hempuls_protocol::wire::heartbeat::Status;
+use hempuls_protocol::wire::topic::{Matter, Topic};
+use rumqttc::v5::mqttbytes::QoS;
+use rumqttc::v5::mqttbytes::v5::{Packet, Publish, PublishProperties, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::{TlsConfiguration, Transport};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::{Notify, mpsc};
+
+use super::{LARGEST_MESSAGE, LETTER_LIVES, note_connection};
+use crate::changes::Changes;
+use crate::clock;
+use crate::http::Health;
+use crate::ingest::Intake;
+use crate::letters::Letter;
+use crate::pki::Ca;
+use crate::store::{Store, homes};
+
+/// The name that the gateway bears at a broker: its certificate's common name, and its client id. It is no agent's.
+pub const NAME: &str = "hempuls-gateway";
+/// What it hears.
+const EVERYTHING: &str = "hempuls/v1/+/up/#";
+/// The certificate is made anew for each connection, which should not outlive it.
+const CERTIFICATE_LIVES: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const CONNECT_S: u64 = 10;
+/// How many letters may be on their way unacknowledged.
+const IN_FLIGHT: u16 = 100;
+/// How many wait for that, at most. A later one says what this said.
+const LETTERS_WAITING: usize = 1000;
+/// After a connection that came to nothing; doubles.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A broker elsewhere.
+pub struct External {
+    /// Where.
+    pub place: Place,
+    /// Who vouches for it, and for us.
+    pub ca: Arc<Ca>,
+    /// Where messages are brought.
+    pub intake: Intake,
+    /// Where it is kept who is connected.
+    pub store: Store,
+    /// Who is told of that.
+    pub changes: Changes,
+    /// Whether it is there.
+    pub health: Arc<Health>,
+}
+
+impl External {
+    /// Brings what agents send to ingest, and `letters` to agents, for ever.
+    pub async fn serve(self, mut letters: mpsc::Receiver<Letter>) {
+        let (mut pause, mut said) = (SHORTEST_PAUSE, String::new());
+        loop {
+            let online = Notify::new();
+            let error = match self.connect(&online, &mut letters).await {
+                Ok(()) => return,
+                Err(error) => format!("{error:#}"),
+            };
+            if self.health.broker_is_up(false) {
+                (pause, said) = (SHORTEST_PAUSE, String::new());
+            }
+            if error == said {
+                tracing::debug!(broker = %self.place, error, "the broker is not there");
+            } else {
+                tracing::error!(broker = %self.place, error, "the broker is not there; agents keep what they have");
+            }
+            said = error;
+            self.nobody_is_connected().await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One connection. Ends well when nobody writes letters any more.
+    async fn connect(&self, online: &Notify, letters: &mut mpsc::Receiver<Letter>) -> anyhow::Result<()> {
+        let (client, events) = AsyncClient::new(self.options()?, LETTERS_WAITING);
+        tokio::select! {
+            ended = self.listen(&client, events, online) => ended,
+            () = deliver(&client, letters, online) => Ok(()),
+        }
+    }
+
+    fn options(&self) -> anyhow::Result<MqttOptions> {
+        let (certificate, key) =
+            self.ca.client(NAME, CERTIFICATE_LIVES, clock::now_ms()).context("making a certificate to show it")?;
+        let mut authorities = RootCertStore::empty();
+        authorities.add(self.ca.certificate_der())?;
+        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(authorities)
+            .with_client_auth_cert(vec![certificate], key)?;
+        let mut options = MqttOptions::new(NAME, &self.place.host, self.place.port);
+        options
+            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))))
+            .set_keep_alive(KEEP_ALIVE)
+            .set_clean_start(true)
+            .set_connection_timeout(CONNECT_S)
+            .set_max_packet_size(Some(LARGEST_MESSAGE))
+            .set_outgoing_inflight_upper_limit(IN_FLIGHT);
+        Ok(options)
+    }
+
+    async fn listen(&self, client: &AsyncClient, mut events: EventLoop, online: &Notify) -> anyhow::Result<()> {
+        let mut connected = HashSet::new();
+        loop {
+            let Event::Incoming(packet) = events.poll().await? else { continue };
+            match packet {
+                Packet::ConnAck(_) => client.try_subscribe(EVERYTHING, QoS::AtLeastOnce)?,
+                Packet::SubAck(answer) => {
+                    if !answer.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))) {
+                        bail!("it does not let {NAME} hear the agents; its access rules are wrong");
+                    }
+                    tracing::info!(broker = %self.place, "connected to the broker");
+                    self.health.broker_is_up(true);
+                    online.notify_one();
+                }
+                Packet::Publish(message) => self.hear(&message, &mut connected).await,
+                _ => {}
+            }
+        }
+    }
+
+    async fn hear(&self, message: &Publish, connected: &mut HashSet<AgentId>) {
+        let topic = std::str::from_utf8(&message.topic).ok().and_then(|topic| topic.parse::<Topic>().ok());
+        // What is retained was said some time ago.
+        let Some(Topic { agent, matter }) = topic.filter(|topic| topic.matter.is_up() && !message.retain) else {
+            return;
+        };
+        if matter == Matter::Status {
+            let is_there = !matches!(Status::from_bytes(&message.payload), Ok(Status::LastWill));
+            let is_news = if is_there { connected.insert(agent.clone()) } else { connected.remove(&agent) };
+            if is_news {
+                note_connection(&self.store, &self.changes, &agent, is_there).await;
+            }
+        }
+        if let Err(full) = self.intake.offer(agent, matter, &message.payload, clock::now_ms()) {
+            tracing::debug!(%full, "dropped: its agent sends it again");
+        }
+    }
+
+    async fn nobody_is_connected(&self) {
+        let note = async {
+            let mut work = self.store.work().await?;
+            homes::none_is_connected(&mut work, clock::now_ms()).await?;
+            Ok::<_, crate::store::StoreError>(work.commit().await?)
+        };
+        if let Err(error) = note.await {
+            tracing::warn!(%error, "that nobody is connected cannot be kept");
+        }
+    }
+}
+
+/// Delivers letters from when the gateway is heard, until nobody writes any more.
+async fn deliver(client: &AsyncClient, letters: &mut mpsc::Receiver<Letter>, online: &Notify) {
+    online.notified().await;
+    // What was written for another connection says what is no longer so.
+    while letters.try_recv().is_ok() {}
+    let lives = u32::try_from(LETTER_LIVES.as_secs()).ok();
+    while let Some(letter) = letters.recv().await {
+        let properties = PublishProperties { message_expiry_interval: lives, ..PublishProperties::default() };
+        let (topic, bytes) = (letter.topic().to_string(), letter.to_bytes());
+        if client.try_publish_with_properties(topic, QoS::AtLeastOnce, false, bytes, properties).is_err() {
+            tracing::debug!(agent.id = %letter.to, "a letter found no room; it will be asked for again");
+        }
+    }
+}
