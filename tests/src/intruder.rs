@@ -83,6 +83,21 @@ impl Intruder {
         }
     }
 
+    /// What is brought to her within this time: the topics.
+    pub async fn heard(&mut self, within: Duration) -> Vec<String> {
+        let mut topics = Vec::new();
+        let hear = async {
+            while let Ok(event) = self.events.poll().await {
+                if let Event::Incoming(Packet::Publish(message)) = event {
+                    topics.push(String::from_utf8_lossy(&message.topic).into_owned());
+                }
+            }
+        };
+        // It ends with the time.
+        let _ = tokio::time::timeout(within, hear).await;
+        topics
+    }
+
     /// Subscribes, and waits for the broker's word.
     pub async fn subscribe(&mut self, filter: &str) -> Answer {
         if self.client.try_subscribe(filter, QoS::AtLeastOnce).is_err() {

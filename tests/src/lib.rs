@@ -1,5 +1,6 @@
 //! The vocabulary of the scenarios: a world with a gateway and homes in it, everything run as it is shipped.
 
+pub mod backlog;
 pub mod intruder;
 pub mod real_bluez;
 
@@ -11,7 +12,7 @@ use anyhow::{Context as _, ensure};
 use hempuls_simulators::bluez::{Bluez, Options};
 use hempuls_simulators::bus::Bus;
 use hempuls_simulators::devices::BloodPressure;
-use hempuls_simulators::system::{Agent, Alert, Api, Books, Cable, Gateway, Home, Programs, Served, until};
+use hempuls_simulators::system::{Agent, Alert, Api, Books, Cable, Gateway, Home, Mosquitto, Programs, Served, until};
 use tempfile::TempDir;
 
 pub use hempuls_simulators::system::Settings;
@@ -69,6 +70,26 @@ impl World {
         let broker = hempuls_simulators::system::free_port()?;
         let mut gateway = Gateway::install(&programs, &folder.path().join("gateway"), broker, &settings)?;
         gateway.start().await?;
+        Self::around(programs, gateway, folder).await
+    }
+
+    /// A world whose gateway stands behind a Mosquitto.
+    ///
+    /// # Errors
+    /// When something cannot be started.
+    pub async fn behind_mosquitto() -> anyhow::Result<(Self, Mosquitto)> {
+        let folder = tempfile::Builder::new().prefix("hempuls-world-").tempdir()?;
+        let programs = Programs::beside_this_one()?;
+        let port = hempuls_simulators::system::free_port()?;
+        let settings = Settings { external: Some(port), ..Settings::default() };
+        let mut gateway = Gateway::install(&programs, &folder.path().join("gateway"), port, &settings)?;
+        gateway.program().start()?;
+        let mosquitto = Mosquitto::start(&folder.path().join("mosquitto"), port, &gateway).await?;
+        gateway.start().await?;
+        Ok((Self::around(programs, gateway, folder).await?, mosquitto))
+    }
+
+    async fn around(programs: Programs, gateway: Gateway, folder: TempDir) -> anyhow::Result<Self> {
         let bus = Bus::start().await?;
         let bluez = Arc::new(Bluez::start(&bus, Options::default()).await?);
         Ok(Self { programs, gateway, bluez, bus, folder })

@@ -16,6 +16,8 @@ pub struct Settings {
     pub repeat_within: Duration,
     /// The port agents are told to connect to; the broker's own when none is given.
     pub advertised_port: Option<u16>,
+    /// The port of another broker on this machine that the gateway connects to, instead of listening itself.
+    pub external: Option<u16>,
     /// How long agents' certificates live.
     pub certificate_life: Duration,
 }
@@ -23,7 +25,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let certificate_life = Duration::from_secs(365 * 24 * 60 * 60);
-        Self { repeat_within: Duration::from_secs(15 * 60), advertised_port: None, certificate_life }
+        Self { repeat_within: Duration::from_secs(15 * 60), advertised_port: None, external: None, certificate_life }
     }
 }
 
@@ -59,6 +61,7 @@ impl Gateway {
         std::fs::create_dir_all(folder)?;
         let (enrolment_port, console_port) = (free_port()?, free_port()?);
         let advertised = settings.advertised_port.unwrap_or(broker_port);
+        let external = settings.external.map(|port| format!("external = \"127.0.0.1:{port}\""));
         let data = folder.join("data");
         let config = folder.join("gateway.toml");
         let text = format!(
@@ -66,6 +69,7 @@ impl Gateway {
 [broker]
 listen = "127.0.0.1:{broker_port}"
 advertise = "127.0.0.1:{advertised}"
+{}
 [enrolment]
 listen = "127.0.0.1:{enrolment_port}"
 certificate_life = "{}s"
@@ -74,6 +78,7 @@ listen = "127.0.0.1:{console_port}"
 [rules.above_limit]
 repeat_within = "{}ms"
 "#,
+            external.unwrap_or_default(),
             settings.certificate_life.as_secs(),
             settings.repeat_within.as_millis()
         );

@@ -5,6 +5,7 @@ mod agent;
 mod api;
 mod cable;
 mod gateway;
+mod mosquitto;
 mod nurse;
 mod program;
 
@@ -12,6 +13,7 @@ pub use agent::{Agent, Served};
 pub use api::{Alert, Api, Books, BooksLine, Line, Observation, Reading, ShownAgent, ShownDevice, ShownHome, Spread};
 pub use cable::Cable;
 pub use gateway::{Gateway, Home, Settings};
+pub use mosquitto::Mosquitto;
 pub use nurse::Nurse;
 pub use program::{Program, Programs, WallClock};
 

@@ -8,12 +8,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use hempuls_agent::buffer::{Buffer, Config};
-use hempuls_protocol::devices::Characteristic;
-use hempuls_protocol::event::{Kind, Signal};
-use hempuls_protocol::observation::{Decimal, Observation, Quantity, Unit};
 use hempuls_simulators::devices::stranger::Crowd;
 use hempuls_simulators::devices::{Button, Cuff, Oximeter};
 use hempuls_simulators::system::{Programs, Served, Settings, until};
+use hempuls_tests::backlog::{fill, reading};
 use hempuls_tests::{House, World, button, cuff};
 
 /// Measures what it costs.
@@ -89,7 +87,7 @@ async fn append() -> Result<()> {
     let (buffer, writer) = Buffer::open(&folder.path().join("state"), &Config::default())?;
     let taken = |number| {
         let buffer = buffer.clone();
-        async move { buffer.take(reading(number)).await }
+        async move { buffer.take(reading(CUFF, number)).await }
     };
     for number in 0..100 {
         taken(number).await.map_err(|why| anyhow::anyhow!("{why:?}"))?;
@@ -131,7 +129,7 @@ async fn memory(programs: Programs, backlog: u32) -> Result<()> {
     println!("| agent, processor in a quiet radio | {:.2} % of one core |", busy * 100.0);
 
     house.agent.program().stop().await?;
-    fill(&house, backlog).await?;
+    fill(&house, CUFF, backlog).await?;
     house.agent.start()?;
     let id = house.agent.program().id().context("the agent runs")?;
     let mut peak: f64 = 0.0;
@@ -173,7 +171,7 @@ async fn radio(programs: Programs, advertisers: usize, span: Duration) -> Result
 async fn drain(programs: Programs, backlog: u32) -> Result<()> {
     let world = World::with_programs(programs, Settings::default()).await?;
     let mut house = three_devices(&world).await?;
-    fill(&house, backlog).await?;
+    fill(&house, CUFF, backlog).await?;
     let started = now();
     house.agent.start()?;
     until(Duration::from_secs(600), "the backlog is drained", || {
@@ -194,7 +192,7 @@ async fn alarm(programs: Programs, presses: usize, backlog: u32) -> Result<()> {
     let world = World::with_programs(programs, Settings::default()).await?;
     let simulated = world.bluez.add(Button::new(BUTTON, KEY).with(|habits| habits.frames = 2));
     let mut house = three_devices(&world).await?;
-    fill(&house, backlog).await?;
+    fill(&house, CUFF, backlog).await?;
     house.agent.start()?;
     world.is_up(&mut house).await?;
     for state in ["while a backlog drains", "otherwise idle"] {
@@ -254,48 +252,12 @@ async fn three_devices(world: &World) -> Result<House> {
     world.home_without_agent("Ada", &[cuff(CUFF), oximeter, button(BUTTON, KEY)]).await
 }
 
-/// Puts a backlog on the flash of an agent that does not run.
-async fn fill(house: &House, backlog: u32) -> Result<()> {
-    let (buffer, writer) = Buffer::open(&house.agent.state(), &Config::default())?;
-    for batch in 0..backlog.div_ceil(500) {
-        let numbers = batch * 500..backlog.min((batch + 1) * 500);
-        let together: Vec<_> = numbers
-            .map(|number| {
-                let buffer = buffer.clone();
-                tokio::spawn(async move { buffer.take(reading(number)).await })
-            })
-            .collect();
-        for one in together {
-            one.await?.map_err(|why| anyhow::anyhow!("the buffer refused: {why:?}"))?;
-        }
-    }
-    drop(buffer);
-    writer.close();
-    Ok(())
-}
-
-/// A reading without a clock: each is a record of its own.
-fn reading(number: u32) -> Kind {
-    let pressure = |value| Decimal::whole(value);
-    let raw = [&[0x04, 0x78, 0x00, 0x50, 0x00, 0x5D, 0x00, 0x40, 0x00][..], &number.to_be_bytes()].concat();
-    let device = CUFF.parse().expect("a device");
-    Kind::Signal(Signal {
-        observations: vec![
-            Observation::new(Quantity::Systolic, pressure(120), Unit::MillimetreOfMercury, true),
-            Observation::new(Quantity::Diastolic, pressure(80), Unit::MillimetreOfMercury, true),
-            Observation::new(Quantity::MeanArterialPressure, pressure(93), Unit::MillimetreOfMercury, true),
-            Observation::new(Quantity::PulseRate, pressure(64), Unit::PerMinute, true),
-        ],
-        ..Signal::heard(device, Characteristic::BLOOD_PRESSURE_MEASUREMENT, raw)
-    })
-}
-
 fn content_bytes() -> usize {
     use hempuls_protocol::event::Content;
     use hempuls_protocol::times::{BootId, Taken, Trust};
     let taken =
         Taken { boot: BootId([1; 16]), since_boot_ms: 1 << 30, wall_ms: Some(1 << 40), trust: Trust::Estimated };
-    Content { taken, kind: reading(1) }.to_bytes().len()
+    Content { taken, kind: reading(CUFF, 1) }.to_bytes().len()
 }
 
 #[allow(clippy::disallowed_methods)]

@@ -13,6 +13,7 @@ mod intruders;
 mod kills;
 mod kinds;
 mod mischief;
+mod mosquitto;
 mod operation;
 mod pairing;
 mod radio;
