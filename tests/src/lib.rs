@@ -1,7 +1,9 @@
 //! The vocabulary of the scenarios: a world with a gateway and homes in it, everything run as it is shipped.
 
 pub mod backlog;
+pub mod damage;
 pub mod intruder;
+pub mod power_cut;
 pub mod real_bluez;
 
 use std::path::{Path, PathBuf};

@@ -42,7 +42,7 @@ pub(super) enum Former {
 }
 
 /// Puts the finished new buffer in the place of the present one, if there is one.
-pub(super) fn swap(state: &Path, epoch: Epoch, former: Former) -> io::Result<()> {
+pub(super) fn swap(state: &Path, former: Former) -> io::Result<()> {
     if current(state).exists() {
         match former {
             Former::Goes => fs::rename(current(state), old(state))?,
@@ -53,13 +53,29 @@ pub(super) fn swap(state: &Path, epoch: Epoch, former: Former) -> io::Result<()>
     }
     fs::rename(next(state), current(state))?;
     files::sync_folder(state)?;
-    write_life(state, epoch)?;
     remove(&old(state))
+}
+
+/// Copies the present buffer to where the next one is written.
+pub(super) fn copy(state: &Path) -> io::Result<()> {
+    remove(&next(state))?;
+    files::copy_folder(&current(state), &next(state))
+}
+
+/// Makes the state folder, durably: what is in a folder goes with it.
+pub(super) fn make_state(state: &Path) -> io::Result<()> {
+    let is_missing = |folder: &&Path| !folder.as_os_str().is_empty() && !folder.exists();
+    let missing: Vec<&Path> = state.ancestors().take_while(is_missing).collect();
+    for folder in missing.into_iter().rev() {
+        fs::DirBuilder::new().mode(0o700).create(folder)?;
+        files::sync_folder(files::parent(folder))?;
+    }
+    Ok(())
 }
 
 /// Whether the file system takes as much as opening the buffer may need.
 pub(super) fn try_to_write(state: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(state)?;
+    make_state(state)?;
     let path = state.join("trial");
     let written = fs::File::create(&path).and_then(|mut file| {
         file.write_all(&[0; 128 << 10])?;
@@ -96,8 +112,12 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
 
 /// The epoch of the last buffer that lived here, where one is known.
 pub(super) fn read_life(state: &Path) -> io::Result<Option<Epoch>> {
-    let text = files::read_if_there(&state.join("life"))?;
-    Ok(text.and_then(|text| text.trim().parse().ok()))
+    match files::read_if_there(&state.join("life")) {
+        Ok(text) => Ok(text.and_then(|text| text.trim().parse().ok())),
+        // Flash gave back what is no text.
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Notes the epoch before anything is sent under it.
@@ -152,8 +172,6 @@ fn aside(state: &Path, kind: &str) -> io::Result<PathBuf> {
 mod tests {
     use super::*;
 
-    const EPOCH: Epoch = Epoch(5);
-
     fn make(folder: &Path, holds: &str) {
         fs::create_dir(folder).unwrap();
         fs::write(folder.join("db"), holds).unwrap();
@@ -189,13 +207,12 @@ mod tests {
         make(&current(state.path()), "0");
         for n in 1..=5 {
             make(&next(state.path()), &n.to_string());
-            swap(state.path(), EPOCH, Former::Damaged).unwrap();
+            swap(state.path(), Former::Damaged).unwrap();
         }
         let aside = |n: u32| fs::read_to_string(state.path().join(format!("buffer.bad-{n}/db"))).unwrap();
         assert_eq!(
             (holds(state.path()), aside(1), aside(2), aside(3)),
             ("5".into(), "2".into(), "3".into(), "4".into())
         );
-        assert_eq!(read_life(state.path()).unwrap(), Some(EPOCH));
     }
 }

@@ -38,7 +38,9 @@ impl Found {
     /// When the file system refuses. A damaged buffer is no error.
     pub(super) fn open(state: &Path, keys: &Keyring, known: &Known, now: &Taken) -> Result<Self, StoreError> {
         folders::tidy(state).map_err(StoreError::Refused)?;
-        let found = match Self::look(state, keys) {
+        mend(state, keys)?;
+        let found = Self::look(state, keys).and_then(|found| found.reaches(state, known));
+        let found = match found {
             Err(StoreError::Damaged(why)) => salvage(state, keys, known, &why, now)?,
             Err(StoreError::Locked) => lock_away(state, keys, known, now)?,
             found => found?,
@@ -59,6 +61,18 @@ impl Found {
         let epoch = store.epoch()?.ok_or_else(|| StoreError::Damaged("it was never finished".into()))?;
         let [alarm, reading] = Lane::ALL.map(|lane| Self::shelf(&store, lane));
         Ok(Self { epoch, shelves: [alarm?, reading?], store })
+    }
+
+    /// A log that broke off is read up to there, as if there had never been more.
+    fn reaches(self, state: &Path, known: &Known) -> Result<Self, StoreError> {
+        let is_known = known.epoch == Some(self.epoch);
+        let last = if is_known { known.last } else { folders::read_last(state, Some(self.epoch)) };
+        for ((lane, shelf), last) in Lane::ALL.into_iter().zip(&self.shelves).zip(last) {
+            if let Some(last) = last.filter(|last| *last > shelf.last()) {
+                return Err(StoreError::Damaged(format!("{lane} ends with {} and not with {last}", shelf.last())));
+            }
+        }
+        Ok(self)
     }
 
     fn shelf(store: &Store, lane: Lane) -> Result<Shelf, StoreError> {
@@ -95,6 +109,22 @@ impl Found {
     }
 }
 
+/// Lets sled mend its log in a copy, which then takes the buffer's place. Where there is no room for one, or not even the
+/// copy opens, the buffer is left as it is.
+fn mend(state: &Path, keys: &Keyring) -> Result<(), StoreError> {
+    if !folders::current(state).exists() {
+        return Ok(());
+    }
+    let mended = folders::copy(state)
+        .map_err(StoreError::Refused)
+        .and_then(|()| Store::mend(&folders::next(state), keys.newest()))
+        .and_then(|()| folders::swap(state, Former::Goes).map_err(StoreError::Refused));
+    mended.or_else(|error| {
+        tracing::debug!(%error, "the buffer is not mended in a copy");
+        folders::tidy(state).map_err(StoreError::Refused)
+    })
+}
+
 /// Begins a new epoch with whatever can still be read, and sets the damaged buffer aside.
 ///
 /// Where there is no buffer at all, this is how the first one begins.
@@ -110,9 +140,13 @@ fn salvage(state: &Path, keys: &Keyring, known: &Known, why: &str, now: &Taken) 
         from: Lane::ALL.map(|lane| receipted(lane).next()),
         damage: epoch.map(|_| damage),
     };
-    let next = renewal::begin(state, keys.newest(), damaged.as_ref(), &remains, now)?;
+    let next = match renewal::begin(state, keys.newest(), damaged.as_ref(), &remains, now) {
+        // It gives nothing back after all.
+        Err(StoreError::Damaged(_)) => renewal::begin(state, keys.newest(), None, &remains, now)?,
+        begun => begun?,
+    };
     drop(damaged);
-    folders::swap(state, next, Former::Damaged).map_err(StoreError::Refused)?;
+    folders::swap(state, Former::Damaged).map_err(StoreError::Refused)?;
     match epoch {
         Some(former) => {
             tracing::error!(epoch = %next, %former, why, "the buffer was damaged; what could be read was taken again")
@@ -127,7 +161,7 @@ fn lock_away(state: &Path, keys: &Keyring, known: &Known, now: &Taken) -> Result
     let remains =
         Remains { epoch: known.epoch, last: known.last, from: [Sequence(1); 2], damage: Some(Damage::KeyLost) };
     let next = renewal::begin(state, keys.newest(), None, &remains, now)?;
-    folders::swap(state, next, Former::Locked).map_err(StoreError::Refused)?;
+    folders::swap(state, Former::Locked).map_err(StoreError::Refused)?;
     tracing::error!(
         epoch = %next,
         "the buffer is encrypted with a key that is not there; it is set aside. Restore the key file and start the agent \

@@ -194,11 +194,15 @@ impl Keeper {
         }
     }
 
-    /// Makes everything of a lane from a number on wait again, as far as it is still there.
+    /// Makes everything of a lane from a number on wait again, as far as it is still there. That is durable at once:
+    /// what is taken for receipted after a power cut could be let go.
     pub(super) fn rewind(&mut self, lane: Lane, from: Sequence) {
-        if let Some(life) = &mut self.life {
-            life.shelves[index(lane)].rewind(from);
-            self.unsettled = true;
+        let Some(life) = &mut self.life else { return };
+        life.shelves[index(lane)].rewind(from);
+        self.keep_receipts(lane);
+        let synced = self.shared.read().as_ref().map(|(_, store)| store.sync());
+        if let Some(Err(error)) = synced {
+            tracing::warn!(%error, %lane, "that events wait again is not on flash; the gateway will ask once more");
         }
     }
 
@@ -532,7 +536,9 @@ impl Keeper {
         let shared = self.shared.clone();
         let mut shared = shared.replace();
         *shared = None;
-        folders::swap(&self.state, epoch, Former::Goes).map_err(StoreError::Refused)?;
+        folders::swap(&self.state, Former::Goes)
+            .and_then(|()| folders::write_life(&self.state, epoch))
+            .map_err(StoreError::Refused)?;
         let Found { epoch, store, shelves } = Found::look(&self.state, keys)?;
         self.life = Some(Life { epoch, shelves });
         *shared = Some((epoch, store));

@@ -24,9 +24,8 @@ mod volatile;
 mod writer;
 
 use std::collections::BTreeMap;
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -190,7 +189,7 @@ impl Buffer {
     /// [`OpenError`].
     pub fn open(state: &Path, config: &Config) -> Result<(Self, Writer), OpenError> {
         // What cannot be made is missed when it is used.
-        drop(DirBuilder::new().recursive(true).mode(0o700).create(state));
+        drop(folders::make_state(state));
         let lock = lock(state)?;
         let keeper = Keeper::open(state, config, &clock::taken());
         let (commands, inbox) = channel();

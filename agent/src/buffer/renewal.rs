@@ -49,8 +49,8 @@ pub(super) fn begin(
             continue;
         };
         for (first, last) in again {
-            let mut failed = None;
-            source.visit(lane, first, |number, value| {
+            let (mut failed, mut reached) = (None, false);
+            let visited = source.visit(lane, first, |number, value| {
                 if number > last {
                     return Visit::Enough;
                 }
@@ -61,14 +61,19 @@ pub(super) fn begin(
                     None => record,
                 };
                 failed = writer.push(&record).err();
-                if failed.is_some() { Visit::Enough } else { Visit::More }
-            })?;
+                reached = number == last;
+                if failed.is_some() || reached { Visit::Enough } else { Visit::More }
+            });
             failed.map_or(Ok(()), Err)?;
+            // Behind the last of them may be what cannot be read.
+            if !reached {
+                visited?;
+            }
         }
         writer.finish()?;
     }
     carry_counters(source, &next)?;
-    finish(&next, state, epoch)?;
+    finish(next, state, epoch)?;
     Ok(epoch)
 }
 
@@ -101,7 +106,7 @@ pub(super) fn copy(state: &Path, key: &Key, source: &Store, epoch: Epoch) -> Res
         }
     }
     carry_counters(Some(source), &next)?;
-    finish(&next, state, epoch)?;
+    finish(next, state, epoch)?;
     Ok(epoch)
 }
 
@@ -192,8 +197,11 @@ fn carry_counters(source: Option<&Store>, next: &Store) -> Result<(), StoreError
 }
 
 /// The epoch goes in last: a folder without it was never finished.
-fn finish(next: &Store, state: &Path, epoch: Epoch) -> Result<(), StoreError> {
+fn finish(next: Store, state: &Path, epoch: Epoch) -> Result<(), StoreError> {
     next.sync()?;
     next.set_epoch(epoch)?;
-    next.sync_folder(&folders::next(state))
+    next.sync()?;
+    let key = next.key().clone();
+    drop(next);
+    Store::mend(&folders::next(state), &key)
 }

@@ -99,13 +99,22 @@ impl Store {
         Ok(store)
     }
 
+    /// Lets sled mend its log, and makes the result durable as a whole: to be done to a folder that nobody relies on yet.
+    ///
+    /// When sled opens a log it notes in a new snapshot what is still of use, and fills every segment that is not with
+    /// zeros. A power cut that spares the zeros and not the snapshot's name leaves a log with a hole, at which sled stops
+    /// reading. The log of a mended folder has no such segment left.
+    pub(super) fn mend(folder: &Path, key: &Key) -> Result<(), StoreError> {
+        Self::open_without_snapshot_if_need_be(folder, key)?.sync_folder(folder)
+    }
+
     /// Opens a folder.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where sled cannot make sense of the files, also without its snapshot.
     /// [`StoreError::Locked`] where the key is not there.
     pub(super) fn open(folder: &Path, keys: &Keyring) -> Result<Self, StoreError> {
-        let store = Self::open_without_snapshot_if_need_be(folder, keys)?;
+        let store = Self::open_without_snapshot_if_need_be(folder, keys.newest())?;
         let name = store.key_name()?.ok_or_else(|| StoreError::Damaged("it does not say which key it needs".into()))?;
         let key = keys.named(name).ok_or(StoreError::Locked)?.clone();
         Ok(Self { key, ..store })
@@ -113,7 +122,7 @@ impl Store {
 
     /// Opens a folder from which some is to be saved. Where it does not say which key it needs, its records do.
     pub(super) fn open_damaged(folder: &Path, keys: &Keyring) -> Result<Self, StoreError> {
-        let store = Self::open_without_snapshot_if_need_be(folder, keys)?;
+        let store = Self::open_without_snapshot_if_need_be(folder, keys.newest())?;
         let mut fitting = store.key_name().ok().flatten().and_then(|name| keys.named(name));
         for lane in Lane::ALL {
             // What cannot be read fits no key.
@@ -126,12 +135,12 @@ impl Store {
         Ok(Self { key, ..store })
     }
 
-    fn open_without_snapshot_if_need_be(folder: &Path, keys: &Keyring) -> Result<Self, StoreError> {
-        match Self::open_files(folder, keys.newest()) {
+    fn open_without_snapshot_if_need_be(folder: &Path, key: &Key) -> Result<Self, StoreError> {
+        match Self::open_files(folder, key) {
             Err(StoreError::Damaged(why)) => {
                 tracing::warn!(why, "the buffer does not open; trying again without its snapshot");
                 delete_snapshots(folder).map_err(StoreError::Refused)?;
-                Self::open_files(folder, keys.newest())
+                Self::open_files(folder, key)
             }
             opened => opened,
         }
@@ -220,7 +229,7 @@ impl Store {
     }
 
     /// Makes a new folder durable with all its files and names.
-    pub(super) fn sync_folder(&self, folder: &Path) -> Result<(), StoreError> {
+    fn sync_folder(&self, folder: &Path) -> Result<(), StoreError> {
         self.sync()?;
         let sync_all = || -> io::Result<()> {
             for entry in fs::read_dir(folder)? {
@@ -252,7 +261,8 @@ impl Store {
         guarded(|| Ok(self.facts.insert(name, bytes).map(drop)?))
     }
 
-    /// Shows every value of a lane from a number on, in order, until `show` says that it has enough.
+    /// Shows every value of a lane from a number on, in order, until `show` says that it has enough. Where sled stumbles,
+    /// what came before has been shown.
     pub(super) fn visit(
         &self,
         lane: Lane,
@@ -262,7 +272,15 @@ impl Store {
         guarded(|| {
             let mut whole: Option<(Sequence, Vec<u8>)> = None;
             for entry in self.tree(lane).range(record_key(from, 0)..END_OF_NUMBERS.to_vec()) {
-                let (key, piece) = entry?;
+                let (key, piece) = match entry {
+                    Ok(entry) => entry,
+                    Err(error) => {
+                        if let Some((number, value)) = whole {
+                            show(number, &value);
+                        }
+                        return Err(error.into());
+                    }
+                };
                 let number = key.first_chunk::<8>().ok_or_else(|| StoreError::Damaged("a key is no number".into()))?;
                 let number = Sequence(u64::from_be_bytes(*number));
                 match &mut whole {

@@ -2,16 +2,19 @@
 //!
 //! Build the programs first: `cargo build --release -p hempuls-gateway && cargo build --profile agent -p hempuls-agent`.
 
+mod flash;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
-use hempuls_agent::buffer::{Buffer, Config};
 use hempuls_simulators::devices::stranger::Crowd;
 use hempuls_simulators::devices::{Button, Cuff, Oximeter};
 use hempuls_simulators::system::{Programs, Served, Settings, until};
-use hempuls_tests::backlog::{fill, reading};
+use hempuls_tests::backlog::fill;
+use hempuls_tests::damage;
+use hempuls_tests::power_cut::{self, Lie};
 use hempuls_tests::{House, World, button, cuff};
 
 /// Measures what it costs.
@@ -52,6 +55,51 @@ enum What {
         #[arg(long, default_value_t = 120)]
         seconds: u64,
     },
+    /// Cuts the power at seeded moments of recorded lives of the agent's buffer, and looks what is left.
+    PowerCuts {
+        /// All chance follows from it; without one it is drawn and printed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How often to cut.
+        #[arg(long, default_value_t = 15_000)]
+        cycles: u32,
+        /// How many cuts of one life. More than a life has moments means every moment.
+        #[arg(long, default_value_t = 250)]
+        cuts_of_a_life: u32,
+        /// How much happens in one life: takes, receipts, tidying up.
+        #[arg(long, default_value_t = 150)]
+        steps_of_a_life: u32,
+        /// Falsifies the recording, to see that it is noticed.
+        #[arg(long)]
+        lie: Option<Lie>,
+        /// Where to keep what a cut left that did harm, with the recording.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+        /// Lives the life of this seed, to be recorded.
+        #[arg(long, hide = true, requires_all = ["state", "keys"])]
+        live: Option<u64>,
+        /// Where it lives.
+        #[arg(long, hide = true)]
+        state: Option<PathBuf>,
+        /// Its keys.
+        #[arg(long, hide = true)]
+        keys: Option<PathBuf>,
+    },
+    /// Spoils bytes of the agent's buffer, and looks whether it starts and what it makes of it.
+    Damages {
+        /// All chance follows from it; without one it is drawn and printed.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How often to spoil something.
+        #[arg(long, default_value_t = 5_000)]
+        cycles: u32,
+        /// Where to keep what did harm.
+        #[arg(long)]
+        keep: Option<PathBuf>,
+        /// Only looks into this state folder.
+        #[arg(long, hide = true)]
+        look: Option<PathBuf>,
+    },
     /// From a press to the alert's row, idle and while a backlog drains.
     Alarm {
         /// Presses to measure in each state.
@@ -73,45 +121,30 @@ async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let programs = Programs { agent: arguments.agent, gateway: arguments.gateway };
     match arguments.what {
-        What::Append => append().await,
+        What::Append => flash::append().await,
         What::Memory { backlog } => memory(programs, backlog).await,
         What::Drain { backlog } => drain(programs, backlog).await,
         What::Radio { advertisers, seconds } => radio(programs, advertisers, Duration::from_secs(seconds)).await,
+        What::PowerCuts { live: Some(seed), state: Some(state), keys: Some(keys), steps_of_a_life, .. } => {
+            power_cut::life::live(&state, &keys, seed, steps_of_a_life).await
+        }
+        What::PowerCuts { seed, cycles, cuts_of_a_life, steps_of_a_life, lie, keep, .. } => {
+            let (program, seed) = (std::env::current_exe()?, seed.unwrap_or_else(rand::random));
+            flash::power_cuts(power_cut::Options { program, seed, cycles, cuts_of_a_life, steps_of_a_life, lie, keep })
+                .await
+        }
+        What::Damages { look: Some(state), .. } => {
+            flash::complain();
+            print!("{}", damage::look::look(&state).await?.write());
+            Ok(())
+        }
+        What::Damages { seed, cycles, keep, .. } => {
+            let seed = seed.unwrap_or_else(rand::random);
+            let program = std::env::current_exe()?;
+            flash::damages(damage::Options { program, seed, cycles, keep }).await
+        }
         What::Alarm { presses, backlog } => alarm(programs, presses, backlog).await,
     }
-}
-
-async fn append() -> Result<()> {
-    // Not in /tmp, which may be memory: the figure is about a disk.
-    let folder = tempfile::Builder::new().prefix("hempuls-bench-").tempdir_in(".")?;
-    let (buffer, writer) = Buffer::open(&folder.path().join("state"), &Config::default())?;
-    let taken = |number| {
-        let buffer = buffer.clone();
-        async move { buffer.take(reading(CUFF, number)).await }
-    };
-    for number in 0..100 {
-        taken(number).await.map_err(|why| anyhow::anyhow!("{why:?}"))?;
-    }
-    let before = written_by_this_process()?;
-    const ALONE: u32 = 1_000;
-    for number in 0..ALONE {
-        taken(number).await.map_err(|why| anyhow::anyhow!("{why:?}"))?;
-    }
-    let alone = written_by_this_process()? - before;
-    let before = written_by_this_process()?;
-    const BATCHES: u32 = 200;
-    for batch in 0..BATCHES {
-        let together: Vec<_> = (0..50).map(|number| tokio::spawn(taken(batch * 50 + number))).collect();
-        for one in together {
-            one.await?.map_err(|why| anyhow::anyhow!("{why:?}"))?;
-        }
-    }
-    let together = written_by_this_process()? - before;
-    writer.close();
-    println!("| append, alone | {:.2} KiB written to flash each |", kib(alone) / f64::from(ALONE));
-    println!("| append, in batches of up to 50 | {:.2} KiB each |", kib(together) / f64::from(BATCHES * 50));
-    println!("| bytes of a record's content | {} |", content_bytes());
-    Ok(())
 }
 
 async fn memory(programs: Programs, backlog: u32) -> Result<()> {
@@ -252,14 +285,6 @@ async fn three_devices(world: &World) -> Result<House> {
     world.home_without_agent("Ada", &[cuff(CUFF), oximeter, button(BUTTON, KEY)]).await
 }
 
-fn content_bytes() -> usize {
-    use hempuls_protocol::event::Content;
-    use hempuls_protocol::times::{BootId, Taken, Trust};
-    let taken =
-        Taken { boot: BootId([1; 16]), since_boot_ms: 1 << 30, wall_ms: Some(1 << 40), trust: Trust::Estimated };
-    Content { taken, kind: reading(CUFF, 1) }.to_bytes().len()
-}
-
 #[allow(clippy::disallowed_methods)]
 fn now() -> Instant {
     Instant::now()
@@ -267,11 +292,6 @@ fn now() -> Instant {
 
 fn kib(bytes: u64) -> f64 {
     bytes as f64 / 1024.0
-}
-
-/// Bytes this process caused to be sent to the disk.
-fn written_by_this_process() -> Result<u64> {
-    field(Path::new("/proc/self/io"), "write_bytes:")
 }
 
 /// Proportional memory, in MiB.
