@@ -255,6 +255,16 @@ impl<'m> Home<'m> {
         self.machine.order(&json!({"do": "end", "program": "agent", "how": "KILL", "when": when}))
     }
 
+    /// An installer adopts a device that shows this number while it pairs, types it when she is asked, and sees that it works.
+    ///
+    /// # Errors
+    /// When it does not, within three minutes.
+    pub fn somebody_types(&mut self, device: &str, number: &str) -> anyhow::Result<()> {
+        let adopt = format!("{AGENT} adopt --config /share/agent.toml {device} --kind blood_pressure");
+        let types = format!("while sleep 2; do echo {number}; done | timeout 180 {adopt}");
+        self.machine.run(&in_the_home(&["sh", "-c", &types])).map(drop)
+    }
+
     fn gateway_command(&mut self, arguments: &[&str]) -> anyhow::Result<String> {
         let command = [GATEWAY_PROGRAM, "--config", "/share/gateway.toml"];
         self.machine.run(&[&command, arguments].concat())

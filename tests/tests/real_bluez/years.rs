@@ -37,6 +37,29 @@ fn a_cuff_that_hangs_up_at_any_step_is_read_all_the_same() -> Result<()> {
 }
 
 #[test]
+fn a_cuff_that_insists_on_the_number_that_it_shows_is_paired_by_it_and_one_that_lost_its_keys_anew() -> Result<()> {
+    in_a_real_home(|home| {
+        let shows = home.device("cuff", json!({"security": "passkey"}))?;
+        let forgetful = home.device("cuff", json!({"security": "pairs"}))?;
+        let button = home.device("button", json!({}))?;
+        home.agent_moves_in()?;
+        home.measure(&shows, 1)?;
+        home.somebody_types(&shows, "123456")?;
+        home.until_all_is_said(&shows)?;
+        home.measure(&shows, 2)?;
+        home.measure(&forgetful, 3)?;
+        for cuff in [&shows, &forgetful] {
+            home.until_all_is_said(cuff)?;
+        }
+        home.order_device(&forgetful, "lose_keys", json!({}))?;
+        home.measure(&forgetful, 4)?;
+        home.until_all_is_said(&forgetful)?;
+        home.press(&button)?;
+        home.ends_well()
+    })
+}
+
+#[test]
 fn on_a_line_that_loses_packets_a_press_is_stored_before_the_backlog_and_everything_once() -> Result<()> {
     in_a_real_home(|home| {
         let cuff = home.device("cuff", json!({"speaks_every": 0.0}))?;
