@@ -5,6 +5,7 @@ pub mod damage;
 pub mod intruder;
 pub mod power_cut;
 pub mod real_bluez;
+pub mod small_disk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

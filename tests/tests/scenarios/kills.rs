@@ -104,7 +104,7 @@ async fn a_gateway_killed_mid_stream_gets_everything_once() -> Result<()> {
     Ok(())
 }
 
-fn quick(habits: &mut hempuls_simulators::devices::Habits) {
+pub(crate) fn quick(habits: &mut hempuls_simulators::devices::Habits) {
     habits.indicates_every = Duration::from_millis(5);
     habits.indicates_after = Duration::from_millis(5);
     habits.lingers = Duration::from_millis(200);

@@ -7,6 +7,7 @@ mod buffers;
 mod buttons;
 mod chain;
 mod first_boot;
+mod flash;
 mod identity;
 mod impostor;
 mod intruders;
