@@ -5,12 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hempuls_gateway::broker::external::NAME;
+use hempuls_gateway::pki::Ca;
+use hempuls_simulators::clock::Moment;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, LastWill, Packet, PubAckReason, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use rumqttc::{TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 
 /// What the broker made of something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,14 +48,28 @@ impl Intruder {
     /// # Errors
     /// When the identity cannot be read.
     pub async fn connect(port: u16, disguise: &Disguise<'_>) -> anyhow::Result<Option<Self>> {
-        let mut options = MqttOptions::new(disguise.client_id, "127.0.0.1", port);
+        Ok(Self::enter(port, disguise.client_id, disguise.will, tls(disguise.identity)?, true).await)
+    }
+
+    /// Connects to another broker in the gateway's name, whose authority this is, and takes up its session.
+    ///
+    /// # Errors
+    /// When the broker refuses.
+    pub async fn as_gateway(port: u16, ca: &Ca) -> anyhow::Result<Self> {
+        let (certificate, key) = ca.client(NAME, Duration::from_secs(3600), Moment::now().utc.as_millisecond())?;
+        let tls = config([ca.certificate_der()], vec![certificate], key)?;
+        Self::enter(port, NAME, None, tls, false).await.context("the broker refuses the gateway")
+    }
+
+    async fn enter(port: u16, client_id: &str, will: Option<&str>, tls: ClientConfig, is_anew: bool) -> Option<Self> {
+        let mut options = MqttOptions::new(client_id, "127.0.0.1", port);
         options
-            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls(disguise.identity)?))))
+            .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))))
             .set_keep_alive(Duration::from_secs(30))
-            .set_clean_start(true)
+            .set_clean_start(is_anew)
             .set_connection_timeout(10)
             .set_outgoing_inflight_upper_limit(16);
-        if let Some(topic) = disguise.will {
+        if let Some(topic) = will {
             options.set_last_will(LastWill::new(topic, "boo", QoS::AtLeastOnce, false, None));
         }
         let (client, mut events) = AsyncClient::new(options, 16);
@@ -59,10 +77,10 @@ impl Intruder {
             match events.poll().await {
                 Ok(Event::Incoming(Packet::ConnAck(answer))) => {
                     let let_in = answer.code == ConnectReturnCode::Success;
-                    return Ok(let_in.then_some(Self { client, events }));
+                    return let_in.then_some(Self { client, events });
                 }
                 Ok(_) => {}
-                Err(_) => return Ok(None),
+                Err(_) => return None,
             }
         }
     }
@@ -83,19 +101,20 @@ impl Intruder {
         }
     }
 
-    /// What is brought to her within this time: the topics.
-    pub async fn heard(&mut self, within: Duration) -> Vec<String> {
-        let mut topics = Vec::new();
+    /// What is brought to her within this time: topics, and what is said there.
+    pub async fn heard(&mut self, within: Duration) -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut heard = Vec::new();
         let hear = async {
             while let Ok(event) = self.events.poll().await {
                 if let Event::Incoming(Packet::Publish(message)) = event {
-                    topics.push(String::from_utf8_lossy(&message.topic).into_owned());
+                    heard.push((text(&message.topic), text(&message.payload)));
                 }
             }
         };
         // It ends with the time.
         let _ = tokio::time::timeout(within, hear).await;
-        topics
+        heard
     }
 
     /// Subscribes, and waits for the broker's word.
@@ -116,18 +135,26 @@ impl Intruder {
     }
 }
 
-fn tls(identity: &Path) -> anyhow::Result<rustls::ClientConfig> {
+fn tls(identity: &Path) -> anyhow::Result<ClientConfig> {
     let text = std::fs::read_to_string(identity).context("reading the identity")?;
     let identity: toml::Table = text.parse()?;
     let part = |name: &str| identity[name].as_str().context("a part of the identity").map(str::as_bytes);
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(part("ca")?) {
-        roots.add(certificate?)?;
-    }
+    let authorities = CertificateDer::pem_slice_iter(part("ca")?).collect::<Result<Vec<_>, _>>()?;
     let chain = CertificateDer::pem_slice_iter(part("certificate")?).collect::<Result<Vec<_>, _>>()?;
-    let key = PrivateKeyDer::from_pem_slice(part("key")?)?;
+    config(authorities, chain, PrivateKeyDer::from_pem_slice(part("key")?)?)
+}
+
+fn config(
+    authorities: impl IntoIterator<Item = CertificateDer<'static>>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> anyhow::Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for certificate in authorities {
+        roots.add(certificate)?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
+    Ok(ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(roots)
         .with_client_auth_cert(chain, key)?)

@@ -649,6 +649,30 @@ mod tests {
         assert_eq!(agent.takes(Lane::Alarm, 1), ["alarm 3"], "a new one goes out at once all the same");
     }
 
+    /// Whatever a broker does with messages that nobody hears, they expire after ten minutes.
+    #[test]
+    fn a_week_without_gateway_leaves_a_handful_of_messages_at_a_broker_that_keeps_them() {
+        const EXPIRES: u64 = 10;
+        let mut agent = Agent::online();
+        let (mut sent, mut most) = (VecDeque::new(), 0);
+        for minute in 0..7 * 24 * 60 {
+            let mut out = if minute % 30 == 0 { agent.takes(Lane::Reading, 1) } else { Vec::new() };
+            if minute % (24 * 60) == 0 {
+                out.extend(agent.takes(Lane::Alarm, 1));
+            }
+            for _ in 0..60 {
+                for lane in [Lane::Alarm, Lane::Reading] {
+                    agent.acknowledged(lane, Answer::Accepted);
+                }
+                out.extend(agent.waits(1));
+            }
+            sent.extend(out.iter().map(|_| minute));
+            sent.retain(|at| minute - at < EXPIRES);
+            most = most.max(sent.len());
+        }
+        assert!((60..=70).contains(&most), "{most}: an alarm each ten seconds, and a reading now and then");
+    }
+
     #[test]
     fn a_gateway_that_comes_back_gets_everything_that_was_sent_while_it_was_away() {
         let mut agent = Agent::online();

@@ -44,6 +44,8 @@ impl Mosquitto {
         let mut text = CONFIGURATION
             .replace("/etc/mosquitto/hempuls", path_text(folder)?)
             .replace("listener 8883", &format!("listener {port} 127.0.0.1"));
+        // What it counts, it says each second.
+        text += "sys_interval 1\n";
         if rustix::process::geteuid().is_root() {
             // Otherwise it would become a user who may not read this folder.
             text += "user root\n";

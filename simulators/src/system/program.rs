@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 
 use crate::clock::Moment;
@@ -173,8 +173,10 @@ impl Program {
     fn signal(&self, child: &Child, signal: Signal) {
         let id = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(id) = id {
+            // In later time `unshare` stands before it, and hands no signal on.
+            let sent = if self.ahead.is_zero() { kill_process(id, signal) } else { kill_process_group(id, signal) };
             // An error means that it is gone already.
-            kill_process(id, signal).ok();
+            sent.ok();
         }
     }
 
