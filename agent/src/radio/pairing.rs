@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use dbus::channel::{MatchingReceiver as _, Sender as _};
+use dbus::channel::{Channel, MatchingReceiver as _, Sender as _};
 use dbus::message::MatchRule;
 use dbus::nonblock::{Proxy, SyncConnection};
 use dbus::{Message, Path};
@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::bus::{Bus, Line, Word, is};
-use super::passkeys::Passkeys;
+use super::passkeys::{Passkey, Passkeys};
 use crate::sessions::Address;
 
 /// Who may pair. Clones know the same home.
@@ -31,6 +31,15 @@ pub(super) struct Doorkeeper {
     passkeys: Passkeys,
     said: mpsc::UnboundedSender<Word>,
 }
+
+/// One who can type, whom BlueZ asks for as long as this is kept.
+pub(super) struct Typist {
+    line: Line,
+    unanswered: Unanswered,
+}
+
+/// What BlueZ has asked, and nobody has answered yet.
+type Unanswered = Arc<Mutex<Option<Message>>>;
 
 /// How a device is asked to pair.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
@@ -63,7 +72,7 @@ impl Doorkeeper {
 
     /// Answers BlueZ on the bus's own connection from now on.
     pub(super) fn serve(&self, bus: &Bus) {
-        self.answer_on(bus, bus.connection());
+        self.answer_on(bus, bus.connection(), &Unanswered::default());
     }
 
     /// Makes BlueZ ask here when a device wants to pair; again whenever BlueZ was started anew.
@@ -71,12 +80,12 @@ impl Doorkeeper {
         register(bus.connection(), "NoInputNoOutput").await
     }
 
-    /// Makes BlueZ ask one who can type, for as long as the line is kept.
-    pub(super) async fn type_numbers(&self, bus: &Bus) -> Result<Line, dbus::Error> {
-        let line = Line::open(|| ())?;
-        self.answer_on(bus, &line.connection);
-        register(&line.connection, "KeyboardOnly").await?;
-        Ok(line)
+    /// Makes BlueZ ask one who can type.
+    pub(super) async fn type_numbers(&self, bus: &Bus) -> Result<Typist, dbus::Error> {
+        let typist = Typist { line: Line::open(|| ())?, unanswered: Unanswered::default() };
+        self.answer_on(bus, &typist.line.connection, &typist.unanswered);
+        register(&typist.line.connection, "KeyboardOnly").await?;
+        Ok(typist)
     }
 
     /// Pairs with a device, without a number.
@@ -85,13 +94,14 @@ impl Doorkeeper {
         paired.or_else(|error| if is(&error, "AlreadyExists") { Ok(()) } else { Err(error) })
     }
 
-    fn answer_on(&self, bus: &Bus, connection: &Arc<SyncConnection>) {
+    fn answer_on(&self, bus: &Bus, connection: &Arc<SyncConnection>, unanswered: &Unanswered) {
         let (doorkeeper, identities, line) = (self.clone(), bus.identities(), Arc::downgrade(connection));
+        let unanswered = Arc::clone(unanswered);
         connection.start_receive(
             MatchRule::new_method_call(),
             Box::new(move |call, connection| {
                 let device = call.read1::<Path>().ok().and_then(|path| identities.at(&path));
-                if let Some(answer) = doorkeeper.answer(call, device, &line) {
+                if let Some(answer) = doorkeeper.answer(call, device, &line, &unanswered) {
                     // A caller that is gone needs no answer.
                     let _ = connection.send(answer);
                 }
@@ -101,7 +111,13 @@ impl Doorkeeper {
     }
 
     /// The answer to a call; none where it comes later. An empty one means yes.
-    fn answer(&self, call: Message, device: Option<Address>, line: &Weak<SyncConnection>) -> Option<Message> {
+    fn answer(
+        &self,
+        call: Message,
+        device: Option<Address>,
+        line: &Weak<SyncConnection>,
+        unanswered: &Unanswered,
+    ) -> Option<Message> {
         let device = device.filter(|device| self.home.lock().unwrap_or_else(PoisonError::into_inner).contains(device));
         let member = call.member().filter(|_| call.interface().is_some_and(|interface| &*interface == AGENT));
         match (member.as_deref(), device) {
@@ -118,13 +134,13 @@ impl Doorkeeper {
             (Some("RequestPasskey"), Some(device)) => {
                 tracing::info!(device.id = %super::id(device), "it asks for the number that it shows");
                 let _ = self.said.send(Word::AsksForPasskey(device));
-                let (typed, line) = (self.passkeys.ask(device), line.clone());
+                *unanswered.lock().unwrap_or_else(PoisonError::into_inner) = Some(call);
+                let (typed, line, unanswered) = (self.passkeys.ask(device), line.clone(), Arc::clone(unanswered));
                 tokio::spawn(async move {
-                    let answer = match timeout(TYPING, typed).await {
-                        Ok(Ok(passkey)) => call.method_return().append1(passkey.number()),
-                        Ok(Err(_)) | Err(_) => refusal(&call, "org.bluez.Error.Canceled", c"nobody has typed it"),
-                    };
-                    let _ = line.upgrade().map(|line| line.send(answer));
+                    let passkey = timeout(TYPING, typed).await.ok().and_then(Result::ok);
+                    if let Some(line) = line.upgrade() {
+                        answer_with(passkey, &unanswered, &line);
+                    }
                 });
                 None
             }
@@ -137,6 +153,28 @@ impl Doorkeeper {
             }
         }
     }
+}
+
+/// BlueZ (5.66) ends itself when one whom it has asked leaves the bus without an answer.
+impl Drop for Typist {
+    fn drop(&mut self) {
+        let line: &SyncConnection = &self.line.connection;
+        answer_with(None, &self.unanswered, line);
+        let channel: &Channel = line.as_ref();
+        channel.flush();
+    }
+}
+
+/// Answers with what was typed, or says that nobody has.
+fn answer_with(passkey: Option<Passkey>, unanswered: &Unanswered, line: &SyncConnection) {
+    let call = unanswered.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(call) = call else { return };
+    let answer = match passkey {
+        Some(passkey) => call.method_return().append1(passkey.number()),
+        None => refusal(&call, "org.bluez.Error.Canceled", c"nobody has typed it"),
+    };
+    // A caller that is gone needs no answer.
+    let _ = line.send(answer);
 }
 
 /// Registers an agent; of several, BlueZ asks the one that was registered last.

@@ -178,8 +178,13 @@ impl Talk {
                 self.vitals.troubled(&self.device.id(), self.troubles.last().copied());
             }
         }
-        let course =
-            Course { was_bonded: self.began.is_bonded, ended: self.course(&outcome, pair, stage, has_values), lasted };
+        let is_bonded = self.standing.borrow().is_bonded;
+        let ended = match self.course(&outcome, pair, stage, has_values) {
+            // BlueZ has subscribed anew by itself, is refused, and waits for that: it never says what the device has.
+            How::BrokeOff { .. } if is_bonded && stage == Stage::Linking && lasted >= STEP_LIMIT => How::BondNotEnough,
+            other => other,
+        };
+        let course = Course { was_bonded: self.began.is_bonded, ended, lasted };
         let ended = match outcome {
             _ if has_values => Ended::WithValues,
             Ok(()) => Ended::WithoutValues,
