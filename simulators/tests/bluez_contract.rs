@@ -329,12 +329,15 @@ async fn a_stale_bond_aborts_each_connection_until_it_is_removed() {
     home.measures(120);
     client.does(&["register-agent", "scan", CUFF_ID, "connect", "pair", "disconnect"]).await;
     home.cuff.lose_keys();
+    let watcher = Watcher::on(&home.bus).await;
     for _ in 0..2 {
         client.does(&[CUFF_ID]).await;
         let answer = client.told("connect").await;
         assert!(answer.contains("le-connection-abort-by-local"), "{answer}");
         assert!(home.cuff.is_paired());
     }
+    let has_link = watcher.seen().iter().any(|it| it.ends_with(" Connected"));
+    assert!(has_link, "there is a link for a moment");
     client.does(&["forget", CUFF_ID, "connect", "pair", "discover", "subscribe 2a35"]).await;
 }
 
@@ -425,6 +428,20 @@ async fn a_restart_keeps_bonds_and_nothing_else() {
     home.cuff_hangs_up().await;
     let values = client.told("values").await;
     assert!(values.ends_with(&second), "{values}");
+}
+
+#[tokio::test]
+async fn a_restart_remembers_a_device_that_was_connected_to_and_no_other() {
+    let (home, mut client) = Home::with(Cuff::new(CUFF)).await;
+    home.measures(120);
+    client.does(&["scan", CUFF_ID]).await;
+    home.bluez.restart().await.expect("bluetoothd comes back");
+    assert_eq!(client.number("known").await, 0);
+
+    home.measures(121);
+    client.does(&["scan", CUFF_ID, "connect", "discover", "disconnect"]).await;
+    home.bluez.restart().await.expect("bluetoothd comes back");
+    assert_eq!(client.number("known").await, 1);
 }
 
 #[tokio::test]

@@ -49,8 +49,7 @@ impl Daemon {
         }
         let is_stale = station.bond.ours && !station.bond.theirs;
         if is_stale || station.temper.take(Mischief::HangUp(HangUpAt::Connecting)) {
-            self.tell(address, air::Input::Connected, now);
-            return self.drop_link(address, now);
+            return self.open_in_vain(address, now);
         }
 
         let steps = self.first_steps(address, now);
@@ -70,6 +69,16 @@ impl Daemon {
         if let Some(asked) = wanted.pair {
             self.begin_pairing(address, Some(asked), None, now);
         }
+    }
+
+    /// The link comes about and is gone again, before anything could be asked of the device.
+    ///
+    /// Source: seen with BlueZ 5.66, for a device that has lost its keys and for one that hangs up as soon as it can.
+    fn open_in_vain(&mut self, address: Address, now: Moment) {
+        self.device_changed(address, vec![("Connected", true.into())]);
+        self.tell(address, air::Input::Connected, now);
+        self.drop_link(address, now);
+        self.device_changed(address, vec![("Connected", false.into())]);
     }
 
     fn first_steps(&mut self, address: Address, now: Moment) -> VecDeque<(Instant, Step)> {

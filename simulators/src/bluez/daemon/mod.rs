@@ -132,17 +132,19 @@ impl Daemon {
         self.stations.insert(address, Station::new(peripheral));
     }
 
-    /// Stops and starts again: links, scans, sessions and agents are gone, bonds stay.
+    /// Stops and starts again: links, scans, sessions and agents are gone; devices that were connected to stay known, and
+    /// bonds are kept.
     pub(crate) fn restart(&mut self, now: Moment) {
         let addresses: Vec<_> = self.stations.keys().copied().collect();
         for address in addresses {
             self.drop_link(address, now);
             let station = self.station(address);
-            let before = station.known.take().filter(|_| station.bond.ours);
-            station.known = before.map(|Known { has_random_address, name, .. }| Known {
+            let is_stored = station.bond.ours || station.forgotten_at().is_none();
+            let before = station.known.take().filter(|_| is_stored);
+            station.known = before.map(|Known { has_random_address, name, paired, .. }| Known {
                 has_random_address,
                 name,
-                paired: true,
+                paired,
                 ..Known::default()
             });
         }
