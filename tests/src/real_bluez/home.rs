@@ -127,6 +127,9 @@ impl<'m> Home<'m> {
             self.machine.stop("agent")?;
         }
         self.mend_the_cable()?;
+        if !self.machine.is_running("bluetoothd")? {
+            self.machine.start_bluetoothd()?;
+        }
         for (address, _) in std::mem::take(&mut self.devices) {
             self.order_device(&address, "switch_off", json!({}))?;
         }
@@ -228,12 +231,22 @@ impl<'m> Home<'m> {
         self.agent_starts()
     }
 
+    /// An installer adopts a device at the box, and types the number that it shows. Gives what she was told.
+    ///
+    /// # Errors
+    /// When the device has not said anything in the end.
+    pub fn installer_adopts(&mut self, device: &str) -> anyhow::Result<String> {
+        let argv = in_the_home(&[AGENT, "adopt", "--config", "/share/agent.toml", device]);
+        self.machine.adopt(&argv, device)
+    }
+
     /// Starts the agent, and waits until it hears the air.
     ///
     /// # Errors
     /// When it runs already, or does not scan.
     pub fn agent_starts(&mut self) -> anyhow::Result<()> {
-        let run = in_the_home(&[AGENT, "run", "--config", "/share/agent.toml"]);
+        let run =
+            in_the_home(&["env", "RUST_LOG=info,hempuls_agent=debug", AGENT, "run", "--config", "/share/agent.toml"]);
         self.machine.start("agent", &run)?;
         self.somebody_scans()
     }
@@ -255,19 +268,19 @@ impl<'m> Home<'m> {
         self.machine.order(&json!({"do": "end", "program": "agent", "how": "KILL", "when": when}))
     }
 
-    /// An installer adopts a device that shows this number while it pairs, types it when she is asked, and sees that it works.
-    ///
-    /// # Errors
-    /// When it does not, within three minutes.
-    pub fn somebody_types(&mut self, device: &str, number: &str) -> anyhow::Result<()> {
-        let adopt = format!("{AGENT} adopt --config /share/agent.toml {device} --kind blood_pressure");
-        let types = format!("while sleep 2; do echo {number}; done | timeout 180 {adopt}");
-        self.machine.run(&in_the_home(&["sh", "-c", &types])).map(drop)
-    }
-
     fn gateway_command(&mut self, arguments: &[&str]) -> anyhow::Result<String> {
         let command = [GATEWAY_PROGRAM, "--config", "/share/gateway.toml"];
         self.machine.run(&[&command, arguments].concat())
+    }
+
+    /// Kills bluetoothd in the moment in which the next such thing happens to a device, and starts it again.
+    ///
+    /// # Errors
+    /// When it does not come to that.
+    pub fn bluetoothd_is_killed_when(&mut self, device: &str, what: &str) -> anyhow::Result<()> {
+        let when = json!({"device": device, "what": what});
+        self.machine.order::<()>(&json!({"do": "end", "program": "bluetoothd", "how": "KILL", "when": when}))?;
+        self.machine.start_bluetoothd()
     }
 
     /// Waits until the radio listens.

@@ -132,7 +132,19 @@ impl Machine {
     /// # Errors
     /// When it fails, with what it complained of.
     pub fn run(&mut self, argv: &[&str]) -> anyhow::Result<String> {
-        let said: Said = self.order(&json!({"do": "run", "argv": argv}))?;
+        self.command(&json!({"do": "run", "argv": argv}), argv)
+    }
+
+    /// As [`Machine::run`], for `hempuls-agent adopt`: the number that this device shows is typed when it is asked for.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn adopt(&mut self, argv: &[&str], device: &str) -> anyhow::Result<String> {
+        self.command(&json!({"do": "adopt", "argv": argv, "address": device}), argv)
+    }
+
+    fn command(&mut self, order: &Value, argv: &[&str]) -> anyhow::Result<String> {
+        let said: Said = self.order(order)?;
         ensure!(said.code == 0, "{}: {}{}", argv.join(" "), said.out, said.complaint);
         Ok(said.out)
     }
@@ -183,16 +195,31 @@ impl Machine {
     /// When it does not come up.
     pub fn restart_bluetoothd(&mut self) -> anyhow::Result<()> {
         self.stop("bluetoothd")?;
+        self.start_bluetoothd()
+    }
+
+    /// Starts bluetoothd.
+    ///
+    /// # Errors
+    /// When it runs.
+    pub fn start_bluetoothd(&mut self) -> anyhow::Result<()> {
         self.start("bluetoothd", &BLUETOOTHD)
     }
 
-    /// Kills bluetoothd, and starts it again.
+    /// Pulls the Bluetooth adapter out.
     ///
     /// # Errors
-    /// When it does not come up.
-    pub fn crash_bluetoothd(&mut self) -> anyhow::Result<()> {
-        self.kill("bluetoothd")?;
-        self.start("bluetoothd", &BLUETOOTHD)
+    /// When the machine is gone.
+    pub fn pull_the_radio_out(&mut self) -> anyhow::Result<()> {
+        self.order(&json!({"do": "radio", "there": false}))
+    }
+
+    /// Plugs the Bluetooth adapter in again.
+    ///
+    /// # Errors
+    /// When the machine is gone.
+    pub fn plug_the_radio_in(&mut self) -> anyhow::Result<()> {
+        self.order(&json!({"do": "radio", "there": true}))
     }
 
     fn radio_is_powered(&mut self) -> anyhow::Result<Result<(), String>> {

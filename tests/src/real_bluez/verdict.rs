@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::home::Home;
+use super::machine::Machine;
 use super::truth::{Lost, Truth};
 
 #[derive(Deserialize)]
@@ -54,8 +55,19 @@ impl Home<'_> {
     /// # Errors
     /// When the gateway does not answer.
     pub fn stored(&mut self, device: &str) -> anyhow::Result<Vec<StoredReading>> {
-        let all: Readings = self.get("/api/v1/readings?limit=5000")?;
-        Ok(all.readings.into_iter().filter(|stored| stored.reading.device == device).collect())
+        Ok(all_readings(self.machine)?.into_iter().filter(|stored| stored.reading.device == device).collect())
+    }
+
+    /// Waits until this many readings of a device are in the store.
+    ///
+    /// # Errors
+    /// When it does not come to that.
+    pub fn until_stored(&mut self, device: &str, number: usize) -> anyhow::Result<()> {
+        let address = device.to_owned();
+        self.machine.until(&format!("{number} readings of {device} are stored"), |machine| {
+            let stored = all_readings(machine)?.iter().filter(|stored| stored.reading.device == address).count();
+            Ok(if stored >= number { Ok(()) } else { Err(format!("{stored} are")) })
+        })
     }
 
     /// The alerts of this home.
@@ -160,8 +172,7 @@ impl Home<'_> {
         ensure!(measured == confirmed, "{device} has not seen everything confirmed");
         let address = device.to_owned();
         self.machine.until(&format!("what {device} saw confirmed is stored"), |machine| {
-            let all: Readings = machine.order(&json!({"do": "get", "path": "/api/v1/readings?limit=5000"}))?;
-            let own = all.readings.into_iter().filter(|stored| stored.reading.device == address);
+            let own = all_readings(machine)?.into_iter().filter(|stored| stored.reading.device == address);
             let stored: Vec<String> = own.map(|stored| stored.reading.raw).collect();
             for (number, payload) in stored.iter().enumerate() {
                 ensure!(measured.contains(payload), "{address} never measured {payload}");
@@ -176,4 +187,9 @@ impl Home<'_> {
             Ok(Err(format!("missing: {late:?}")))
         })
     }
+}
+
+fn all_readings(machine: &mut Machine) -> anyhow::Result<Vec<StoredReading>> {
+    let all: Readings = machine.order(&json!({"do": "get", "path": "/api/v1/readings?limit=5000"}))?;
+    Ok(all.readings)
 }
