@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use hempuls_agent::buffer::{self, Buffer, Held};
 use hempuls_agent::feedback::{self, Feedback};
-use hempuls_agent::heartbeat::{Reporter, Vitals};
+use hempuls_agent::heartbeat::{self, Reporter, Vitals};
 use hempuls_agent::identity::Folder;
 use hempuls_agent::identity::enrol::{EnrolError, enrol};
 use hempuls_agent::run::listen;
@@ -21,7 +21,7 @@ use hempuls_protocol::enrolment::{EnrolmentCode, Granted};
 use hempuls_protocol::event::{DeviceTrouble, Kind, Trouble};
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::wire::envelope::Envelope;
-use hempuls_protocol::wire::heartbeat::{ConfigState, Status};
+use hempuls_protocol::wire::heartbeat::{ConfigState, Heartbeat, Status};
 use hempuls_protocol::wire::home_config::{self, HomeConfig};
 use hempuls_protocol::wire::receipt::{Receipt, Receipts};
 use hempuls_protocol::wire::topic::{Matter, Topic};
@@ -60,7 +60,15 @@ async fn an_enrolled_agent_brings_everything_to_the_gateway_and_forgets_it_only_
     eventually("everything is stored", || gateway.store().through(Lane::Reading) == 51).await;
     eventually("everything is receipted", || agent.held().reading.receipted_through == Sequence(51)).await;
     assert_eq!(agent.held().alarm.receipted_through, Sequence(1));
-    eventually("a heartbeat came", || gateway.store().heartbeats > 0).await;
+    let lane = |lane: Lane, through: u64| (lane, agent.held().epoch, Sequence(through), Sequence(through), None);
+    eventually("a heartbeat carries the books", || {
+        gateway.store().heartbeat.as_ref().is_some_and(|said| {
+            let books =
+                said.lanes.iter().map(|of| (of.lane, of.epoch, of.receipted_through, of.last, of.oldest_waiting_s));
+            books.eq([lane(Lane::Alarm, 1), lane(Lane::Reading, 51)])
+        })
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -194,9 +202,10 @@ impl Home {
         let (questions, _) = Questions::new();
         let feedback =
             Feedback::start(feedback::Config::default(), buffer.clone(), questions.pulse(Part::Feedback), stop.clone());
+        let often = heartbeat::Config { interval: Duration::from_secs(1) };
         tokio::spawn(uplink::run(
             self.identity(),
-            uplink::Config::default(),
+            uplink::Config { heartbeat: often, ..uplink::Config::default() },
             buffer.clone(),
             reporter,
             words,
@@ -233,7 +242,8 @@ impl Agent {
 struct Store {
     epoch: Option<Epoch>,
     through: BTreeMap<Lane, u64>,
-    heartbeats: u32,
+    /// The last one.
+    heartbeat: Option<Box<Heartbeat>>,
     requests: u32,
     /// It does not store what arrives.
     is_broken: bool,
@@ -415,7 +425,10 @@ async fn talk_mqtt(mut stream: TlsStream<TcpStream>, store: Arc<Mutex<Store>>) -
                 Packet::Publish(publish) => {
                     let topic: Topic = std::str::from_utf8(&publish.topic).unwrap().parse().unwrap();
                     let Matter::Events(lane) = topic.matter else {
-                        store.lock().unwrap().heartbeats += 1;
+                        let Status::Heartbeat(heartbeat) = Status::from_bytes(&publish.payload).unwrap() else {
+                            panic!("an agent that lives does not say that it ended")
+                        };
+                        store.lock().unwrap().heartbeat = Some(heartbeat);
                         continue;
                     };
                     answer(Packet::PubAck(PubAck::new(publish.pkid, None)));
