@@ -32,8 +32,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum What {
-    /// Bytes written to flash for a durable append, alone and in batches of 50.
+    /// Bytes written to flash for a durable append, alone and in batches of 50; how many there are in a second, and how long
+    /// each takes.
     Append,
+    /// The size of the buffer's files over a year, with a full backlog and after it, and how long opening them takes.
+    Files,
     /// The agent's memory: idle with three devices, while it drains a backlog, and after it; its binary's size.
     Memory {
         /// Readings in the backlog.
@@ -122,6 +125,7 @@ async fn main() -> Result<()> {
     let programs = Programs { agent: arguments.agent, gateway: arguments.gateway };
     match arguments.what {
         What::Append => flash::append().await,
+        What::Files => flash::files().await,
         What::Memory { backlog } => memory(programs, backlog).await,
         What::Drain { backlog } => drain(programs, backlog).await,
         What::Radio { advertisers, seconds } => radio(programs, advertisers, Duration::from_secs(seconds)).await,
