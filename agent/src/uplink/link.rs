@@ -87,6 +87,8 @@ pub(super) struct Link<'a> {
     queued: VecDeque<Place>,
     /// Where the envelope of each packet id began that the broker has not acknowledged.
     unacknowledged: HashMap<u16, Place>,
+    /// What the broker said last to an envelope.
+    answered: PubAckReason,
     is_online: bool,
     /// When the broker last said anything.
     heard: Instant,
@@ -112,6 +114,7 @@ impl<'a> Link<'a> {
             events: stream(events),
             queued: VecDeque::new(),
             unacknowledged: HashMap::new(),
+            answered: PubAckReason::Success,
             is_online: false,
             heard: clock::now(),
             probe: None,
@@ -228,13 +231,9 @@ impl<'a> Link<'a> {
             Event::Incoming(Packet::Publish(publish)) => self.receive(&publish).await,
             Event::Incoming(Packet::PubAck(answer)) => {
                 let Some(at) = self.unacknowledged.remove(&answer.pkid) else { return Ok(()) };
-                let answer = match answer.reason {
-                    PubAckReason::Success => Answer::Accepted,
-                    reason => {
-                        tracing::warn!(lane = %at.lane, ?reason, "the broker does not take this lane's events; trying again later");
-                        Answer::Refused
-                    }
-                };
+                self.note(answer.reason);
+                let is_taken = answer.reason == PubAckReason::Success;
+                let answer = if is_taken { Answer::Accepted } else { Answer::Refused };
                 self.perform(Input::Acknowledged { at, answer }).await
             }
             Event::Outgoing(Outgoing::Publish(id)) => {
@@ -247,6 +246,20 @@ impl<'a> Link<'a> {
                 Ok(())
             }
             Event::Incoming(_) | Event::Outgoing(_) => Ok(()),
+        }
+    }
+
+    /// A gateway that is away for a week is a line in the log, and not one for each attempt.
+    fn note(&mut self, reason: PubAckReason) {
+        if std::mem::replace(&mut self.answered, reason) == reason {
+            return;
+        }
+        match reason {
+            PubAckReason::Success => tracing::info!("the broker takes events again"),
+            PubAckReason::NoMatchingSubscribers => {
+                tracing::warn!("no gateway is at the broker; what is heard is kept on flash meanwhile");
+            }
+            reason => tracing::warn!(?reason, "the broker does not take events; trying again later"),
         }
     }
 

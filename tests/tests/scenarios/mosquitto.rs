@@ -132,6 +132,9 @@ async fn a_week_without_gateway(bits_per_second: Option<u64>) -> Result<()> {
     }
 
     let held = held(&world, mosquitto.port()).await?;
+    let log = std::fs::read_to_string(house.agent.state().with_file_name("agent.log"))?;
+    let said = log.matches("no gateway is at the broker").count();
+    ensure!(said == DAYS, "that there is no gateway stands {said} times in the log of {DAYS} starts");
     let Held { messages, given, given_bytes, bytes } = held;
     println!(
         "in the week Mosquitto was given {given} messages, {given_bytes} bytes; it holds {messages} for the gateway, and \
