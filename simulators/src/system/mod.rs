@@ -18,6 +18,8 @@ pub use nurse::Nurse;
 pub use program::{Program, Programs, WallClock};
 
 use std::future::Future;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::clock::Moment;
@@ -43,10 +45,16 @@ where
     }
 }
 
-/// A port on 127.0.0.1 that was free a moment ago.
+/// A port on 127.0.0.1 that was free a moment ago, and that the kernel gives to no outgoing connection meanwhile: those have
+/// ports above 32,767. Nobody else in this process gets it.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_port() -> std::io::Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+    const FIRST: u32 = 20_000;
+    const COUNT: u32 = 12_000;
+    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(rand::random_range(0..COUNT)));
+    let mut ports = (0..COUNT).map(|_| (FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT) as u16);
+    let is_free = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.find(is_free).ok_or_else(|| std::io::ErrorKind::AddrInUse.into())
 }
