@@ -4,6 +4,7 @@ pub mod backlog;
 pub mod damage;
 pub mod intruder;
 pub mod power_cut;
+pub mod process;
 pub mod real_bluez;
 pub mod small_disk;
 

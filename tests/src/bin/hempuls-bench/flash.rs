@@ -11,9 +11,10 @@ use hempuls_protocol::event::Refusal;
 use hempuls_protocol::ids::Lane;
 use hempuls_simulators::system::until;
 use hempuls_tests::backlog::reading;
+use hempuls_tests::process::{counted, folder_size};
 use hempuls_tests::{damage, power_cut};
 
-use super::{CUFF, field, folder_size, kib, now};
+use super::{CUFF, kib, now};
 
 /// Shows what the agent takes for an error.
 pub(crate) fn complain() {
@@ -182,5 +183,5 @@ fn content_bytes() -> usize {
 
 /// Bytes this process caused to be sent to the disk.
 fn written_by_this_process() -> Result<u64> {
-    field(Path::new("/proc/self/io"), "write_bytes:")
+    counted(Path::new("/proc/self/io"), "write_bytes:")
 }

@@ -4,7 +4,7 @@
 
 mod flash;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -15,6 +15,7 @@ use hempuls_simulators::system::{Programs, Served, Settings, until};
 use hempuls_tests::backlog::fill;
 use hempuls_tests::damage;
 use hempuls_tests::power_cut::{self, Lie};
+use hempuls_tests::process::{folder_size, memory_mib, scheduled_ns, woken};
 use hempuls_tests::{House, World, button, cuff};
 
 /// Measures what it costs.
@@ -159,11 +160,9 @@ async fn memory(programs: Programs, backlog: u32) -> Result<()> {
     world.is_up(&mut house).await?;
     tokio::time::sleep(Duration::from_secs(30)).await;
     let id = house.agent.program().id().context("the agent runs")?;
-    println!("| agent, idle, connected, 3 devices | {:.2} MiB PSS |", pss(id)?);
-    let (before, started) = (processor_ms(id)?, now());
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    let busy = (processor_ms(id)? - before) as f64 / started.elapsed().as_millis() as f64;
-    println!("| agent, processor in a quiet radio | {:.2} % of one core |", busy * 100.0);
+    println!("| agent, idle, connected, 3 devices | {:.2} MiB PSS |", memory_mib(id)?);
+    let busy = busy(id, Duration::from_secs(60)).await?;
+    println!("| agent, processor in a quiet radio | {busy:.2} % of one core |");
 
     house.agent.program().stop().await?;
     fill(&house, CUFF, backlog).await?;
@@ -171,7 +170,7 @@ async fn memory(programs: Programs, backlog: u32) -> Result<()> {
     let id = house.agent.program().id().context("the agent runs")?;
     let mut peak: f64 = 0.0;
     until(Duration::from_secs(600), "the backlog is drained", || {
-        peak = peak.max(pss(id).unwrap_or_default());
+        peak = peak.max(memory_mib(id).unwrap_or_default());
         let api = world.api();
         async move {
             let books = api.books().await.map_err(|error| error.to_string())?;
@@ -181,7 +180,7 @@ async fn memory(programs: Programs, backlog: u32) -> Result<()> {
     .await?;
     println!("| agent, while draining {backlog} readings | {peak:.2} MiB PSS |");
     tokio::time::sleep(Duration::from_secs(60)).await;
-    println!("| agent, 60 s after that | {:.2} MiB PSS |", pss(id)?);
+    println!("| agent, 60 s after that | {:.2} MiB PSS |", memory_mib(id)?);
     let files = folder_size(&house.agent.state().join("buffer"))? as f64 / 1048576.0;
     println!("| agent's buffer files after that | {files:.2} MiB |");
     Ok(())
@@ -208,7 +207,7 @@ async fn radio(programs: Programs, advertisers: usize, span: Duration) -> Result
     let busy = busy(id, span).await?;
     let rate = (crowd.sent() - before) as f64 / span.as_secs_f64();
     println!("| agent, processor, {advertisers} strangers, {rate:.0} advertisements/s | {busy:.2} % of one core |");
-    println!("| agent, among them | {:.2} MiB PSS |", pss(id)?);
+    println!("| agent, among them | {:.2} MiB PSS |", memory_mib(id)?);
     Ok(())
 }
 
@@ -305,58 +304,9 @@ fn kib(bytes: u64) -> f64 {
     bytes as f64 / 1024.0
 }
 
-/// Proportional memory, in MiB.
-fn pss(id: u32) -> Result<f64> {
-    Ok(field(Path::new(&format!("/proc/{id}/smaps_rollup")), "Pss:")? as f64 / 1024.0)
-}
-
 /// What share of a core a process uses, in percent, by the scheduler's own books.
 async fn busy(id: u32, span: Duration) -> Result<f64> {
     let (before, started) = (scheduled_ns(id)?, now());
     tokio::time::sleep(span).await;
     Ok((scheduled_ns(id)? - before) as f64 / started.elapsed().as_nanos() as f64 * 100.0)
-}
-
-/// How often all threads of a process have slept, and so were woken.
-fn woken(id: u32) -> Result<u64> {
-    let mut sum = 0;
-    for thread in std::fs::read_dir(format!("/proc/{id}/task"))? {
-        sum += field(&thread?.path().join("status"), "voluntary_ctxt_switches:")?;
-    }
-    Ok(sum)
-}
-
-/// For how long all threads of a process have run, in nanoseconds.
-fn scheduled_ns(id: u32) -> Result<u64> {
-    let mut sum = 0;
-    for thread in std::fs::read_dir(format!("/proc/{id}/task"))? {
-        let line = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-        sum += line.split_whitespace().next().context("a number")?.parse::<u64>()?;
-    }
-    Ok(sum)
-}
-
-/// Processor time so far, in milliseconds.
-fn processor_ms(id: u32) -> Result<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
-    let after_name = stat.rsplit(')').next().context("a name in parentheses")?;
-    let fields: Vec<i64> = after_name.split_whitespace().filter_map(|field| field.parse().ok()).collect();
-    // After the name: state (a letter), then ppid … utime and stime are the 14th and 15th of the whole line.
-    Ok(u64::try_from(fields[10] + fields[11])? * 10)
-}
-
-fn field(file: &Path, name: &str) -> Result<u64> {
-    let text = std::fs::read_to_string(file)?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("{name} in {file:?}"))?;
-    line.split_whitespace().next().context("a number")?.parse().context("a number")
-}
-
-fn folder_size(folder: &Path) -> Result<u64> {
-    let mut size = 0;
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        size += if metadata.is_dir() { folder_size(&entry.path())? } else { metadata.len() };
-    }
-    Ok(size)
 }
