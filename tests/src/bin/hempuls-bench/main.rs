@@ -181,6 +181,11 @@ async fn memory(programs: Programs, backlog: u32) -> Result<()> {
     println!("| agent, while draining {backlog} readings | {peak:.2} MiB PSS |");
     tokio::time::sleep(Duration::from_secs(60)).await;
     println!("| agent, 60 s after that | {:.2} MiB PSS |", memory_mib(id)?);
+    house.agent.program().stop().await?;
+    house.agent.start()?;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let id = house.agent.program().id().context("the agent runs")?;
+    println!("| agent, started anew with what is kept | {:.2} MiB PSS |", memory_mib(id)?);
     let files = folder_size(&house.agent.state().join("buffer"))? as f64 / 1048576.0;
     println!("| agent's buffer files after that | {files:.2} MiB |");
     Ok(())
