@@ -214,6 +214,10 @@ async fn judge(home: &Home, world: &World, books: &Books, month: &Month) -> Resu
     let (first, last) = (most(&month.files[..third]), most(&month.files[month.files.len() - third..]));
     println!("agent, most open files in the first and in the last third: {first} and {last}");
     ensure!(last <= first + GROWTH_FILES, "the agent's open files are not flat");
-    println!("Memory and open files are flat, the books balance, and everything that was heard is stored.");
+    println!(
+        "Memory and open files are flat, the books balance, and of what was heard {} readings are missing for {agent_kills} \
+         kills of the agent.",
+        truth.heard.saturating_sub(stored.len())
+    );
     Ok(())
 }
