@@ -464,6 +464,27 @@ async fn an_adapter_that_is_plugged_in_again_keeps_bonds_and_scans_for_nobody() 
     assert!(values.ends_with(&second), "{values}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_adapter_may_go_while_it_is_being_switched() {
+    let (home, _client) = Home::with(Cuff::new(CUFF)).await;
+    let connection = zbus::connection::Builder::address(home.bus.address()).build().await.unwrap();
+    let properties = zbus::fdo::PropertiesProxy::builder(&connection).destination("org.bluez");
+    let properties = properties.path("/org/bluez/hci0").build().await.unwrap();
+    let adapter: zbus::names::InterfaceName<'_> = "org.bluez.Adapter1".try_into().unwrap();
+    for round in 0..200_u32 {
+        // It may be too late for that: then there is no such adapter.
+        let switched = async { properties.set(adapter.clone(), "Powered", &(round % 2 == 0).into()).await.is_ok() };
+        // Sooner and later against the other.
+        let unplugged = async {
+            tokio::time::sleep(Duration::from_micros(u64::from(round) * 10)).await;
+            home.bluez.unplug().await;
+        };
+        tokio::join!(switched, unplugged);
+        home.bluez.plug_in().await;
+    }
+    assert_eq!(home.bluez.scanning_clients(), 0);
+}
+
 #[tokio::test]
 async fn a_deaf_adapter_hears_again_once_its_scan_begins_anew() {
     let (home, mut client) = Home::with(Cuff::new(CUFF)).await;

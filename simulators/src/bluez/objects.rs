@@ -1,8 +1,9 @@
 //! The objects of `org.bluez`, as programs see them. They hold nothing: what they show is looked up in the core, and what
 //! is asked of them is passed on to it.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
+use tokio::time::timeout;
 use zbus::{Connection, OwnedObjectPath, OwnedVariant, Variant, fdo, interface, message::Header};
 
 use super::{
@@ -17,6 +18,10 @@ use crate::{
     air::{Address, Uuid},
     lock,
 };
+
+/// How long a property may take to be set. While it is being set, no object comes or goes (the object server's lock), and
+/// the core may be about to show or withdraw one before it gets round to answering.
+const SETTING: Duration = Duration::from_secs(3);
 
 /// Shows an object on the bus.
 pub(super) async fn serve(connection: &Connection, line: &Line, object: Object) -> zbus::Result<()> {
@@ -489,7 +494,11 @@ impl Line {
     async fn set(&self, call: Option<&Header<'_>>, request: Request) -> fdo::Result<()> {
         let by = call.map_or_else(|| Client(String::new()), caller);
         let refused = |refusal: Refusal| fdo::Error::Failed(refusal.to_string());
-        self.ask(by, request).await.map(drop).map_err(refused)
+        match timeout(SETTING, self.ask(by, request)).await {
+            Ok(answer) => answer.map(drop).map_err(refused),
+            // As BlueZ says while an adapter is on its way.
+            Err(_) => Err(fdo::Error::Failed("Busy".into())),
+        }
     }
 
     fn uuid_of(&self, attribute: Attribute) -> fdo::Result<String> {
