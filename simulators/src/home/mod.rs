@@ -34,9 +34,9 @@ use crate::{
     clock::Moment,
     devices::{Button, Cuff, Oximeter, Scale, Strap, Thermometer, Weighing},
     ledger::{Deed, Ledger, Streamed},
-    mischief::{Rates, Trick, Troublemaker},
+    mischief::{Mischief, Rates, Trick, Troublemaker},
     person::Person,
-    system::Served,
+    system::{Served, until},
 };
 
 const CUFF: &str = "F0:F1:F2:F3:F4:F5";
@@ -267,6 +267,34 @@ impl Home {
             truth.forgotten += ledger.entries().iter().filter(|entry| matches!(entry.deed, Deed::Forgot(_))).count();
         }
         truth
+    }
+
+    /// Uses every device that stores once more, as one that was not reached while it advertised tells with the next
+    /// measurement, and waits until each has told what it had to tell.
+    ///
+    /// # Errors
+    /// When one has not, for all this patience, or the simulated bus is gone.
+    pub async fn tell_all(&mut self, patience: Duration) -> anyhow::Result<()> {
+        for deed in [Use::BloodPressure, Use::SpotCheck, Use::Weight, Use::Temperature { has_fever: false }] {
+            self.perform(deed, Moment::now().wall()).await?;
+        }
+        until(patience, "every device has told what it had to tell", || async {
+            let truth = self.truth();
+            if truth.heard + truth.unheard + truth.forgotten == truth.measured && self.strap.is_silent() {
+                Ok(())
+            } else {
+                Err(format!("{truth:?}"))
+            }
+        })
+        .await
+    }
+
+    /// How many readings were cut off. If its confirmation was lost, such a reading was also sent whole, and is stored both
+    /// ways.
+    #[must_use]
+    pub fn cut_off(&self) -> usize {
+        let cut = |trick: &Trick| matches!(trick, Trick::Fault { mischief: Mischief::MalformedNext, .. });
+        self.played.iter().filter(|played| cut(&played.trick)).count()
     }
 
     /// In the order in which tricks count them.

@@ -11,8 +11,8 @@ use clap::Parser;
 use hempuls_simulators::bluez::{Bluez, Options};
 use hempuls_simulators::bus::Bus;
 use hempuls_simulators::clock::Moment;
-use hempuls_simulators::home::{Home, Use};
-use hempuls_simulators::mischief::{Mischief, Rates, Trick};
+use hempuls_simulators::home::Home;
+use hempuls_simulators::mischief::Rates;
 use hempuls_simulators::system::{Books, Programs, Settings, until};
 use hempuls_tests::process::{folder_size, memory_mib, open_files};
 use hempuls_tests::{House, World};
@@ -76,7 +76,7 @@ async fn main() -> Result<()> {
     lived?;
     let month = month?;
     home.calm().await;
-    all_told(&mut home).await?;
+    home.tell_all(PATIENCE).await?;
     let books = settled(&world).await?;
     judge(&home, &world, &books, &month).await
 }
@@ -147,22 +147,6 @@ impl Around<'_> {
     }
 }
 
-/// A device that was not reached while it advertised tells with the next measurement.
-async fn all_told(home: &mut Home) -> Result<()> {
-    for deed in [Use::BloodPressure, Use::SpotCheck, Use::Weight, Use::Temperature { has_fever: false }] {
-        home.perform(deed, Moment::now().wall()).await?;
-    }
-    until(PATIENCE, "every device has told what it had to tell", || async {
-        let truth = home.truth();
-        if truth.heard + truth.unheard + truth.forgotten == truth.measured && home.strap.is_silent() {
-            Ok(())
-        } else {
-            Err(format!("{truth:?}"))
-        }
-    })
-    .await
-}
-
 async fn settled(world: &World) -> Result<Books> {
     let api = world.api();
     until(PATIENCE, "nothing waits", || {
@@ -197,10 +181,7 @@ async fn judge(home: &Home, world: &World, books: &Books, month: &Month) -> Resu
     // Between BlueZ's confirmation and the flash, a kill takes at most the one reading that is on its way (P1), and at
     // most the one press that is being sent.
     ensure!(stored.len() + agent_kills >= truth.heard, "{} of {} that were heard", stored.len(), truth.heard);
-    let cut_off = |trick: &Trick| matches!(trick, Trick::Fault { mischief: Mischief::MalformedNext, .. });
-    let cut_off = home.played().iter().filter(|played| cut_off(&played.trick)).count();
-    // One that was cut off and then sent whole, as its confirmation was lost, is kept both ways.
-    ensure!(stored.len() <= truth.heard + cut_off, "{} of {} that were heard", stored.len(), truth.heard);
+    ensure!(stored.len() <= truth.heard + home.cut_off(), "{} of {} that were heard", stored.len(), truth.heard);
     let alarms = usize::try_from(books.alarms)?;
     ensure!(alarms + agent_kills >= truth.presses_heard, "{alarms} alarms for {} presses", truth.presses_heard);
     ensure!(alarms <= truth.pressed, "{alarms} alarms for {} presses", truth.pressed);

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use hempuls_simulators::clock::Moment;
-use hempuls_simulators::home::{Home, Use};
-use hempuls_simulators::mischief::{Mischief, Trick};
-use hempuls_simulators::system::until;
+use hempuls_simulators::home::Home;
 use hempuls_tests::{PATIENCE, World};
 
 /// A day takes six seconds.
@@ -24,32 +22,21 @@ async fn of_a_week_full_of_mischief_everything_that_was_heard_arrives() -> Resul
     simulated.live(a_week_ago, 7, SPEED).await?;
     simulated.calm().await;
     world.somebody_scans().await?;
-    // A device that was not reached while it advertised tells with the next measurement.
-    for deed in [Use::BloodPressure, Use::SpotCheck, Use::Weight, Use::Temperature { has_fever: false }] {
-        simulated.perform(deed, Moment::now().wall()).await?;
-    }
-    until(PATIENCE, "every device has told what it had to tell", || async {
-        let truth = simulated.truth();
-        if truth.heard + truth.unheard + truth.forgotten == truth.measured && simulated.strap.is_silent() {
-            Ok(())
-        } else {
-            Err(format!("{truth:?}"))
-        }
-    })
-    .await?;
+    simulated.tell_all(PATIENCE).await?;
     tokio::time::sleep(Duration::from_secs(1)).await;
 
     let truth = simulated.truth();
     println!("{} tricks; {truth:?}", simulated.played().len());
-    let cut = |trick: &&Trick| matches!(trick, Trick::Fault { mischief: Mischief::MalformedNext, .. });
-    let cut = simulated.played().iter().map(|played| &played.trick).filter(cut).count();
     let api = world.api();
     let (minutes, singly): (Vec<_>, Vec<_>) = {
         let readings = api.readings().await?;
         readings.into_iter().partition(|reading| reading.device == simulated.strap.address().to_string())
     };
-    // One that was cut off and then sent whole, as its confirmation was lost, is kept both ways.
-    ensure!((truth.heard..=truth.heard + cut).contains(&singly.len()), "{} records: {truth:?}", singly.len());
+    ensure!(
+        (truth.heard..=truth.heard + simulated.cut_off()).contains(&singly.len()),
+        "{} records: {truth:?}",
+        singly.len()
+    );
     ensure!(minutes.is_empty() == (truth.streamed.heard == 0), "{} minutes: {truth:?}", minutes.len());
     let books = world.ends_well_with(singly.len() + minutes.len(), truth.presses_heard).await?;
     ensure!(books.alarms == truth.pressed as u64, "{} alarms: {truth:?}", books.alarms);

@@ -140,6 +140,9 @@ async fn main() -> Result<()> {
         }
         What::Damages { look: Some(state), .. } => {
             flash::complain();
+            // As in the agent: a panic is counted. The usual hook would read all debug symbols for a backtrace, and need
+            // more memory than the agent ever does.
+            hempuls_agent::panics::watch();
             print!("{}", damage::look::look(&state).await?.write());
             Ok(())
         }
