@@ -16,7 +16,6 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use rand::Rng as _;
 use serde_json::{Value, json};
-use sqlx::SqliteConnection;
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::agents::AgentCommand;
@@ -28,7 +27,7 @@ use crate::store::access_log::{self, Action, Look, Looker};
 use crate::store::assignments::{self, Assignment};
 use crate::store::clocks::{self, Correction};
 use crate::store::devices::{self, NewDevice};
-use crate::store::{StoreError, enrolment_codes, homes};
+use crate::store::{Connection, StoreError, enrolment_codes, homes};
 use crate::{run, store};
 
 /// The gateway of Hempuls.
@@ -479,7 +478,7 @@ impl Desk {
 
     /// Makes a code; another, should its beginning be taken.
     async fn code_for(&mut self, agent: &AgentId, now_ms: i64) -> anyhow::Result<EnrolmentCode> {
-        let work: &mut SqliteConnection = &mut self.work;
+        let work: &mut Connection = &mut self.work;
         loop {
             let code = EnrolmentCode::new(rand::rng().random(), self.ca.public_key());
             match enrolment_codes::add(work, agent, &code, now_ms).await {

@@ -7,6 +7,7 @@ mod ward;
 use hempuls_gateway::clock;
 use hempuls_gateway::ingest::clocks::date_anew;
 use hempuls_gateway::store::clocks as store;
+use hempuls_gateway::store::query_scalar;
 use hempuls_protocol::event::{Content, DeviceClock, Kind, TimeCorrection, TimeSource};
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::times::{BootId, DeviceTime, Taken, Trust};
@@ -61,7 +62,7 @@ async fn a_clock_that_was_three_days_slow_is_corrected_by_an_event_and_the_corre
         assert!(store::withdraw(&mut work, &boot, 65_000, withdrawn).await.unwrap());
         let records = store::records_of_boot(&mut work, &boot).await.unwrap();
         date_anew(&mut work, &records, &TimeZone::UTC).await.unwrap();
-        let dated: i64 = sqlx::query_scalar("SELECT measured_ms FROM record").fetch_one(&mut *work).await.unwrap();
+        let dated: i64 = query_scalar("SELECT measured_ms FROM record").fetch_one(&mut *work).await.unwrap();
         assert!((dated - now - expected).abs() < MINUTE, "{withdrawn:?}");
     }
     assert!(!store::withdraw(&mut work, &boot, 65_000, None).await.unwrap(), "it counts already");
@@ -118,10 +119,8 @@ impl Home {
 
     /// Each record's date, counted from now.
     async fn are_dated(&self, expected: &[Option<i64>]) {
-        let dates: Vec<Option<i64>> = sqlx::query_scalar("SELECT measured_ms FROM record ORDER BY id")
-            .fetch_all(self.ward.reader())
-            .await
-            .unwrap();
+        let dates: Vec<Option<i64>> =
+            query_scalar("SELECT measured_ms FROM record ORDER BY id").fetch_all(self.ward.reader()).await.unwrap();
         let ago: Vec<Option<i64>> = dates.iter().map(|at| at.map(|at| at - clock::now_ms())).collect();
         let agrees = |(found, expected): (&Option<i64>, &Option<i64>)| match (found, expected) {
             (Some(found), Some(expected)) => (found - expected).abs() < MINUTE / 2,

@@ -2,6 +2,7 @@
 
 mod fixture;
 
+use hempuls_gateway::store::{query, query_as, query_scalar};
 use std::net::SocketAddr;
 
 use fixture::{Console, Ward};
@@ -157,10 +158,7 @@ async fn a_changed_row_of_the_log_is_found() {
     assert!(matches!(access_log::verify(reader).await, Ok(Verified::Whole { rows: 4, .. })));
 
     let mut work = night.ward.store.work().await.unwrap();
-    assert!(
-        sqlx::query("UPDATE access_log SET who = 'nobody'").execute(&mut *work).await.is_err(),
-        "the store refuses it"
-    );
+    assert!(query("UPDATE access_log SET who = 'nobody'").execute(&mut *work).await.is_err(), "the store refuses it");
     drop(work);
     night.sql("DROP TRIGGER access_log_is_never_changed").await;
     night.sql("DROP TRIGGER access_log_is_never_shortened").await;
@@ -421,7 +419,7 @@ async fn an_empty_list_is_never_all_well() {
     let ward = fixture::ward(folder.path()).await;
     for table in ["alert_line", "alert", "waiting", "observation", "record"] {
         let mut work = ward.store.work().await.unwrap();
-        sqlx::query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *work).await.unwrap();
+        query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *work).await.unwrap();
         work.commit().await.unwrap();
     }
     let night = Night::with(ward, folder).await;
@@ -713,12 +711,10 @@ impl Night {
             hempuls_gateway::store::Store::open(&folder.path().join("other.sqlite")).await.expect("it opens");
         let login =
             http::ensure_account(&elsewhere, name, "Trygghetslarm").await.expect("it can be written").expect("new");
-        let hash: String = sqlx::query_scalar("SELECT password_hash FROM account")
-            .fetch_one(elsewhere.reader())
-            .await
-            .expect("one account");
+        let hash: String =
+            query_scalar("SELECT password_hash FROM account").fetch_one(elsewhere.reader()).await.expect("one account");
         let mut work = self.ward.store.work().await.expect("it can be written");
-        sqlx::query("INSERT INTO account (name, unit, password_hash, created_ms) VALUES (?, 'Trygghetslarm', ?, 0)")
+        query("INSERT INTO account (name, unit, password_hash, created_ms) VALUES (?, 'Trygghetslarm', ?, 0)")
             .bind(name)
             .bind(hash)
             .execute(&mut *work)
@@ -746,7 +742,7 @@ impl Night {
     }
 
     async fn log(&self) -> Vec<Row> {
-        sqlx::query_as("SELECT who, action, person FROM access_log ORDER BY n")
+        query_as("SELECT who, action, person FROM access_log ORDER BY n")
             .fetch_all(self.ward.store.reader())
             .await
             .expect("it can be read")
@@ -761,13 +757,13 @@ impl Night {
 
     async fn sql(&self, sql: &str) {
         let mut work = self.ward.store.work().await.expect("it can be written");
-        sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut *work).await.expect("it fits the schema");
+        query(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut *work).await.expect("it fits the schema");
         work.commit().await.expect("it can be written");
     }
 
     async fn count(&self, sql: &str) -> i64 {
         let sql = sqlx::AssertSqlSafe(self.path(sql));
-        sqlx::query_scalar(sql).fetch_one(self.ward.store.reader()).await.expect("it fits the schema")
+        query_scalar(sql).fetch_one(self.ward.store.reader()).await.expect("it fits the schema")
     }
 
     /// The next thing that the homes may have to be told of.
@@ -788,7 +784,7 @@ impl Night {
     }
 
     async fn state_of(&self, alert: &str) -> String {
-        sqlx::query_scalar("SELECT state FROM alert WHERE id = ?")
+        query_scalar("SELECT state FROM alert WHERE id = ?")
             .bind(alert)
             .fetch_one(self.ward.store.reader())
             .await

@@ -4,14 +4,12 @@
 
 use std::collections::HashMap;
 
-use sqlx::SqliteConnection;
-
 use super::line::NOT_JUDGED;
 use super::rules::{self, Doubt, Facts, Rules, Verdict, Waiting, What, alarm_pressed};
 use super::{About, Concern, Finding, Line, Severity, Weight, ease, raise, remind};
 use crate::store::alerts::{self as cases, Waits};
 use crate::store::records::NewRecord;
-use crate::store::{StoreError, timers};
+use crate::store::{Connection, StoreError, timers};
 
 /// Something that has to be written because of a verdict.
 #[derive(Clone, PartialEq, Debug)]
@@ -144,7 +142,7 @@ pub fn when_overdue(rule: &dyn rules::Rule, waiting: &Waiting, person: &str, hom
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn carry_out(work: &mut SqliteConnection, follows: &[Consequence], now_ms: i64) -> Result<(), StoreError> {
+pub async fn carry_out(work: &mut Connection, follows: &[Consequence], now_ms: i64) -> Result<(), StoreError> {
     for consequence in follows {
         match consequence {
             Consequence::Raise(concern) => raise(work, concern, now_ms).await?,

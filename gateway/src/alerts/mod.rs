@@ -13,10 +13,9 @@ pub mod timers;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sqlx::SqliteConnection;
 
-use crate::store::StoreError;
 use crate::store::alerts as cases;
+use crate::store::{Connection, StoreError};
 pub use line::Line;
 
 /// How soon someone must act.
@@ -126,7 +125,7 @@ pub struct Concern {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn raise(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
+pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
     let Concern { finding, about, .. } = concern;
     let Some((id, mut alert)) = cases::open_case(work, finding.case, about).await? else {
         return cases::open(work, concern, now_ms).await;
@@ -165,7 +164,7 @@ const REST_MS: i64 = 24 * 60 * 60 * 1000;
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn remind(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) -> Result<bool, StoreError> {
+pub async fn remind(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<bool, StoreError> {
     let Concern { finding, about, .. } = concern;
     if cases::open_case(work, finding.case, about).await?.is_none() {
         let closed = cases::lines_closed_since(work, finding.case, about, now_ms - REST_MS).await?;
@@ -182,7 +181,7 @@ pub async fn remind(work: &mut SqliteConnection, concern: &Concern, now_ms: i64)
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn ease(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
+pub async fn ease(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
     let Concern { finding, about, .. } = concern;
     let Some(over) = finding.line.over() else { return Ok(()) };
     let Some((id, _)) = cases::open_case(work, finding.case, about).await? else { return Ok(()) };
@@ -219,7 +218,7 @@ pub enum Act {
 ///
 /// # Errors
 /// [`ActError`], where it cannot be done.
-pub async fn act(work: &mut SqliteConnection, id: &str, act: &Act, who: &str, now_ms: i64) -> Result<(), ActError> {
+pub async fn act(work: &mut Connection, id: &str, act: &Act, who: &str, now_ms: i64) -> Result<(), ActError> {
     let mut alert = cases::find(work, id).await?.ok_or(ActError::NoSuchAlert)?;
     let before = alert.clone();
     let line = match act {

@@ -13,14 +13,13 @@ use axum::{Extension, Json};
 use hempuls_protocol::enrolment::{Granted, Renewal};
 use hempuls_protocol::ids::AgentId;
 use rustls::pki_types::CertificateDer;
-use sqlx::SqliteConnection;
 
 use super::{Desk, No, no};
 use crate::alerts::health::identity::Happened;
 use crate::alerts::health::{self, Found};
 use crate::changes::Change;
 use crate::store::homes::{self, Agent};
-use crate::store::{StoreError, agents, devices};
+use crate::store::{Connection, StoreError, agents, devices};
 use crate::{alerts, clock};
 
 /// The certificate that somebody showed in the handshake, which proves that she has its key.
@@ -121,7 +120,7 @@ impl Desk {
 }
 
 /// Tells whoever looks after the boxes.
-async fn note(work: &mut SqliteConnection, agent: &Agent, happened: Happened, now_ms: i64) -> Result<(), StoreError> {
+async fn note(work: &mut Connection, agent: &Agent, happened: Happened, now_ms: i64) -> Result<(), StoreError> {
     let has_button = devices::has_button(work, &agent.home).await?;
     let concern = health::concern(agent.id.as_str(), &agent.home, has_button, Found::Identity(happened));
     alerts::raise(work, &concern, now_ms).await

@@ -13,14 +13,13 @@ use hempuls_protocol::ids::AgentId;
 use hempuls_protocol::times::{Taken, Trust};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use sqlx::SqliteConnection;
 
 use super::dating::{self, BATCH_MS, Boot, Facts, Look};
 use super::parcel::Parcel;
 use super::queue::Delivery;
 use crate::store::clocks::{self, BootKey, Dated, SessionKey, Shown};
 use crate::store::records::Measured;
-use crate::store::{StoreError, assignments};
+use crate::store::{Connection, StoreError, assignments};
 
 /// What is known of clocks.
 #[derive(Debug, Default)]
@@ -94,7 +93,7 @@ impl Clocks {
     ///
     /// # Errors
     /// [`StoreError`], where the store fails.
-    pub async fn load(work: &mut SqliteConnection, batch: &[&Delivery], now_ms: i64) -> Result<Self, StoreError> {
+    pub async fn load(work: &mut Connection, batch: &[&Delivery], now_ms: i64) -> Result<Self, StoreError> {
         let (mut boots, mut sessions) = (BTreeSet::new(), BTreeSet::new());
         for (agent, content) in contents(batch) {
             if content.taken.trust != Trust::Synchronised {
@@ -207,7 +206,7 @@ impl Clocks {
     /// [`StoreError`], where the store fails.
     pub async fn note(
         &mut self,
-        work: &mut SqliteConnection,
+        work: &mut Connection,
         agent: &AgentId,
         content: &Content,
         now_ms: i64,
@@ -237,7 +236,7 @@ impl Clocks {
     /// [`StoreError`], where the store fails.
     pub async fn write(
         self,
-        work: &mut SqliteConnection,
+        work: &mut Connection,
         zone: &TimeZone,
         now_ms: i64,
     ) -> Result<BTreeSet<String>, StoreError> {
@@ -265,7 +264,7 @@ impl Clocks {
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn date_anew(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     records: &[Dated],
     zone: &TimeZone,
 ) -> Result<BTreeSet<String>, StoreError> {

@@ -11,7 +11,6 @@ use hempuls_protocol::ids::{AgentId, Lane, Sequence};
 use hempuls_protocol::wire::heartbeat::Heartbeat;
 use hempuls_protocol::wire::receipt::{Receipt, Receipts, Why};
 use jiff::tz::TimeZone;
-use sqlx::SqliteConnection;
 use tokio::sync::mpsc;
 
 use super::Intake;
@@ -30,7 +29,9 @@ use crate::http::Health;
 use crate::letters::{Courier, Letter, Occasion, Says};
 use crate::store::ledger::{self, Disposition, EventRow, QuarantineRow, Span};
 use crate::store::records::{self, NewRecord};
-use crate::store::{Store, StoreError, alerts as cases, assignments, devices, heartbeats, homes, new_id, savepoint};
+use crate::store::{
+    Connection, Store, StoreError, alerts as cases, assignments, devices, heartbeats, homes, new_id, savepoint,
+};
 
 /// How soon a batch is tried again after the store failed; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -145,11 +146,7 @@ impl Writer {
     }
 
     /// The homes of those in a batch that may send: known boxes that are not cut off.
-    async fn senders(
-        &self,
-        work: &mut SqliteConnection,
-        batch: &[Delivery],
-    ) -> Result<HashMap<AgentId, String>, StoreError> {
+    async fn senders(&self, work: &mut Connection, batch: &[Delivery]) -> Result<HashMap<AgentId, String>, StoreError> {
         let ids: BTreeSet<&AgentId> = batch.iter().map(Delivery::agent).collect();
         let ids: Vec<&AgentId> = ids.into_iter().collect();
         let known = homes::find_agents(work, &ids).await?;
@@ -166,7 +163,7 @@ impl Writer {
     /// Stores every event in a savepoint of its own; what the store refuses is kept as bytes.
     async fn one_by_one(
         &self,
-        work: &mut SqliteConnection,
+        work: &mut Connection,
         batch: &[&Delivery],
         senders: &HashMap<AgentId, String>,
         now_ms: i64,
@@ -195,7 +192,7 @@ impl Writer {
     /// Decides about these deliveries and writes what was decided. With `as_bytes`, events are kept as bytes only.
     async fn attempt(
         &self,
-        work: &mut SqliteConnection,
+        work: &mut Connection,
         batch: &[&Delivery],
         senders: &HashMap<AgentId, String>,
         as_bytes: bool,
@@ -244,7 +241,7 @@ impl Writer {
     }
 
     /// Lets the rules judge what was stored. Nothing that goes wrong here costs an event its place.
-    async fn judge(&self, work: &mut SqliteConnection, desk: &mut Desk<'_>) -> Result<(), StoreError> {
+    async fn judge(&self, work: &mut Connection, desk: &mut Desk<'_>) -> Result<(), StoreError> {
         let people: BTreeSet<&str> = desk.records.iter().filter_map(|record| record.person.as_deref()).collect();
         let people: Vec<&str> = people.into_iter().collect();
         let mut patience: Patience = cases::waiting_for(work, &people)
@@ -327,7 +324,7 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     /// Loads all that decisions about this batch depend on.
     async fn open(
-        work: &mut SqliteConnection,
+        work: &mut Connection,
         batch: &[&Delivery],
         zone: &'a TimeZone,
         now_ms: i64,
@@ -551,7 +548,7 @@ impl<'a> Desk<'a> {
     /// What a heartbeat says is wrong, or wrong no longer.
     async fn ail(
         &mut self,
-        work: &mut SqliteConnection,
+        work: &mut Connection,
         agent: &AgentId,
         home: &str,
         before: Option<&Heartbeat>,
@@ -579,11 +576,7 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    async fn write(
-        &mut self,
-        work: &mut SqliteConnection,
-        senders: &HashMap<AgentId, String>,
-    ) -> Result<(), StoreError> {
+    async fn write(&mut self, work: &mut Connection, senders: &HashMap<AgentId, String>) -> Result<(), StoreError> {
         records::write(work, &self.records, self.now_ms).await?;
         devices::note_counters(work, &self.records).await?;
         for (key, home, trouble) in std::mem::take(&mut self.troubles) {

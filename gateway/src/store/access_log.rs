@@ -5,10 +5,9 @@
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use sqlx::{SqliteConnection, SqlitePool};
 
-use super::StoreError;
 use super::ledger::unexpected;
+use super::{Connection, Reader, StoreError, query, query_as, query_scalar};
 
 /// Somebody who looks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,7 +122,7 @@ pub struct Look<'a> {
 /// # Errors
 /// When the store cannot be written. Then nothing may be shown.
 pub async fn write(
-    store: &mut SqliteConnection,
+    store: &mut Connection,
     looker: &Looker,
     looks: &[Look<'_>],
     now: Timestamp,
@@ -147,7 +146,7 @@ pub async fn write(
             hash: Vec::new(),
         };
         let hash = row.digest();
-        sqlx::query(
+        query(
             "INSERT INTO access_log (n, at_ms, who, unit, action, person, what, why, previous, hash)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
@@ -185,9 +184,9 @@ pub struct Seen {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn of_person(reader: &SqlitePool, person: &str, limit: u32) -> Result<Vec<Seen>, StoreError> {
+pub async fn of_person(reader: &Reader, person: &str, limit: u32) -> Result<Vec<Seen>, StoreError> {
     let rows: Vec<(i64, String, String, String)> =
-        sqlx::query_as("SELECT at_ms, who, unit, action FROM access_log WHERE person = ? ORDER BY n DESC LIMIT ?")
+        query_as("SELECT at_ms, who, unit, action FROM access_log WHERE person = ? ORDER BY n DESC LIMIT ?")
             .bind(person)
             .bind(limit)
             .fetch_all(reader)
@@ -204,13 +203,8 @@ pub async fn of_person(reader: &SqlitePool, person: &str, limit: u32) -> Result<
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn knows(
-    reader: &SqlitePool,
-    looker: &Looker,
-    look: &Look<'_>,
-    since: Timestamp,
-) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar(
+pub async fn knows(reader: &Reader, looker: &Looker, look: &Look<'_>, since: Timestamp) -> Result<bool, StoreError> {
+    Ok(query_scalar(
         "SELECT EXISTS (SELECT 1 FROM access_log WHERE person IS ? AND at_ms >= ? AND who = ? AND action = ? AND what = ?)",
     )
     .bind(look.person)
@@ -243,13 +237,11 @@ pub enum Verified {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn verify(reader: &SqlitePool) -> Result<Verified, StoreError> {
+pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
     let (mut n, mut newest) = (0, NOTHING_BEFORE.to_vec());
     loop {
-        let rows: Vec<Row> = sqlx::query_as("SELECT * FROM access_log WHERE n > ? ORDER BY n LIMIT 1000")
-            .bind(n)
-            .fetch_all(reader)
-            .await?;
+        let rows: Vec<Row> =
+            query_as("SELECT * FROM access_log WHERE n > ? ORDER BY n LIMIT 1000").bind(n).fetch_all(reader).await?;
         if rows.is_empty() {
             return Ok(Verified::Whole { rows: n, newest });
         }
@@ -265,8 +257,8 @@ pub async fn verify(reader: &SqlitePool) -> Result<Verified, StoreError> {
 /// What the first row has in place of the hash of the row before.
 const NOTHING_BEFORE: [u8; 32] = [0; 32];
 
-async fn newest(store: &mut SqliteConnection) -> Result<(i64, Vec<u8>), StoreError> {
-    let newest = sqlx::query_as("SELECT n, hash FROM access_log ORDER BY n DESC LIMIT 1").fetch_optional(store).await?;
+async fn newest(store: &mut Connection) -> Result<(i64, Vec<u8>), StoreError> {
+    let newest = query_as("SELECT n, hash FROM access_log ORDER BY n DESC LIMIT 1").fetch_optional(store).await?;
     Ok(newest.unwrap_or_else(|| (0, NOTHING_BEFORE.to_vec())))
 }
 

@@ -1,9 +1,8 @@
 //! The console's local accounts: a name, the care unit it acts for, and what its password hashes to.
 
 use jiff::Timestamp;
-use sqlx::{SqliteConnection, SqliteExecutor};
 
-use super::StoreError;
+use super::{Connection, Executor, StoreError, query, query_as};
 
 /// An account as it is kept. The password itself is kept nowhere.
 #[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -20,8 +19,8 @@ pub struct Account {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn find(store: impl SqliteExecutor<'_>, name: &str) -> Result<Option<Account>, StoreError> {
-    Ok(sqlx::query_as("SELECT name, unit, password_hash FROM account WHERE name = ?")
+pub async fn find(store: impl Executor<'_>, name: &str) -> Result<Option<Account>, StoreError> {
+    Ok(query_as("SELECT name, unit, password_hash FROM account WHERE name = ?")
         .bind(name)
         .fetch_optional(store)
         .await?)
@@ -31,8 +30,8 @@ pub async fn find(store: impl SqliteExecutor<'_>, name: &str) -> Result<Option<A
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn add_first(store: &mut SqliteConnection, account: &Account, now: Timestamp) -> Result<bool, StoreError> {
-    let added = sqlx::query(
+pub async fn add_first(store: &mut Connection, account: &Account, now: Timestamp) -> Result<bool, StoreError> {
+    let added = query(
         "INSERT INTO account (name, unit, password_hash, created_ms)
          SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM account)",
     )

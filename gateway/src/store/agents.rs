@@ -2,18 +2,18 @@
 
 use hempuls_protocol::ids::AgentId;
 use rand::Rng as _;
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use sqlx::Row as _;
 
 use super::ledger::{signed, unexpected};
-use super::{StoreError, books};
+use super::{Connection, Reader, StoreError, books, query, query_scalar};
 
 /// Adds another box to a home. Returns its id; none where there is no such home.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn add(work: &mut SqliteConnection, home: &str, now_ms: i64) -> Result<Option<AgentId>, StoreError> {
+pub async fn add(work: &mut Connection, home: &str, now_ms: i64) -> Result<Option<AgentId>, StoreError> {
     let agent = AgentId::from_random(rand::rng().random());
-    let added = sqlx::query("INSERT INTO agent (id, home, created_ms) SELECT $1, id, $3 FROM home WHERE id = $2")
+    let added = query("INSERT INTO agent (id, home, created_ms) SELECT $1, id, $3 FROM home WHERE id = $2")
         .bind(agent.as_str())
         .bind(home)
         .bind(now_ms)
@@ -28,13 +28,13 @@ pub async fn add(work: &mut SqliteConnection, home: &str, now_ms: i64) -> Result
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn enrol(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     agent: &AgentId,
     serial: &str,
     expires_ms: i64,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "UPDATE agent SET enrolled_ms = $2, serial = $3, certificate_expires_ms = $4,
              next_serial = NULL, next_expires_ms = NULL
          WHERE id = $1",
@@ -53,13 +53,8 @@ pub async fn enrol(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn renew(
-    work: &mut SqliteConnection,
-    agent: &AgentId,
-    serial: &str,
-    expires_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agent SET next_serial = $2, next_expires_ms = $3 WHERE id = $1")
+pub async fn renew(work: &mut Connection, agent: &AgentId, serial: &str, expires_ms: i64) -> Result<(), StoreError> {
+    query("UPDATE agent SET next_serial = $2, next_expires_ms = $3 WHERE id = $1")
         .bind(agent.as_str())
         .bind(serial)
         .bind(expires_ms)
@@ -72,8 +67,8 @@ pub async fn renew(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn has_shown(work: &mut SqliteConnection, agent: &AgentId, serial: &str) -> Result<(), StoreError> {
-    sqlx::query(
+pub async fn has_shown(work: &mut Connection, agent: &AgentId, serial: &str) -> Result<(), StoreError> {
+    query(
         "UPDATE agent SET serial = next_serial, certificate_expires_ms = next_expires_ms,
              next_serial = NULL, next_expires_ms = NULL
          WHERE id = $1 AND next_serial = $2",
@@ -89,12 +84,8 @@ pub async fn has_shown(work: &mut SqliteConnection, agent: &AgentId, serial: &st
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn has_one_that_expires(
-    work: &mut SqliteConnection,
-    agent: &AgentId,
-    expires_s: i64,
-) -> Result<(), StoreError> {
-    let next: Option<String> = sqlx::query_scalar(
+pub async fn has_one_that_expires(work: &mut Connection, agent: &AgentId, expires_s: i64) -> Result<(), StoreError> {
+    let next: Option<String> = query_scalar(
         "SELECT next_serial FROM agent WHERE id = $1 AND next_expires_ms / 1000 = $2 AND next_serial IS NOT NULL",
     )
     .bind(agent.as_str())
@@ -173,12 +164,12 @@ pub struct Decided {
 /// # Errors
 /// [`Undecided`]. Nothing was changed then.
 pub async fn decide(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     agent: &AgentId,
     decision: &Decision<'_>,
     now_ms: i64,
 ) -> Result<Decided, Undecided> {
-    let row = sqlx::query("SELECT home, retired_ms, revoked_ms FROM agent WHERE id = $1")
+    let row = query("SELECT home, retired_ms, revoked_ms FROM agent WHERE id = $1")
         .bind(agent.as_str())
         .fetch_optional(&mut *work)
         .await
@@ -208,12 +199,12 @@ const RETIRE: &str = "UPDATE agent SET retired_ms = $2, retired_by = $3, retired
 const REVOKE: &str = "UPDATE agent SET revoked_ms = $2, revoked_by = $3, revoked_why = $4 WHERE id = $1";
 
 async fn set(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     sql: &'static str,
     agent: &AgentId,
     decided: Option<(&Decision<'_>, i64)>,
 ) -> Result<(), StoreError> {
-    sqlx::query(sql)
+    query(sql)
         .bind(agent.as_str())
         .bind(decided.map(|(_, now_ms)| now_ms))
         .bind(decided.map(|(decision, _)| decision.by))
@@ -224,18 +215,18 @@ async fn set(
 }
 
 /// The books of a box in which something waits.
-async fn waiting(work: &mut SqliteConnection, agent: &AgentId) -> Result<Vec<books::Page>, StoreError> {
+async fn waiting(work: &mut Connection, agent: &AgentId) -> Result<Vec<books::Page>, StoreError> {
     let mut pages = books::read(&mut *work, Some(&[agent.as_str()])).await?;
     pages.retain(|page| page.line.waiting > 0);
     Ok(pages)
 }
 
 /// Closes books: what no row tells of is lost.
-async fn write_off(work: &mut SqliteConnection, pages: &[books::Page], now_ms: i64) -> Result<(), StoreError> {
+async fn write_off(work: &mut Connection, pages: &[books::Page], now_ms: i64) -> Result<(), StoreError> {
     for page in pages {
         let line = &page.line;
         let lost = line.taken.saturating_sub(line.stored + line.repeated + line.quarantined + line.moved);
-        sqlx::query(
+        query(
             "UPDATE cursor SET closed_ms = $4, last_taken = $5, lost = $6 WHERE agent = $1 AND lane = $2 AND epoch = $3",
         )
         .bind(&page.agent)
@@ -279,8 +270,8 @@ pub struct Listed {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn list(reader: &SqlitePool) -> Result<Vec<Listed>, StoreError> {
-    let rows = sqlx::query(
+pub async fn list(reader: &Reader) -> Result<Vec<Listed>, StoreError> {
+    let rows = query(
         "SELECT agent.*, home.name FROM agent JOIN home ON home.id = agent.home ORDER BY home.name, home.id, agent.created_ms",
     )
     .fetch_all(reader)
@@ -320,8 +311,8 @@ pub async fn list(reader: &SqlitePool) -> Result<Vec<Listed>, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn to_throw_out(reader: &SqlitePool) -> Result<Vec<AgentId>, StoreError> {
+pub async fn to_throw_out(reader: &Reader) -> Result<Vec<AgentId>, StoreError> {
     let ids: Vec<String> =
-        sqlx::query_scalar("SELECT id FROM agent WHERE revoked_ms IS NOT NULL AND connected").fetch_all(reader).await?;
+        query_scalar("SELECT id FROM agent WHERE revoked_ms IS NOT NULL AND connected").fetch_all(reader).await?;
     ids.iter().map(|id| id.parse().map_err(|_| unexpected("id"))).collect()
 }

@@ -1,10 +1,10 @@
 //! Alerts and their stories, what rules wait for, and what they kept quiet about.
 
 use serde_json::json;
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use sqlx::Row as _;
 
-use super::StoreError;
 use super::ledger::unexpected;
+use super::{Connection, Reader, Row, StoreError, query, query_scalar};
 use crate::alerts::alert::{Alert, Claim, State};
 use crate::alerts::rules::Waiting;
 use crate::alerts::{About, Concern, Line, Severity};
@@ -67,14 +67,14 @@ pub enum Which<'a> {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn read(reader: &SqlitePool, which: Which<'_>, limit: u32) -> Result<Vec<Case>, StoreError> {
+pub async fn read(reader: &Reader, which: Which<'_>, limit: u32) -> Result<Vec<Case>, StoreError> {
     let (person, id, not_closed) = match which {
         Which::NotClosed => (None, None, true),
         Which::All => (None, None, false),
         Which::Of(person) => (Some(person), None, false),
         Which::One(id) => (None, Some(id), false),
     };
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT * FROM alert
          WHERE ($1 IS NULL OR person = $1) AND ($2 IS NULL OR id = $2) AND (NOT $3 OR state <> 'closed')
          ORDER BY state = 'closed',
@@ -96,8 +96,8 @@ pub async fn read(reader: &SqlitePool, which: Which<'_>, limit: u32) -> Result<V
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn story(reader: &SqlitePool, id: &str) -> Result<Vec<Told>, StoreError> {
-    let rows = sqlx::query("SELECT at_ms, line, record FROM alert_line WHERE alert = $1 ORDER BY place")
+pub async fn story(reader: &Reader, id: &str) -> Result<Vec<Told>, StoreError> {
+    let rows = query("SELECT at_ms, line, record FROM alert_line WHERE alert = $1 ORDER BY place")
         .bind(id)
         .fetch_all(reader)
         .await?;
@@ -108,8 +108,8 @@ pub async fn story(reader: &SqlitePool, id: &str) -> Result<Vec<Told>, StoreErro
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn headlines(reader: &SqlitePool, ids: &[&str]) -> Result<Vec<(String, Told)>, StoreError> {
-    let rows = sqlx::query(
+pub async fn headlines(reader: &Reader, ids: &[&str]) -> Result<Vec<(String, Told)>, StoreError> {
+    let rows = query(
         "SELECT alert, at_ms, line, record FROM json_each($1) CROSS JOIN alert_line ON alert = value
          WHERE place = (SELECT max(place) FROM alert_line AS latest WHERE latest.alert = value
                           AND latest.kind NOT IN ('claimed', 'on_the_way', 'battery_changed', 'reopened', 'closed'))",
@@ -124,8 +124,8 @@ pub async fn headlines(reader: &SqlitePool, ids: &[&str]) -> Result<Vec<(String,
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn all_waiting(reader: &SqlitePool) -> Result<Vec<Waits>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM waiting ORDER BY since_ms").fetch_all(reader).await?;
+pub async fn all_waiting(reader: &Reader) -> Result<Vec<Waits>, StoreError> {
+    let rows = query("SELECT * FROM waiting ORDER BY since_ms").fetch_all(reader).await?;
     rows.iter().map(waits_of).collect()
 }
 
@@ -134,11 +134,11 @@ pub async fn all_waiting(reader: &SqlitePool) -> Result<Vec<Waits>, StoreError> 
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn open_case(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     rule: &str,
     about: &About,
 ) -> Result<Option<(String, Alert)>, StoreError> {
-    let row = sqlx::query("SELECT * FROM alert WHERE rule = $1 AND about = $2 AND state <> 'closed'")
+    let row = query("SELECT * FROM alert WHERE rule = $1 AND about = $2 AND state <> 'closed'")
         .bind(rule)
         .bind(about.to_string())
         .fetch_optional(work)
@@ -150,8 +150,8 @@ pub async fn open_case(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn find(work: &mut SqliteConnection, id: &str) -> Result<Option<Alert>, StoreError> {
-    let row = sqlx::query("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(work).await?;
+pub async fn find(work: &mut Connection, id: &str) -> Result<Option<Alert>, StoreError> {
+    let row = query("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(work).await?;
     row.map(|row| case_of(&row).map(|case| case.alert)).transpose()
 }
 
@@ -159,10 +159,10 @@ pub async fn find(work: &mut SqliteConnection, id: &str) -> Result<Option<Alert>
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn open(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
+pub async fn open(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
     let Concern { finding, about, person, home, record } = concern;
     let id = super::new_id(now_ms);
-    sqlx::query(
+    query(
         "INSERT INTO alert (id, rule, about, severity, confirmed, person, home, state, opened_ms, rung_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $8)",
     )
@@ -183,13 +183,13 @@ pub async fn open(work: &mut SqliteConnection, concern: &Concern, now_ms: i64) -
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn save(work: &mut SqliteConnection, id: &str, alert: &Alert) -> Result<(), StoreError> {
+pub async fn save(work: &mut Connection, id: &str, alert: &Alert) -> Result<(), StoreError> {
     let (state, claim, closed) = match &alert.state {
         State::Open => ("open", None, None),
         State::Claimed(claim) => ("claimed", Some(claim), None),
         State::Closed { by, at_ms } => ("closed", None, Some((by, at_ms))),
     };
-    sqlx::query(
+    query(
         "UPDATE alert SET severity = $2, confirmed = $3, state = $4, rung_ms = $5, seen_ms = $6,
              claimed_by = CASE $4 WHEN 'closed' THEN claimed_by ELSE $7 END,
              claimed_ms = CASE $4 WHEN 'closed' THEN claimed_ms ELSE $8 END, closed_by = $9, closed_ms = $10,
@@ -217,13 +217,13 @@ pub async fn save(work: &mut SqliteConnection, id: &str, alert: &Alert) -> Resul
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn add_line(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     id: &str,
     line: &Line,
     record: Option<&str>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO alert_line (alert, place, at_ms, kind, line, record)
          SELECT $1, COALESCE(max(place), 0) + 1, $2, $3, $4, $5 FROM alert_line WHERE alert = $1",
     )
@@ -241,11 +241,9 @@ pub async fn add_line(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn lines(work: &mut SqliteConnection, id: &str) -> Result<Vec<Line>, StoreError> {
-    let lines: Vec<String> = sqlx::query_scalar("SELECT line FROM alert_line WHERE alert = $1 ORDER BY place")
-        .bind(id)
-        .fetch_all(work)
-        .await?;
+pub async fn lines(work: &mut Connection, id: &str) -> Result<Vec<Line>, StoreError> {
+    let lines: Vec<String> =
+        query_scalar("SELECT line FROM alert_line WHERE alert = $1 ORDER BY place").bind(id).fetch_all(work).await?;
     lines.iter().map(|line| line_of(line)).collect()
 }
 
@@ -254,12 +252,12 @@ pub async fn lines(work: &mut SqliteConnection, id: &str) -> Result<Vec<Line>, S
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn lines_closed_since(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     rule: &str,
     about: &About,
     since_ms: i64,
 ) -> Result<Vec<Line>, StoreError> {
-    let lines: Vec<String> = sqlx::query_scalar(
+    let lines: Vec<String> = query_scalar(
         "SELECT line FROM alert CROSS JOIN alert_line ON alert_line.alert = alert.id
          WHERE about = $1 AND closed_ms > $2 AND rule = $3",
     )
@@ -276,20 +274,20 @@ pub async fn lines_closed_since(
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn sum_up(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     id: &str,
     line: &Line,
     record: Option<&str>,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
     let latest =
-        sqlx::query("SELECT place, at_ms, line, record FROM alert_line WHERE alert = $1 ORDER BY place DESC LIMIT 1")
+        query("SELECT place, at_ms, line, record FROM alert_line WHERE alert = $1 ORDER BY place DESC LIMIT 1")
             .bind(id)
             .fetch_optional(&mut *work)
             .await?;
     let Some(latest) = latest else { return Ok(false) };
     let Some(summary) = line.with(&told_of(&latest)?.line) else { return Ok(false) };
-    sqlx::query("UPDATE alert_line SET at_ms = $3, line = $4, record = $5 WHERE alert = $1 AND place = $2")
+    query("UPDATE alert_line SET at_ms = $3, line = $4, record = $5 WHERE alert = $1 AND place = $2")
         .bind(id)
         .bind(latest.try_get::<i64, _>("place")?)
         .bind(now_ms)
@@ -305,14 +303,14 @@ pub async fn sum_up(
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn note_suppression(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     rule: &str,
     about: &str,
     record: Option<&str>,
     why: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO suppression (at_ms, rule, about, record, why) VALUES ($1, $2, $3, $4, $5)")
+    query("INSERT INTO suppression (at_ms, rule, about, record, why) VALUES ($1, $2, $3, $4, $5)")
         .bind(now_ms)
         .bind(rule)
         .bind(about)
@@ -327,8 +325,8 @@ pub async fn note_suppression(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn waiting_for(work: &mut SqliteConnection, people: &[&str]) -> Result<Vec<Waits>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM waiting WHERE person IN (SELECT value FROM json_each($1))")
+pub async fn waiting_for(work: &mut Connection, people: &[&str]) -> Result<Vec<Waits>, StoreError> {
+    let rows = query("SELECT * FROM waiting WHERE person IN (SELECT value FROM json_each($1))")
         .bind(json!(people).to_string())
         .fetch_all(work)
         .await?;
@@ -339,9 +337,9 @@ pub async fn waiting_for(work: &mut SqliteConnection, people: &[&str]) -> Result
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn wait(work: &mut SqliteConnection, waits: &Waits) -> Result<(), StoreError> {
+pub async fn wait(work: &mut Connection, waits: &Waits) -> Result<(), StoreError> {
     let Waits { rule, person, home, waiting } = waits;
-    sqlx::query(
+    query(
         "INSERT INTO waiting (rule, person, home, since_ms, due_ms, got, wanted, state)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT DO UPDATE SET since_ms = excluded.since_ms, due_ms = excluded.due_ms, got = excluded.got,
@@ -364,12 +362,12 @@ pub async fn wait(work: &mut SqliteConnection, waits: &Waits) -> Result<(), Stor
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn stop_waiting(work: &mut SqliteConnection, rule: &str, person: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM waiting WHERE rule = $1 AND person = $2").bind(rule).bind(person).execute(work).await?;
+pub async fn stop_waiting(work: &mut Connection, rule: &str, person: &str) -> Result<(), StoreError> {
+    query("DELETE FROM waiting WHERE rule = $1 AND person = $2").bind(rule).bind(person).execute(work).await?;
     Ok(())
 }
 
-fn case_of(row: &sqlx::sqlite::SqliteRow) -> Result<Case, StoreError> {
+fn case_of(row: &Row) -> Result<Case, StoreError> {
     let claim = || -> Result<Claim, StoreError> {
         Ok(Claim {
             by: row.try_get("claimed_by")?,
@@ -401,7 +399,7 @@ fn case_of(row: &sqlx::sqlite::SqliteRow) -> Result<Case, StoreError> {
     })
 }
 
-fn told_of(row: &sqlx::sqlite::SqliteRow) -> Result<Told, StoreError> {
+fn told_of(row: &Row) -> Result<Told, StoreError> {
     Ok(Told { at_ms: row.try_get("at_ms")?, line: line_of(row.try_get("line")?)?, record: row.try_get("record")? })
 }
 
@@ -409,7 +407,7 @@ fn line_of(text: &str) -> Result<Line, StoreError> {
     serde_json::from_str(text).map_err(|_| unexpected("line"))
 }
 
-fn waits_of(row: &sqlx::sqlite::SqliteRow) -> Result<Waits, StoreError> {
+fn waits_of(row: &Row) -> Result<Waits, StoreError> {
     Ok(Waits {
         rule: row.try_get("rule")?,
         person: row.try_get("person")?,

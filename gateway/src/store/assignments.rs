@@ -1,9 +1,9 @@
 //! People, and whose a device's readings are, from when until when.
 
 use serde_json::json;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::Row as _;
 
-use super::StoreError;
+use super::{Connection, StoreError, query};
 
 /// Whose a device's readings are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,8 +41,8 @@ pub fn person_at<'a>(assignments: &'a [Assignment], device: &str, slot: Option<u
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn of_devices(work: &mut SqliteConnection, devices: &[&str]) -> Result<Vec<Assignment>, StoreError> {
-    let rows = sqlx::query(
+pub async fn of_devices(work: &mut Connection, devices: &[&str]) -> Result<Vec<Assignment>, StoreError> {
+    let rows = query(
         "SELECT device, slot, person, from_ms, until_ms FROM json_each($1) CROSS JOIN assignment ON device = value",
     )
     .bind(json!(devices).to_string())
@@ -65,14 +65,9 @@ pub async fn of_devices(work: &mut SqliteConnection, devices: &[&str]) -> Result
 ///
 /// # Errors
 /// [`StoreError::Refused`], where there is no such home.
-pub async fn add_person(
-    work: &mut SqliteConnection,
-    name: &str,
-    home: &str,
-    now_ms: i64,
-) -> Result<String, StoreError> {
+pub async fn add_person(work: &mut Connection, name: &str, home: &str, now_ms: i64) -> Result<String, StoreError> {
     let id = super::new_id(now_ms);
-    sqlx::query("INSERT INTO person (id, name, home, created_ms) VALUES ($1, $2, $3, $4)")
+    query("INSERT INTO person (id, name, home, created_ms) VALUES ($1, $2, $3, $4)")
         .bind(&id)
         .bind(name)
         .bind(home)
@@ -86,8 +81,8 @@ pub async fn add_person(
 ///
 /// # Errors
 /// [`StoreError::Refused`], where there is no such device or person, or the period ends before it begins.
-pub async fn assign(work: &mut SqliteConnection, assignment: &Assignment, now_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO assignment (id, device, slot, person, from_ms, until_ms) VALUES ($1, $2, $3, $4, $5, $6)")
+pub async fn assign(work: &mut Connection, assignment: &Assignment, now_ms: i64) -> Result<(), StoreError> {
+    query("INSERT INTO assignment (id, device, slot, person, from_ms, until_ms) VALUES ($1, $2, $3, $4, $5, $6)")
         .bind(super::new_id(now_ms))
         .bind(&assignment.device)
         .bind(assignment.slot)

@@ -3,10 +3,10 @@
 use hempuls_protocol::books::Line;
 use hempuls_protocol::event::Content;
 use serde::Serialize;
-use sqlx::{Row as _, SqliteExecutor, SqlitePool};
+use sqlx::Row as _;
 
-use super::StoreError;
 use super::ledger::unsigned;
+use super::{Executor, Reader, Row, StoreError, query};
 
 /// The books of one lane in one epoch.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -41,8 +41,8 @@ pub struct Page {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn read(reader: impl SqliteExecutor<'_>, agents: Option<&[&str]>) -> Result<Vec<Page>, StoreError> {
-    let rows = sqlx::query(
+pub async fn read(reader: impl Executor<'_>, agents: Option<&[&str]>) -> Result<Vec<Page>, StoreError> {
+    let rows = query(
         "SELECT agent.home, agent.connected, agent.last_heard_ms, cursor.*,
                 count(event.seq) FILTER (WHERE disposition = 'stored') AS stored,
                 count(event.seq) FILTER (WHERE disposition = 'repeated') AS repeated,
@@ -77,10 +77,10 @@ pub struct Entry {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn entries(reader: &SqlitePool, agents: &[&str], most: u32) -> Result<Vec<Entry>, StoreError> {
+pub async fn entries(reader: &Reader, agents: &[&str], most: u32) -> Result<Vec<Entry>, StoreError> {
     let mut entries = Vec::new();
     for agent in agents {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT agent, lane, stored_ms, content FROM event
              WHERE agent = $1 AND kind IN ('began', 'refused', 'device_trouble', 'buffer_damaged', 'time_correction')
              ORDER BY stored_ms DESC, epoch, lane, seq DESC LIMIT $2",
@@ -104,7 +104,7 @@ pub async fn entries(reader: &SqlitePool, agents: &[&str], most: u32) -> Result<
     Ok(entries)
 }
 
-fn page_of(row: &sqlx::sqlite::SqliteRow) -> Result<Page, StoreError> {
+fn page_of(row: &Row) -> Result<Page, StoreError> {
     let number = |column: &str| -> Result<u64, StoreError> { Ok(unsigned(row.try_get(column)?)) };
     let (stored, repeated, quarantined) = (number("stored")?, number("repeated")?, number("quarantined")?);
     let (moved, lost) = (number("moved")?, number("lost")?);

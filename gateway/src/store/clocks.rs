@@ -8,11 +8,11 @@ use hempuls_protocol::ids::AgentId;
 use hempuls_protocol::times::{BootId, Taken};
 use jiff::civil::DateTime;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row as _};
 
-use super::StoreError;
 use super::ledger::{signed, taken_columns, trust_word, unexpected, unsigned};
 use super::records::Measured;
+use super::{Connection, Row, StoreError, query};
 use crate::ingest::dating::Boot;
 
 /// One boot of one box.
@@ -46,9 +46,9 @@ pub struct Shown {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn boots(work: &mut SqliteConnection, keys: &[BootKey]) -> Result<HashMap<BootKey, Boot>, StoreError> {
+pub async fn boots(work: &mut Connection, keys: &[BootKey]) -> Result<HashMap<BootKey, Boot>, StoreError> {
     let wanted = json!(keys.iter().map(|(agent, boot)| (agent.as_str(), hex::encode(boot.0))).collect::<Vec<_>>());
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT boot.* FROM json_each($1) CROSS JOIN boot ON agent = value ->> 0 AND boot = unhex(value ->> 1)
          WHERE withdrawn_ms IS NULL ORDER BY since_boot_ms",
     )
@@ -74,12 +74,12 @@ pub async fn boots(work: &mut SqliteConnection, keys: &[BootKey]) -> Result<Hash
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn note_boot(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     (agent, boot): &BootKey,
     began_ms: i64,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO boot (agent, boot, by, since_boot_ms, began_ms, trust, learned_ms)
          VALUES ($1, $2, 'gateway', 0, $3, 'synchronised', $4)
          ON CONFLICT DO UPDATE SET began_ms = excluded.began_ms, learned_ms = excluded.learned_ms",
@@ -98,14 +98,14 @@ pub async fn note_boot(
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn note_correction(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     agent: &AgentId,
     taken: &Taken,
     correction: &TimeCorrection,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let Some(wall_ms) = taken.wall_ms else { return Ok(()) };
-    sqlx::query(
+    query(
         "INSERT INTO boot (agent, boot, by, since_boot_ms, began_ms, trust, source, before_ms, trust_before, learned_ms)
          VALUES ($1, $2, 'agent', $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
     )
@@ -131,12 +131,12 @@ pub async fn note_correction(
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn note_look(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     agent: &AgentId,
     taken: &Taken,
     clock: &DeviceClock,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO device_clock (agent, device, taken_boot, taken_since_boot_ms, taken_wall_ms, taken_trust, session,
                                    shown, set_to)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
@@ -159,10 +159,10 @@ pub async fn note_look(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn looks(work: &mut SqliteConnection, keys: &[SessionKey]) -> Result<HashMap<SessionKey, Shown>, StoreError> {
+pub async fn looks(work: &mut Connection, keys: &[SessionKey]) -> Result<HashMap<SessionKey, Shown>, StoreError> {
     let wanted: Vec<_> =
         keys.iter().map(|key| (key.agent.as_str(), &key.device, hex::encode(key.boot.0), key.session)).collect();
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT device_clock.* FROM json_each($1) CROSS JOIN device_clock
          ON agent = value ->> 0 AND device = value ->> 1 AND taken_boot = unhex(value ->> 2) AND session = value ->> 3
          WHERE shown IS NOT NULL ORDER BY taken_since_boot_ms",
@@ -170,7 +170,7 @@ pub async fn looks(work: &mut SqliteConnection, keys: &[SessionKey]) -> Result<H
     .bind(json!(wanted).to_string())
     .fetch_all(work)
     .await?;
-    let look = |row: &sqlx::sqlite::SqliteRow| -> Result<(SessionKey, Shown), StoreError> {
+    let look = |row: &Row| -> Result<(SessionKey, Shown), StoreError> {
         let taken = taken_columns(row)?;
         let key = SessionKey {
             agent: row.try_get::<&str, _>("agent")?.parse().map_err(|_| unexpected("agent"))?,
@@ -224,9 +224,9 @@ const DATED: &str = "SELECT id, kind, device, slot, characteristic, dialect, raw
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn records_of_boot(work: &mut SqliteConnection, (agent, boot): &BootKey) -> Result<Vec<Dated>, StoreError> {
+pub async fn records_of_boot(work: &mut Connection, (agent, boot): &BootKey) -> Result<Vec<Dated>, StoreError> {
     let sql = format!("{DATED} WHERE agent = $1 AND taken_boot = $2 AND taken_trust <> 'synchronised'");
-    let query = sqlx::query(AssertSqlSafe(sql)).bind(agent.as_str()).bind(boot.0.as_slice());
+    let query = query(AssertSqlSafe(sql)).bind(agent.as_str()).bind(boot.0.as_slice());
     query.fetch_all(work).await?.iter().map(dated_of).collect()
 }
 
@@ -234,9 +234,9 @@ pub async fn records_of_boot(work: &mut SqliteConnection, (agent, boot): &BootKe
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn records_of_session(work: &mut SqliteConnection, key: &SessionKey) -> Result<Vec<Dated>, StoreError> {
+pub async fn records_of_session(work: &mut Connection, key: &SessionKey) -> Result<Vec<Dated>, StoreError> {
     let sql = format!("{DATED} WHERE device = $1 AND session = $2 AND agent = $3 AND taken_boot = $4");
-    let query = sqlx::query(AssertSqlSafe(sql))
+    let query = query(AssertSqlSafe(sql))
         .bind(&key.device)
         .bind(key.session)
         .bind(key.agent.as_str())
@@ -244,7 +244,7 @@ pub async fn records_of_session(work: &mut SqliteConnection, key: &SessionKey) -
     query.fetch_all(work).await?.iter().map(dated_of).collect()
 }
 
-fn dated_of(row: &sqlx::sqlite::SqliteRow) -> Result<Dated, StoreError> {
+fn dated_of(row: &Row) -> Result<Dated, StoreError> {
     let word = |column: &'static str| -> Result<&str, StoreError> { Ok(row.try_get(column)?) };
     Ok(Dated {
         id: row.try_get("id")?,
@@ -269,12 +269,12 @@ fn dated_of(row: &sqlx::sqlite::SqliteRow) -> Result<Dated, StoreError> {
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn date_anew(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     record: &str,
     measured: Option<Measured>,
     person: Option<&str>,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE record SET measured_ms = $2, measured_by = $3, is_ambiguous = $4, person = $5 WHERE id = $1")
+    query("UPDATE record SET measured_ms = $2, measured_by = $3, is_ambiguous = $4, person = $5 WHERE id = $1")
         .bind(record)
         .bind(measured.map(|measured| measured.at_ms))
         .bind(measured.map(|measured| measured.by.as_str()))
@@ -308,8 +308,8 @@ pub struct Correction {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn corrections(work: &mut SqliteConnection, agent: &AgentId) -> Result<Vec<Correction>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM boot WHERE agent = $1 AND by = 'agent' ORDER BY learned_ms DESC")
+pub async fn corrections(work: &mut Connection, agent: &AgentId) -> Result<Vec<Correction>, StoreError> {
+    let rows = query("SELECT * FROM boot WHERE agent = $1 AND by = 'agent' ORDER BY learned_ms DESC")
         .bind(agent.as_str())
         .fetch_all(work)
         .await?;
@@ -334,12 +334,12 @@ pub async fn corrections(work: &mut SqliteConnection, agent: &AgentId) -> Result
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn withdraw(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     (agent, boot): &BootKey,
     since_boot_ms: u64,
     withdrawn: Option<(&str, i64)>,
 ) -> Result<bool, StoreError> {
-    let changed = sqlx::query(
+    let changed = query(
         "UPDATE boot SET withdrawn_ms = $4, withdrawn_by = $5
          WHERE agent = $1 AND boot = $2 AND by = 'agent' AND since_boot_ms = $3
            AND (withdrawn_ms IS NULL) = ($4 IS NOT NULL)",
@@ -354,7 +354,7 @@ pub async fn withdraw(
     Ok(changed.rows_affected() > 0)
 }
 
-fn boot_column(row: &sqlx::sqlite::SqliteRow, column: &'static str) -> Result<BootId, StoreError> {
+fn boot_column(row: &Row, column: &'static str) -> Result<BootId, StoreError> {
     let bytes: Vec<u8> = row.try_get(column)?;
     Ok(BootId(bytes.try_into().map_err(|_| unexpected(column))?))
 }

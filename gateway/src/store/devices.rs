@@ -7,11 +7,11 @@ use hempuls_protocol::devices::alarm_button::BindKey;
 use hempuls_protocol::devices::{DeviceKind, Dialect};
 use hempuls_protocol::ids::{AgentId, DeviceId};
 use hempuls_protocol::wire::home_config::{Counted, Device, Home};
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use sqlx::Row as _;
 
-use super::StoreError;
 use super::ledger::unexpected;
 use super::records::NewRecord;
+use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
 use crate::letters::config;
 
 /// A device that is to be a home's.
@@ -112,12 +112,12 @@ pub struct Listed {
 /// # Errors
 /// [`StoreError::Refused`], where there is no such home. [`HasHome`], where it is some home's.
 pub async fn add(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     home: &str,
     device: &NewDevice,
     now_ms: i64,
 ) -> Result<Result<(), HasHome>, StoreError> {
-    let added = sqlx::query(
+    let added = query(
         "INSERT INTO device (id, kind, home, created_ms, dialect, key, beacon_s) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, home = excluded.home, created_ms = excluded.created_ms,
              dialect = excluded.dialect, key = excluded.key, beacon_s = excluded.beacon_s, ended_ms = NULL,
@@ -147,15 +147,15 @@ pub struct HasHome;
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn remove(work: &mut SqliteConnection, device: &DeviceId, now_ms: i64) -> Result<Option<String>, StoreError> {
+pub async fn remove(work: &mut Connection, device: &DeviceId, now_ms: i64) -> Result<Option<String>, StoreError> {
     let device = device.to_string();
     let home: Option<String> =
-        sqlx::query_scalar("UPDATE device SET ended_ms = $2 WHERE id = $1 AND ended_ms IS NULL RETURNING home")
+        query_scalar("UPDATE device SET ended_ms = $2 WHERE id = $1 AND ended_ms IS NULL RETURNING home")
             .bind(&device)
             .bind(now_ms)
             .fetch_optional(&mut *work)
             .await?;
-    sqlx::query(
+    query(
         "UPDATE assignment SET until_ms = max($2, from_ms + 1) WHERE device = $1 AND (until_ms IS NULL OR until_ms > $2)",
     )
     .bind(&device)
@@ -171,11 +171,11 @@ pub async fn remove(work: &mut SqliteConnection, device: &DeviceId, now_ms: i64)
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn change_battery(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     device: &DeviceId,
     now_ms: i64,
 ) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar(
+    Ok(query_scalar(
         "UPDATE device SET battery = battery + 1, battery_changed_ms = $2,
              counter = (SELECT CASE WHEN counter_went_back THEN record.counter END FROM record
                         WHERE record.device = device.id AND record.kind = 'alarm' AND authentic AND record.counter IS NOT NULL
@@ -192,8 +192,8 @@ pub async fn change_battery(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn began_anew(work: &mut SqliteConnection, alert: &str) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar(
+pub async fn began_anew(work: &mut Connection, alert: &str) -> Result<Option<String>, StoreError> {
+    Ok(query_scalar(
         "SELECT device.id FROM alert_line JOIN record ON record.id = alert_line.record JOIN device ON device.id = record.device
          WHERE alert_line.alert = $1 AND record.counter_went_back AND authentic AND device.kind = 'alarm_button'
            AND device.home = record.home AND ended_ms IS NULL
@@ -210,10 +210,10 @@ pub async fn began_anew(work: &mut SqliteConnection, alert: &str) -> Result<Opti
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn note_counters(work: &mut SqliteConnection, records: &[NewRecord]) -> Result<(), StoreError> {
+pub async fn note_counters(work: &mut Connection, records: &[NewRecord]) -> Result<(), StoreError> {
     let presses = records.iter().filter(|record| record.press.as_ref().is_some_and(|press| press.authentic));
     for (record, counter) in presses.filter_map(|record| record.counter.map(|counter| (record, counter))) {
-        sqlx::query(
+        query(
             "UPDATE device SET counter = max(coalesce(counter, 0), $2)
              WHERE id = $1 AND home = $3 AND (battery_changed_ms IS NULL OR battery_changed_ms <= $4)",
         )
@@ -231,8 +231,8 @@ pub async fn note_counters(work: &mut SqliteConnection, records: &[NewRecord]) -
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn list(reader: &SqlitePool, home: Option<&str>) -> Result<Vec<Listed>, StoreError> {
-    Ok(sqlx::query_as(
+pub async fn list(reader: &Reader, home: Option<&str>) -> Result<Vec<Listed>, StoreError> {
+    Ok(query_as(
         "SELECT device.id, kind, home, home.name AS home_name, dialect, key IS NOT NULL AS has_key, beacon_s, battery,
                 battery_changed_ms, ended_ms
          FROM device JOIN home ON home.id = device.home WHERE $1 IS NULL OR home = $1
@@ -247,8 +247,8 @@ pub async fn list(reader: &SqlitePool, home: Option<&str>) -> Result<Vec<Listed>
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn find(reader: &SqlitePool, device: &DeviceId) -> Result<Option<Listed>, StoreError> {
-    Ok(sqlx::query_as(
+pub async fn find(reader: &Reader, device: &DeviceId) -> Result<Option<Listed>, StoreError> {
+    Ok(query_as(
         "SELECT device.id, kind, home, home.name AS home_name, dialect, key IS NOT NULL AS has_key, beacon_s, battery,
                 battery_changed_ms, ended_ms
          FROM device JOIN home ON home.id = device.home WHERE device.id = $1",
@@ -262,8 +262,8 @@ pub async fn find(reader: &SqlitePool, device: &DeviceId) -> Result<Option<Liste
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn in_homes(reader: &SqlitePool, devices: &[&str]) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar(
+pub async fn in_homes(reader: &Reader, devices: &[&str]) -> Result<Vec<String>, StoreError> {
+    Ok(query_scalar(
         "SELECT device.id FROM json_each($1) CROSS JOIN device ON device.id = value WHERE ended_ms IS NULL",
     )
     .bind(serde_json::json!(devices).to_string())
@@ -275,8 +275,8 @@ pub async fn in_homes(reader: &SqlitePool, devices: &[&str]) -> Result<Vec<Strin
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn kind_of(work: &mut SqliteConnection, home: &str, device: &str) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT kind FROM device WHERE id = $1 AND home = $2")
+pub async fn kind_of(work: &mut Connection, home: &str, device: &str) -> Result<Option<String>, StoreError> {
+    Ok(query_scalar("SELECT kind FROM device WHERE id = $1 AND home = $2")
         .bind(device)
         .bind(home)
         .fetch_optional(work)
@@ -287,8 +287,8 @@ pub async fn kind_of(work: &mut SqliteConnection, home: &str, device: &str) -> R
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn has_button(work: &mut SqliteConnection, home: &str) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar(
+pub async fn has_button(work: &mut Connection, home: &str) -> Result<bool, StoreError> {
+    Ok(query_scalar(
         "SELECT EXISTS (SELECT 1 FROM device WHERE home = $1 AND kind = 'alarm_button' AND ended_ms IS NULL)",
     )
     .bind(home)
@@ -300,8 +300,8 @@ pub async fn has_button(work: &mut SqliteConnection, home: &str) -> Result<bool,
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn told(reader: &SqlitePool, agent: &AgentId, time_zone: &str) -> Result<Option<Home>, StoreError> {
-    let rows = sqlx::query(
+pub async fn told(reader: &Reader, agent: &AgentId, time_zone: &str) -> Result<Option<Home>, StoreError> {
+    let rows = query(
         "SELECT device.id, kind, dialect, key, beacon_s, battery, counter, retired_ms IS NOT NULL AS retired
          FROM agent LEFT JOIN device ON device.home = agent.home AND ended_ms IS NULL
          WHERE agent.id = $1 AND revoked_ms IS NULL ORDER BY device.id",
@@ -319,8 +319,8 @@ pub async fn told(reader: &SqlitePool, agent: &AgentId, time_zone: &str) -> Resu
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn boxes_of(reader: &SqlitePool, home: &str) -> Result<Vec<AgentId>, StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM agent WHERE home = $1 AND revoked_ms IS NULL")
+pub async fn boxes_of(reader: &Reader, home: &str) -> Result<Vec<AgentId>, StoreError> {
+    let ids: Vec<String> = query_scalar("SELECT id FROM agent WHERE home = $1 AND revoked_ms IS NULL")
         .bind(home)
         .fetch_all(reader)
         .await?;
@@ -329,7 +329,7 @@ pub async fn boxes_of(reader: &SqlitePool, home: &str) -> Result<Vec<AgentId>, S
 
 /// None for the empty row of a home without devices, and for a device that is named by its serial number: a box finds
 /// devices by their addresses.
-fn device_of(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Device>, StoreError> {
+fn device_of(row: &Row) -> Result<Option<Device>, StoreError> {
     let Some(id) = row.try_get::<Option<&str>, _>("id")? else { return Ok(None) };
     let device: DeviceId = id.parse().map_err(|_| unexpected("id"))?;
     if matches!(device, DeviceId::Serial { .. }) {
@@ -487,7 +487,7 @@ mod tests {
             Self { _folder: folder, store, ada, bea }
         }
 
-        async fn change<T>(&self, change: impl AsyncFnOnce(&mut SqliteConnection) -> T) -> T {
+        async fn change<T>(&self, change: impl AsyncFnOnce(&mut Connection) -> T) -> T {
             let mut work = self.store.work().await.unwrap();
             let done = change(&mut work).await;
             work.commit().await.unwrap();

@@ -3,9 +3,9 @@
 use hempuls_protocol::enrolment::EnrolmentCode;
 use hempuls_protocol::ids::AgentId;
 use sha2::{Digest as _, Sha256};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::Row as _;
 
-use super::StoreError;
+use super::{Connection, StoreError, query};
 
 /// How long a code can be used.
 pub const LIFETIME_MS: i64 = 24 * 60 * 60 * 1000;
@@ -35,23 +35,18 @@ pub enum Tried {
 ///
 /// # Errors
 /// [`StoreError::Refused`], where another code begins with the same characters (make another).
-pub async fn add(
-    work: &mut SqliteConnection,
-    agent: &AgentId,
-    code: &EnrolmentCode,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE enrolment_code SET expires_ms = MIN(expires_ms, $2) WHERE agent = $1 AND used_ms IS NULL")
+pub async fn add(work: &mut Connection, agent: &AgentId, code: &EnrolmentCode, now_ms: i64) -> Result<(), StoreError> {
+    query("UPDATE enrolment_code SET expires_ms = MIN(expires_ms, $2) WHERE agent = $1 AND used_ms IS NULL")
         .bind(agent.as_str())
         .bind(now_ms)
         .execute(&mut *work)
         .await?;
-    sqlx::query("DELETE FROM enrolment_code WHERE lookup = $1 AND (expires_ms <= $2 OR used_ms IS NOT NULL)")
+    query("DELETE FROM enrolment_code WHERE lookup = $1 AND (expires_ms <= $2 OR used_ms IS NOT NULL)")
         .bind(&code.secret()[..LOOKUP])
         .bind(now_ms)
         .execute(&mut *work)
         .await?;
-    sqlx::query(
+    query(
         "INSERT INTO enrolment_code (lookup, secret_hash, agent, created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5)",
     )
     .bind(&code.secret()[..LOOKUP])
@@ -68,20 +63,19 @@ pub async fn add(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn try_secret(work: &mut SqliteConnection, secret: &str, now_ms: i64) -> Result<Tried, StoreError> {
+pub async fn try_secret(work: &mut Connection, secret: &str, now_ms: i64) -> Result<Tried, StoreError> {
     let Some(lookup) = secret.get(..LOOKUP) else { return Ok(Tried::Wrong) };
-    let row =
-        sqlx::query("SELECT secret_hash, agent, expires_ms, tries, used_ms FROM enrolment_code WHERE lookup = $1")
-            .bind(lookup)
-            .fetch_optional(&mut *work)
-            .await?;
+    let row = query("SELECT secret_hash, agent, expires_ms, tries, used_ms FROM enrolment_code WHERE lookup = $1")
+        .bind(lookup)
+        .fetch_optional(&mut *work)
+        .await?;
     let Some(row) = row else { return Ok(Tried::Wrong) };
     if row.try_get::<i64, _>("tries")? >= TRIES {
         return Ok(Tried::Burnt);
     }
     let hash: Vec<u8> = row.try_get("secret_hash")?;
     if !is_equal(&hash, &Sha256::digest(secret)) {
-        sqlx::query("UPDATE enrolment_code SET tries = tries + 1 WHERE lookup = $1").bind(lookup).execute(work).await?;
+        query("UPDATE enrolment_code SET tries = tries + 1 WHERE lookup = $1").bind(lookup).execute(work).await?;
         return Ok(Tried::Wrong);
     }
     if row.try_get::<Option<i64>, _>("used_ms")?.is_some() {
@@ -90,11 +84,7 @@ pub async fn try_secret(work: &mut SqliteConnection, secret: &str, now_ms: i64) 
     if row.try_get::<i64, _>("expires_ms")? <= now_ms {
         return Ok(Tried::Expired);
     }
-    sqlx::query("UPDATE enrolment_code SET used_ms = $2 WHERE lookup = $1")
-        .bind(lookup)
-        .bind(now_ms)
-        .execute(work)
-        .await?;
+    query("UPDATE enrolment_code SET used_ms = $2 WHERE lookup = $1").bind(lookup).bind(now_ms).execute(work).await?;
     let agent = row.try_get::<&str, _>("agent")?.parse().map_err(|_| super::ledger::unexpected("agent"))?;
     Ok(Tried::Right(agent))
 }

@@ -5,10 +5,10 @@
 
 use hempuls_protocol::ids::{AgentId, Sequence};
 use hempuls_protocol::wire::feedback::{AlarmState, Stage};
-use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
+use sqlx::{AssertSqlSafe, Row as _};
 
-use super::StoreError;
 use super::ledger::{unexpected, unsigned};
+use super::{Reader, StoreError, query, query_scalar};
 
 /// So many of an agent's latest alarms are spoken of. A button that is stuck makes more.
 const MOST: u32 = 64;
@@ -28,12 +28,12 @@ const CASE: &str = "CASE
 /// # Errors
 /// When the store cannot be read.
 pub async fn of_agent(
-    reader: &SqlitePool,
+    reader: &Reader,
     agent: &AgentId,
     since_ms: i64,
     closed_since_ms: i64,
 ) -> Result<Vec<AlarmState>, StoreError> {
-    let rows = sqlx::query(AssertSqlSafe(format!(
+    let rows = query(AssertSqlSafe(format!(
         "SELECT epoch, seq, state, on_the_way_ms IS NOT NULL AS on_the_way
          FROM event JOIN alert ON alert.id = {CASE}
          WHERE event.agent = $1 AND event.lane = 'alarm' AND event.stored_ms >= $2
@@ -67,8 +67,8 @@ pub async fn of_agent(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn agents_of(reader: &SqlitePool, alert: &str) -> Result<Vec<AgentId>, StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(
+pub async fn agents_of(reader: &Reader, alert: &str) -> Result<Vec<AgentId>, StoreError> {
+    let ids: Vec<String> = query_scalar(
         "SELECT event.agent FROM alert_line JOIN event ON event.record = alert_line.record AND event.lane = 'alarm'
          WHERE alert_line.alert = $1
          UNION SELECT substr(about, 7) FROM alert WHERE id = $1 AND rule = 'alarm_unreadable'",
@@ -83,8 +83,8 @@ pub async fn agents_of(reader: &SqlitePool, alert: &str) -> Result<Vec<AgentId>,
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn companions(reader: &SqlitePool, agent: &AgentId, since_ms: i64) -> Result<Vec<AgentId>, StoreError> {
-    let ids: Vec<String> = sqlx::query_scalar(
+pub async fn companions(reader: &Reader, agent: &AgentId, since_ms: i64) -> Result<Vec<AgentId>, StoreError> {
+    let ids: Vec<String> = query_scalar(
         "SELECT $1
          UNION SELECT theirs.agent
          FROM event AS own JOIN alert_line AS line ON line.record = own.record

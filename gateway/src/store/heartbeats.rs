@@ -2,10 +2,9 @@
 
 use hempuls_protocol::ids::AgentId;
 use hempuls_protocol::wire::heartbeat::{Heartbeat, Status};
-use sqlx::SqliteConnection;
 
 use super::ledger::{signed, trust_word};
-use super::{StoreError, agents};
+use super::{Connection, StoreError, agents, query, query_as};
 
 /// A box's last heartbeat.
 #[derive(Clone, PartialEq, Debug)]
@@ -29,8 +28,8 @@ impl Last {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn last(work: &mut SqliteConnection, agent: &AgentId) -> Result<Option<Last>, StoreError> {
-    let row: Option<(i64, Option<Vec<u8>>)> = sqlx::query_as("SELECT at_ms, said FROM heartbeat WHERE agent = $1")
+pub async fn last(work: &mut Connection, agent: &AgentId) -> Result<Option<Last>, StoreError> {
+    let row: Option<(i64, Option<Vec<u8>>)> = query_as("SELECT at_ms, said FROM heartbeat WHERE agent = $1")
         .bind(agent.as_str())
         .fetch_optional(work)
         .await?;
@@ -49,17 +48,12 @@ pub(super) fn read(said: &[u8]) -> Option<Heartbeat> {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn note(
-    work: &mut SqliteConnection,
-    agent: &AgentId,
-    beat: &Heartbeat,
-    now_ms: i64,
-) -> Result<(), StoreError> {
+pub async fn note(work: &mut Connection, agent: &AgentId, beat: &Heartbeat, now_ms: i64) -> Result<(), StoreError> {
     if let Some(expires_s) = beat.certificate_expires {
         agents::has_one_that_expires(work, agent, expires_s).await?;
     }
     let ago = |seconds: Option<u64>| seconds.map(|seconds| now_ms.saturating_sub(signed(seconds).saturating_mul(1000)));
-    sqlx::query(
+    query(
         "INSERT OR REPLACE INTO heartbeat (agent, at_ms, clock_trust, clock_wall_ms, heard_ms, heard, refused, panics,
              disk_free, certificate_expires_ms, version, said)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
@@ -79,7 +73,7 @@ pub async fn note(
     .execute(&mut *work)
     .await?;
     for lane in &beat.lanes {
-        sqlx::query("UPDATE cursor SET oldest_waiting_ms = $4 WHERE agent = $1 AND lane = $2 AND epoch = $3")
+        query("UPDATE cursor SET oldest_waiting_ms = $4 WHERE agent = $1 AND lane = $2 AND epoch = $3")
             .bind(agent.as_str())
             .bind(lane.lane.as_str())
             .bind(lane.epoch.to_string())
@@ -88,7 +82,7 @@ pub async fn note(
             .await?;
     }
     for device in &beat.devices {
-        sqlx::query(
+        query(
             "INSERT INTO device_state (agent, device, at_ms, battery, heard_ms, model, clock_ahead_s, is_missing)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, battery = COALESCE(excluded.battery, battery),

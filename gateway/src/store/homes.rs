@@ -3,9 +3,9 @@
 use hempuls_protocol::ids::AgentId;
 use rand::Rng as _;
 use serde_json::json;
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use sqlx::Row as _;
 
-use super::StoreError;
+use super::{Connection, Reader, Row, StoreError, query, query_scalar};
 
 /// What the gateway has to know of a box to take something from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,16 +35,16 @@ impl Agent {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn add(work: &mut SqliteConnection, name: &str, now_ms: i64) -> Result<(String, AgentId), StoreError> {
+pub async fn add(work: &mut Connection, name: &str, now_ms: i64) -> Result<(String, AgentId), StoreError> {
     let home = super::new_id(now_ms);
     let agent = AgentId::from_random(rand::rng().random());
-    sqlx::query("INSERT INTO home (id, name, created_ms) VALUES ($1, $2, $3)")
+    query("INSERT INTO home (id, name, created_ms) VALUES ($1, $2, $3)")
         .bind(&home)
         .bind(name)
         .bind(now_ms)
         .execute(&mut *work)
         .await?;
-    sqlx::query("INSERT INTO agent (id, home, created_ms) VALUES ($1, $2, $3)")
+    query("INSERT INTO agent (id, home, created_ms) VALUES ($1, $2, $3)")
         .bind(agent.as_str())
         .bind(&home)
         .bind(now_ms)
@@ -57,8 +57,8 @@ pub async fn add(work: &mut SqliteConnection, name: &str, now_ms: i64) -> Result
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn agent_of(work: &mut SqliteConnection, home: &str) -> Result<Option<AgentId>, StoreError> {
-    let agent: Option<String> = sqlx::query_scalar(
+pub async fn agent_of(work: &mut Connection, home: &str) -> Result<Option<AgentId>, StoreError> {
+    let agent: Option<String> = query_scalar(
         "SELECT id FROM agent WHERE home = $1 AND revoked_ms IS NULL AND retired_ms IS NULL
          ORDER BY created_ms DESC, rowid DESC LIMIT 1",
     )
@@ -72,12 +72,11 @@ pub async fn agent_of(work: &mut SqliteConnection, home: &str) -> Result<Option<
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn find_agent(reader: &SqlitePool, agent: &AgentId) -> Result<Option<Agent>, StoreError> {
-    let row =
-        sqlx::query("SELECT id, home, serial, next_serial, revoked_ms IS NOT NULL AS revoked FROM agent WHERE id = $1")
-            .bind(agent.as_str())
-            .fetch_optional(reader)
-            .await?;
+pub async fn find_agent(reader: &Reader, agent: &AgentId) -> Result<Option<Agent>, StoreError> {
+    let row = query("SELECT id, home, serial, next_serial, revoked_ms IS NOT NULL AS revoked FROM agent WHERE id = $1")
+        .bind(agent.as_str())
+        .fetch_optional(reader)
+        .await?;
     row.map(|row| agent_row(&row)).transpose()
 }
 
@@ -85,9 +84,9 @@ pub async fn find_agent(reader: &SqlitePool, agent: &AgentId) -> Result<Option<A
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn find_agents(work: &mut SqliteConnection, agents: &[&AgentId]) -> Result<Vec<Agent>, StoreError> {
+pub async fn find_agents(work: &mut Connection, agents: &[&AgentId]) -> Result<Vec<Agent>, StoreError> {
     let ids: Vec<&str> = agents.iter().map(|agent| agent.as_str()).collect();
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT agent.id, home, serial, next_serial, revoked_ms IS NOT NULL AS revoked
          FROM json_each($1) CROSS JOIN agent ON agent.id = value",
     )
@@ -97,7 +96,7 @@ pub async fn find_agents(work: &mut SqliteConnection, agents: &[&AgentId]) -> Re
     rows.iter().map(agent_row).collect()
 }
 
-fn agent_row(row: &sqlx::sqlite::SqliteRow) -> Result<Agent, StoreError> {
+fn agent_row(row: &Row) -> Result<Agent, StoreError> {
     Ok(Agent {
         id: row.try_get::<&str, _>("id")?.parse().map_err(|_| super::ledger::unexpected("id"))?,
         home: row.try_get("home")?,
@@ -112,12 +111,12 @@ fn agent_row(row: &sqlx::sqlite::SqliteRow) -> Result<Agent, StoreError> {
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn note_connection(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     agent: &AgentId,
     is_connected: bool,
     now_ms: i64,
 ) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar("UPDATE agent SET connected = $2, connected_changed_ms = $3 WHERE id = $1 RETURNING home")
+    Ok(query_scalar("UPDATE agent SET connected = $2, connected_changed_ms = $3 WHERE id = $1 RETURNING home")
         .bind(agent.as_str())
         .bind(is_connected)
         .bind(now_ms)
@@ -129,8 +128,8 @@ pub async fn note_connection(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn none_is_connected(work: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
-    sqlx::query("UPDATE agent SET connected = 0, connected_changed_ms = $1 WHERE connected")
+pub async fn none_is_connected(work: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
+    query("UPDATE agent SET connected = 0, connected_changed_ms = $1 WHERE connected")
         .bind(now_ms)
         .execute(work)
         .await?;
@@ -141,9 +140,9 @@ pub async fn none_is_connected(work: &mut SqliteConnection, now_ms: i64) -> Resu
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn note_heard(work: &mut SqliteConnection, agents: &[&AgentId], now_ms: i64) -> Result<(), StoreError> {
+pub async fn note_heard(work: &mut Connection, agents: &[&AgentId], now_ms: i64) -> Result<(), StoreError> {
     let ids: Vec<&str> = agents.iter().map(|agent| agent.as_str()).collect();
-    sqlx::query("UPDATE agent SET last_heard_ms = $2 WHERE id IN (SELECT value FROM json_each($1))")
+    query("UPDATE agent SET last_heard_ms = $2 WHERE id IN (SELECT value FROM json_each($1))")
         .bind(json!(ids).to_string())
         .bind(now_ms)
         .execute(work)

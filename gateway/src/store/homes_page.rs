@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use hempuls_protocol::wire::heartbeat::Heartbeat;
 use serde_json::json;
-use sqlx::{Row as _, SqlitePool};
+use sqlx::Row as _;
 
-use super::{StoreError, heartbeats};
+use super::{Reader, Row, StoreError, heartbeats, query, query_as};
 
 /// A home in a list.
 #[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
@@ -134,8 +134,8 @@ pub struct State {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn list(reader: &SqlitePool) -> Result<Vec<Listed>, StoreError> {
-    Ok(sqlx::query_as(
+pub async fn list(reader: &Reader) -> Result<Vec<Listed>, StoreError> {
+    Ok(query_as(
         "SELECT home.id, home.name, count(agent.id) > 0 AS is_in_service,
                 CASE WHEN count(agent.id) = count(last_heard_ms) THEN min(last_heard_ms) END AS heard_ms
          FROM home LEFT JOIN agent ON agent.home = home.id AND enrolled_ms IS NOT NULL AND revoked_ms IS NULL
@@ -150,19 +150,18 @@ pub async fn list(reader: &SqlitePool) -> Result<Vec<Listed>, StoreError> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn read(reader: &SqlitePool, ids: &[&str]) -> Result<Vec<Home>, StoreError> {
+pub async fn read(reader: &Reader, ids: &[&str]) -> Result<Vec<Home>, StoreError> {
     let wanted = json!(ids).to_string();
-    let names: Vec<(String, String)> = sqlx::query_as(
-        "SELECT home.id, name FROM json_each($1) CROSS JOIN home ON home.id = value ORDER BY json_each.key",
-    )
-    .bind(&wanted)
-    .fetch_all(reader)
-    .await?;
+    let names: Vec<(String, String)> =
+        query_as("SELECT home.id, name FROM json_each($1) CROSS JOIN home ON home.id = value ORDER BY json_each.key")
+            .bind(&wanted)
+            .fetch_all(reader)
+            .await?;
     let mut homes: Vec<Home> =
         names.into_iter().map(|(id, name)| Home { id, name, agents: Vec::new(), devices: Vec::new() }).collect();
     let mut devices: BTreeMap<(String, String), Device> = BTreeMap::new();
 
-    let agents = sqlx::query(
+    let agents = query(
         "SELECT agent.*, at_ms, said, coalesce(heartbeat.certificate_expires_ms, agent.certificate_expires_ms) AS expires_ms
          FROM json_each($1) CROSS JOIN agent ON agent.home = value LEFT JOIN heartbeat ON heartbeat.agent = agent.id
          ORDER BY agent.created_ms, agent.id",
@@ -178,7 +177,7 @@ pub async fn read(reader: &SqlitePool, ids: &[&str]) -> Result<Vec<Home>, StoreE
         }
     }
 
-    let adopted = sqlx::query(
+    let adopted = query(
         "SELECT device.id, home, kind, device.key IS NOT NULL AS has_key, beacon_s
          FROM json_each($1) CROSS JOIN device ON device.home = value WHERE ended_ms IS NULL",
     )
@@ -195,7 +194,7 @@ pub async fn read(reader: &SqlitePool, ids: &[&str]) -> Result<Vec<Home>, StoreE
         devices.insert((home, id.clone()), Device { id, adopted: Some(adopted), state: None });
     }
 
-    let states = sqlx::query(
+    let states = query(
         "SELECT device_state.*, agent.home, device_state.at_ms >= heartbeat.at_ms AS is_served
          FROM json_each($1) CROSS JOIN agent ON agent.home = value JOIN heartbeat ON heartbeat.agent = agent.id
               JOIN device_state ON device_state.agent = agent.id
@@ -232,14 +231,11 @@ pub async fn read(reader: &SqlitePool, ids: &[&str]) -> Result<Vec<Home>, StoreE
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn people(reader: &SqlitePool, home: &str) -> Result<Vec<(String, String)>, StoreError> {
-    Ok(sqlx::query_as("SELECT id, name FROM person WHERE home = $1 ORDER BY name, id")
-        .bind(home)
-        .fetch_all(reader)
-        .await?)
+pub async fn people(reader: &Reader, home: &str) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(query_as("SELECT id, name FROM person WHERE home = $1 ORDER BY name, id").bind(home).fetch_all(reader).await?)
 }
 
-fn agent_of(row: &sqlx::sqlite::SqliteRow) -> Result<Agent, StoreError> {
+fn agent_of(row: &Row) -> Result<Agent, StoreError> {
     let said: Option<&[u8]> = row.try_get("said")?;
     Ok(Agent {
         id: row.try_get("id")?,
@@ -254,12 +250,12 @@ fn agent_of(row: &sqlx::sqlite::SqliteRow) -> Result<Agent, StoreError> {
     })
 }
 
-fn verdict_of(row: &sqlx::sqlite::SqliteRow, [at, by, why]: [&str; 3]) -> Result<Option<Verdict>, StoreError> {
+fn verdict_of(row: &Row, [at, by, why]: [&str; 3]) -> Result<Option<Verdict>, StoreError> {
     let Some(at_ms) = row.try_get(at)? else { return Ok(None) };
     Ok(Some(Verdict { at_ms, by: row.try_get(by)?, why: row.try_get(why)? }))
 }
 
-fn state_of(row: &sqlx::sqlite::SqliteRow) -> Result<State, StoreError> {
+fn state_of(row: &Row) -> Result<State, StoreError> {
     Ok(State {
         agent: row.try_get("agent")?,
         is_served: row.try_get("is_served")?,

@@ -9,9 +9,9 @@ use hempuls_protocol::ids::{AgentId, Epoch, Lane, Sequence};
 use hempuls_protocol::times::{BootId, DeviceTime, Taken, Trust};
 use hempuls_protocol::wire::receipt::Why;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row as _};
 
-use super::StoreError;
+use super::{Connection, Row, StoreError, query};
 use crate::ingest::accept::{Clocked, Clues, Cursor, Ended, Known, LaneKey, Ledger, Numbered};
 
 /// Consecutive numbers of a lane.
@@ -96,7 +96,7 @@ pub fn why_word(why: Why) -> &'static str {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn load(work: &mut SqliteConnection, spans: &[Span], clues: &[Clues]) -> Result<Ledger, StoreError> {
+pub async fn load(work: &mut Connection, spans: &[Span], clues: &[Clues]) -> Result<Ledger, StoreError> {
     let mut ledger = Ledger::default();
     let first = clues.iter().filter_map(|clue| clue.origin.as_ref()).map(|(key, _)| key);
     let keys: BTreeSet<&LaneKey> = spans.iter().map(|span| &span.key).chain(first).collect();
@@ -118,14 +118,10 @@ pub async fn load(work: &mut SqliteConnection, spans: &[Span], clues: &[Clues]) 
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn load_lives(
-    work: &mut SqliteConnection,
-    ledger: &mut Ledger,
-    agents: &[&AgentId],
-) -> Result<(), StoreError> {
+pub async fn load_lives(work: &mut Connection, ledger: &mut Ledger, agents: &[&AgentId]) -> Result<(), StoreError> {
     let agents = json!(agents.iter().map(|agent| agent.as_str()).collect::<Vec<_>>()).to_string();
     let keys: Vec<LaneKey> =
-        sqlx::query("SELECT agent, lane, epoch FROM cursor WHERE agent IN (SELECT value FROM json_each($1))")
+        query("SELECT agent, lane, epoch FROM cursor WHERE agent IN (SELECT value FROM json_each($1))")
             .bind(agents)
             .fetch_all(&mut *work)
             .await?
@@ -139,18 +135,14 @@ pub async fn load_lives(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn load_cursors(
-    work: &mut SqliteConnection,
-    ledger: &mut Ledger,
-    keys: &[&LaneKey],
-) -> Result<(), StoreError> {
+pub async fn load_cursors(work: &mut Connection, ledger: &mut Ledger, keys: &[&LaneKey]) -> Result<(), StoreError> {
     let wanted = json!(
         keys.iter()
             .map(|key| json!([key.agent.as_str(), key.lane.as_str(), key.epoch.to_string()]))
             .collect::<Vec<_>>()
     )
     .to_string();
-    let rows = sqlx::query(
+    let rows = query(
         "WITH wanted AS (SELECT value ->> 0 AS agent, value ->> 1 AS lane, value ->> 2 AS epoch FROM json_each($1))
          SELECT cursor.*, (SELECT json_group_array(seq) FROM event
                            WHERE event.agent = cursor.agent AND event.lane = cursor.lane AND event.epoch = cursor.epoch
@@ -192,7 +184,7 @@ pub async fn load_cursors(
     Ok(())
 }
 
-async fn load_numbers(work: &mut SqliteConnection, ledger: &mut Ledger, spans: &[Span]) -> Result<(), StoreError> {
+async fn load_numbers(work: &mut Connection, ledger: &mut Ledger, spans: &[Span]) -> Result<(), StoreError> {
     let spans = json!(
         spans
             .iter()
@@ -202,7 +194,7 @@ async fn load_numbers(work: &mut SqliteConnection, ledger: &mut Ledger, spans: &
             })
             .collect::<Vec<_>>()
     );
-    let rows = sqlx::query(
+    let rows = query(
         "WITH span AS (SELECT value ->> 0 AS agent, value ->> 1 AS lane, value ->> 2 AS epoch,
                               value ->> 3 AS first, value ->> 4 AS last FROM json_each($1))
          SELECT event.agent, event.lane, event.epoch, seq, event.digest, record, disposition,
@@ -232,7 +224,7 @@ async fn load_numbers(work: &mut SqliteConnection, ledger: &mut Ledger, spans: &
     Ok(())
 }
 
-async fn load_twins(work: &mut SqliteConnection, ledger: &mut Ledger, clues: &[Clues]) -> Result<(), StoreError> {
+async fn load_twins(work: &mut Connection, ledger: &mut Ledger, clues: &[Clues]) -> Result<(), StoreError> {
     const COLUMNS: &str = "record.id, identity, agent, device, characteristic, device_time, raw,
                            taken_boot, taken_since_boot_ms, taken_wall_ms, taken_trust,
                            record.kind = 'alarm' AND EXISTS (SELECT 1 FROM device WHERE device.id = record.device
@@ -244,7 +236,7 @@ async fn load_twins(work: &mut SqliteConnection, ledger: &mut Ledger, clues: &[C
             "SELECT {COLUMNS} FROM json_each($1) CROSS JOIN record
              ON identity = unhex(value) AND (identity_class = 'counter' OR taken_again)"
         );
-        rows = sqlx::query(AssertSqlSafe(sql)).bind(json!(digests).to_string()).fetch_all(&mut *work).await?;
+        rows = query(AssertSqlSafe(sql)).bind(json!(digests).to_string()).fetch_all(&mut *work).await?;
     }
     let clocked: BTreeSet<(String, String, String)> = clues
         .iter()
@@ -256,7 +248,7 @@ async fn load_twins(work: &mut SqliteConnection, ledger: &mut Ledger, clues: &[C
             "SELECT {COLUMNS} FROM json_each($1) CROSS JOIN record
              ON device = value ->> 0 AND characteristic = value ->> 1 AND device_time = value ->> 2"
         );
-        rows.extend(sqlx::query(AssertSqlSafe(sql)).bind(json!(clocked).to_string()).fetch_all(&mut *work).await?);
+        rows.extend(query(AssertSqlSafe(sql)).bind(json!(clocked).to_string()).fetch_all(&mut *work).await?);
     }
     for row in rows {
         let device: &str = row.try_get("device")?;
@@ -288,7 +280,7 @@ async fn load_twins(work: &mut SqliteConnection, ledger: &mut Ledger, clues: &[C
 ///
 /// # Errors
 /// [`StoreError`], where the store fails, or refuses one of them.
-pub async fn write_events(work: &mut SqliteConnection, rows: &[EventRow], now_ms: i64) -> Result<(), StoreError> {
+pub async fn write_events(work: &mut Connection, rows: &[EventRow], now_ms: i64) -> Result<(), StoreError> {
     for rows in super::records::in_chunks(rows) {
         let mut query = sqlx::QueryBuilder::new(
             "INSERT INTO event (agent, lane, epoch, seq, disposition, kind, digest, record, content, stored_ms) ",
@@ -320,16 +312,12 @@ pub async fn write_events(work: &mut SqliteConnection, rows: &[EventRow], now_ms
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn write_quarantine(
-    work: &mut SqliteConnection,
-    row: &QuarantineRow,
-    now_ms: i64,
-) -> Result<bool, StoreError> {
+pub async fn write_quarantine(work: &mut Connection, row: &QuarantineRow, now_ms: i64) -> Result<bool, StoreError> {
     let (epoch, first, last) = match row.numbers {
         Some((epoch, first, last)) => (epoch.to_string(), first.0, last.0),
         None => (String::new(), 0, 0),
     };
-    let written = sqlx::query(
+    let written = query(
         "INSERT INTO quarantine (id, agent, lane, epoch, first, last, why, digest, bytes, at_ms)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
     )
@@ -353,7 +341,7 @@ pub async fn write_quarantine(
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn write_cursor(
-    work: &mut SqliteConnection,
+    work: &mut Connection,
     key: &LaneKey,
     cursor: &Cursor,
     now_ms: i64,
@@ -362,7 +350,7 @@ pub async fn write_cursor(
     let taken_again = ended.map(|Ended { previous, .. }| {
         json!(previous.taken_again.iter().map(|(from, to)| (from.0, to.0)).collect::<Vec<_>>()).to_string()
     });
-    sqlx::query(
+    query(
         "INSERT INTO cursor (agent, lane, epoch, opened_ms, through, last_heard, receipted_through, oldest_kept,
                              closed_ms, last_taken, taken_again, moved, lost, word_boot, word_since_boot_ms,
                              forked)
@@ -396,7 +384,7 @@ pub async fn write_cursor(
 }
 
 /// When the agent's newest word was said, by its clock.
-fn newest_word(row: &sqlx::sqlite::SqliteRow) -> Result<Option<(BootId, u64)>, StoreError> {
+fn newest_word(row: &Row) -> Result<Option<(BootId, u64)>, StoreError> {
     let boot: Option<Vec<u8>> = row.try_get("word_boot")?;
     let since_boot_ms: Option<i64> = row.try_get("word_since_boot_ms")?;
     let Some((boot, since_boot_ms)) = boot.zip(since_boot_ms) else { return Ok(None) };
@@ -404,7 +392,7 @@ fn newest_word(row: &sqlx::sqlite::SqliteRow) -> Result<Option<(BootId, u64)>, S
 }
 
 /// The three clocks of an agent in a row's columns `taken_…`.
-pub(super) fn taken_columns(row: &sqlx::sqlite::SqliteRow) -> Result<Taken, StoreError> {
+pub(super) fn taken_columns(row: &Row) -> Result<Taken, StoreError> {
     let boot: Vec<u8> = row.try_get("taken_boot")?;
     Ok(Taken {
         boot: BootId(boot.try_into().map_err(|_| unexpected("taken_boot"))?),
@@ -437,11 +425,11 @@ pub(super) fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or(0)
 }
 
-fn sequence(row: &sqlx::sqlite::SqliteRow, column: &str) -> Result<Sequence, StoreError> {
+fn sequence(row: &Row, column: &str) -> Result<Sequence, StoreError> {
     Ok(Sequence(unsigned(row.try_get(column)?)))
 }
 
-fn key_of(row: &sqlx::sqlite::SqliteRow) -> Result<LaneKey, StoreError> {
+fn key_of(row: &Row) -> Result<LaneKey, StoreError> {
     let word = |column: &'static str| -> Result<String, StoreError> { Ok(row.try_get(column)?) };
     Ok(LaneKey {
         agent: word("agent")?.parse().map_err(|_| unexpected("agent"))?,
@@ -450,15 +438,12 @@ fn key_of(row: &sqlx::sqlite::SqliteRow) -> Result<LaneKey, StoreError> {
     })
 }
 
-fn digest_column(row: &sqlx::sqlite::SqliteRow, column: &'static str) -> Result<Option<Digest>, StoreError> {
+fn digest_column(row: &Row, column: &'static str) -> Result<Option<Digest>, StoreError> {
     let bytes: Option<Vec<u8>> = row.try_get(column)?;
     bytes.map(|bytes| bytes.try_into().map_err(|_| unexpected(column))).transpose()
 }
 
-fn json_column<T: serde::de::DeserializeOwned>(
-    row: &sqlx::sqlite::SqliteRow,
-    column: &'static str,
-) -> Result<T, StoreError> {
+fn json_column<T: serde::de::DeserializeOwned>(row: &Row, column: &'static str) -> Result<T, StoreError> {
     serde_json::from_str(row.try_get(column)?).map_err(|_| unexpected(column))
 }
 

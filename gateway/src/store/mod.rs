@@ -30,8 +30,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand::Rng as _;
+pub use sqlx::SqliteExecutor as Executor;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection as _, Sqlite, Transaction};
+pub use sqlx::{query, query_as, query_scalar};
 
 /// How long a statement waits for another program (the command line) that writes at the same moment.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -45,6 +47,15 @@ pub struct Store {
     writer: SqlitePool,
     readers: SqlitePool,
 }
+
+/// What a work is written through.
+pub type Connection = sqlx::SqliteConnection;
+
+/// What is read through, outside of any work.
+pub type Reader = SqlitePool;
+
+/// What a query found.
+pub type Row = sqlx::sqlite::SqliteRow;
 
 /// One piece of work that is done as a whole or not at all.
 pub type Work<'c> = Transaction<'c, Sqlite>;
@@ -81,7 +92,7 @@ impl Store {
 
     /// For reading. What is read is a state that was committed.
     #[must_use]
-    pub fn reader(&self) -> &SqlitePool {
+    pub fn reader(&self) -> &Reader {
         &self.readers
     }
 
@@ -104,7 +115,7 @@ impl Store {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn savepoint(work: &mut SqliteConnection) -> Result<Work<'_>, StoreError> {
+pub async fn savepoint(work: &mut Connection) -> Result<Work<'_>, StoreError> {
     Ok(work.begin().await?)
 }
 
@@ -176,9 +187,8 @@ pub(crate) mod tests {
         let (_folder, store) = fresh().await;
         let mut work = store.work().await.unwrap();
 
-        let refused = sqlx::query("INSERT INTO agent (id, home, created_ms) VALUES ('a', 'nowhere', 0)")
-            .execute(&mut *work)
-            .await;
+        let refused =
+            query("INSERT INTO agent (id, home, created_ms) VALUES ('a', 'nowhere', 0)").execute(&mut *work).await;
 
         assert!(StoreError::from(refused.unwrap_err()).is_refused());
     }
@@ -187,7 +197,7 @@ pub(crate) mod tests {
     async fn a_store_that_cannot_be_written_is_at_fault_and_no_row_is_blamed() {
         let (folder, store) = fresh().await;
         let readers_only =
-            sqlx::query("INSERT INTO home (id, name, created_ms) VALUES ('h', 'n', 0)").execute(store.reader()).await;
+            query("INSERT INTO home (id, name, created_ms) VALUES ('h', 'n', 0)").execute(store.reader()).await;
         assert!(!StoreError::from(readers_only.unwrap_err()).is_refused());
 
         let broken = folder.path().join("broken.sqlite");
@@ -199,10 +209,10 @@ pub(crate) mod tests {
     async fn what_is_not_committed_was_never_there() {
         let (_folder, store) = fresh().await;
         let mut work = store.work().await.unwrap();
-        sqlx::query("INSERT INTO home (id, name, created_ms) VALUES ('h', 'n', 0)").execute(&mut *work).await.unwrap();
+        query("INSERT INTO home (id, name, created_ms) VALUES ('h', 'n', 0)").execute(&mut *work).await.unwrap();
         drop(work);
 
-        let homes: i64 = sqlx::query_scalar("SELECT count(*) FROM home").fetch_one(store.reader()).await.unwrap();
+        let homes: i64 = query_scalar("SELECT count(*) FROM home").fetch_one(store.reader()).await.unwrap();
 
         assert_eq!(homes, 0);
     }

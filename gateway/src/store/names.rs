@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use sqlx::SqlitePool;
 
-use super::StoreError;
+use super::{Reader, StoreError, query_as};
 
 /// Names by id.
 pub type Names = HashMap<String, String>;
@@ -14,10 +13,10 @@ pub type Names = HashMap<String, String>;
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn of_people(reader: &SqlitePool, ids: impl Iterator<Item = &str> + Send) -> Result<Names, StoreError> {
+pub async fn of_people(reader: &Reader, ids: impl Iterator<Item = &str> + Send) -> Result<Names, StoreError> {
     let ids: Vec<&str> = ids.collect();
     let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT id, name FROM person WHERE id IN (SELECT value FROM json_each(?))")
+        query_as("SELECT id, name FROM person WHERE id IN (SELECT value FROM json_each(?))")
             .bind(json!(ids).to_string())
             .fetch_all(reader)
             .await?;
@@ -28,10 +27,10 @@ pub async fn of_people(reader: &SqlitePool, ids: impl Iterator<Item = &str> + Se
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn of_homes(reader: &SqlitePool, ids: impl Iterator<Item = &str> + Send) -> Result<Names, StoreError> {
+pub async fn of_homes(reader: &Reader, ids: impl Iterator<Item = &str> + Send) -> Result<Names, StoreError> {
     let ids: Vec<&str> = ids.collect();
     let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT id, name FROM home WHERE id IN (SELECT value FROM json_each(?))")
+        query_as("SELECT id, name FROM home WHERE id IN (SELECT value FROM json_each(?))")
             .bind(json!(ids).to_string())
             .fetch_all(reader)
             .await?;

@@ -1,8 +1,6 @@
 //! What the person page shows besides readings and alerts: who she is, and where.
 
-use sqlx::SqlitePool;
-
-use super::StoreError;
+use super::{Reader, StoreError, query_as};
 
 /// A person, as the care team knows her.
 #[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
@@ -23,8 +21,8 @@ pub struct Person {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn find(reader: &SqlitePool, id: &str) -> Result<Option<Person>, StoreError> {
-    Ok(sqlx::query_as(
+pub async fn find(reader: &Reader, id: &str) -> Result<Option<Person>, StoreError> {
+    Ok(query_as(
         "SELECT person.id, person.name, home.id AS home, home.name AS home_name,
                 (SELECT max(last_heard_ms) FROM agent WHERE agent.home = home.id) AS home_heard_ms
          FROM person JOIN home ON home.id = person.home WHERE person.id = ?",

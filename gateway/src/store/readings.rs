@@ -2,17 +2,15 @@
 
 use std::collections::HashMap;
 
-use sqlx::SqlitePool;
-
-use super::StoreError;
 use super::records::{Record, with_values};
+use super::{Reader, StoreError, query, query_as};
 
 /// Readings with ids greater than `after`, oldest first. Later records have greater ids.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn after(reader: &SqlitePool, after: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM record WHERE kind = 'signal' AND id > ? ORDER BY id LIMIT ?")
+pub async fn after(reader: &Reader, after: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
+    let rows = query("SELECT * FROM record WHERE kind = 'signal' AND id > ? ORDER BY id LIMIT ?")
         .bind(after)
         .bind(limit)
         .fetch_all(reader)
@@ -26,13 +24,13 @@ pub async fn after(reader: &SqlitePool, after: &str, limit: u32) -> Result<Vec<R
 /// # Errors
 /// When the store cannot be read.
 pub async fn of_person(
-    reader: &SqlitePool,
+    reader: &Reader,
     person: &str,
     from_ms: i64,
     before_ms: i64,
     limit: u32,
 ) -> Result<Vec<Record>, StoreError> {
-    let rows = sqlx::query(
+    let rows = query(
         "SELECT * FROM record WHERE kind = 'signal' AND person = ?1
            AND (measured_ms >= ?2 AND measured_ms < ?3
              OR measured_ms IS NULL AND stored_ms >= ?2 AND stored_ms < ?3)
@@ -52,18 +50,17 @@ pub async fn of_person(
 /// # Errors
 /// When the store cannot be read.
 pub async fn device_kinds(
-    reader: &SqlitePool,
+    reader: &Reader,
     devices: impl Iterator<Item = &str> + Send,
 ) -> Result<HashMap<String, String>, StoreError> {
     let mut devices: Vec<&str> = devices.collect();
     devices.sort_unstable();
     devices.dedup();
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT device.id, device.kind FROM json_each(?) AS asked JOIN device ON device.id = asked.value",
-    )
-    .bind(serde_json::json!(devices).to_string())
-    .fetch_all(reader)
-    .await?;
+    let rows: Vec<(String, String)> =
+        query_as("SELECT device.id, device.kind FROM json_each(?) AS asked JOIN device ON device.id = asked.value")
+            .bind(serde_json::json!(devices).to_string())
+            .fetch_all(reader)
+            .await?;
     Ok(rows.into_iter().collect())
 }
 
@@ -71,8 +68,8 @@ pub async fn device_kinds(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn count(reader: &SqlitePool) -> Result<(i64, i64), StoreError> {
-    Ok(sqlx::query_as("SELECT coalesce(sum(kind = 'signal'), 0), coalesce(sum(kind = 'alarm'), 0) FROM record")
+pub async fn count(reader: &Reader) -> Result<(i64, i64), StoreError> {
+    Ok(query_as("SELECT coalesce(sum(kind = 'signal'), 0), coalesce(sum(kind = 'alarm'), 0) FROM record")
         .fetch_one(reader)
         .await?)
 }

@@ -3,10 +3,10 @@
 use hempuls_protocol::identity::Identity;
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Spread, Unit, Value};
 use hempuls_protocol::times::Taken;
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use sqlx::Row as _;
 
-use super::StoreError;
 use super::ledger::{signed, taken_columns, trust_word, unexpected};
+use super::{Connection, Reader, Row, StoreError, query};
 
 /// A reading or an alarm, ready to be stored.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ impl Clock {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails, or refuses one of them.
-pub async fn write(work: &mut SqliteConnection, records: &[NewRecord], now_ms: i64) -> Result<(), StoreError> {
+pub async fn write(work: &mut Connection, records: &[NewRecord], now_ms: i64) -> Result<(), StoreError> {
     for records in in_chunks(records) {
         let mut query = sqlx::QueryBuilder::new(
             "INSERT INTO record (id, kind, identity, identity_class, device, slot, characteristic, raw, dialect, marks,
@@ -164,10 +164,7 @@ pub async fn write(work: &mut SqliteConnection, records: &[NewRecord], now_ms: i
     write_observations(work, &values).await
 }
 
-async fn write_observations(
-    work: &mut SqliteConnection,
-    values: &[(&str, i64, &Observation)],
-) -> Result<(), StoreError> {
+async fn write_observations(work: &mut Connection, values: &[(&str, i64, &Observation)]) -> Result<(), StoreError> {
     for values in in_chunks(values) {
         let mut query = sqlx::QueryBuilder::new(
             "INSERT INTO observation (record, place, quantity, mantissa, exponent, special, unit, usable,
@@ -270,13 +267,10 @@ impl Record {
 }
 
 /// Makes records of their rows, with their values.
-pub(super) async fn with_values(
-    reader: &SqlitePool,
-    rows: &[sqlx::sqlite::SqliteRow],
-) -> Result<Vec<Record>, StoreError> {
+pub(super) async fn with_values(reader: &Reader, rows: &[Row]) -> Result<Vec<Record>, StoreError> {
     let mut records = rows.iter().map(record_of).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
-    let values = sqlx::query(
+    let values = query(
         "SELECT observation.* FROM json_each($1) CROSS JOIN observation ON record = value ORDER BY json_each.key, place",
     )
     .bind(serde_json::json!(ids).to_string())
@@ -291,7 +285,7 @@ pub(super) async fn with_values(
     Ok(records)
 }
 
-fn record_of(row: &sqlx::sqlite::SqliteRow) -> Result<Record, StoreError> {
+fn record_of(row: &Row) -> Result<Record, StoreError> {
     let marks: Option<&str> = row.try_get("marks")?;
     Ok(Record {
         id: row.try_get("id")?,
@@ -322,7 +316,7 @@ fn record_of(row: &sqlx::sqlite::SqliteRow) -> Result<Record, StoreError> {
     })
 }
 
-fn observation_of(row: &sqlx::sqlite::SqliteRow) -> Result<Observation, StoreError> {
+fn observation_of(row: &Row) -> Result<Observation, StoreError> {
     let decimal = |mantissa, exponent| -> Result<Option<Decimal>, StoreError> {
         let (mantissa, exponent): (Option<i64>, Option<i8>) = (row.try_get(mantissa)?, row.try_get(exponent)?);
         Ok(mantissa.zip(exponent).map(|(mantissa, exponent)| Decimal::new(mantissa, exponent)))

@@ -5,10 +5,9 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use sqlx::{SqliteConnection, SqliteExecutor};
 
-use super::StoreError;
 use super::ledger::unexpected;
+use super::{Connection, Executor, StoreError, query, query_as, query_scalar};
 
 /// The longest a session lives.
 pub const LONGEST: Duration = Duration::from_secs(12 * 3_600);
@@ -51,13 +50,8 @@ impl Session {
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn begin(
-    store: &mut SqliteConnection,
-    token: TokenHash,
-    account: &str,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO console_session (token_hash, account, created_ms, expires_ms) VALUES (?, ?, ?, ?)")
+pub async fn begin(store: &mut Connection, token: TokenHash, account: &str, now: Timestamp) -> Result<(), StoreError> {
+    query("INSERT INTO console_session (token_hash, account, created_ms, expires_ms) VALUES (?, ?, ?, ?)")
         .bind(&token[..])
         .bind(account)
         .bind(now.as_millisecond())
@@ -71,12 +65,8 @@ pub async fn begin(
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn find(
-    store: impl SqliteExecutor<'_>,
-    token: TokenHash,
-    now: Timestamp,
-) -> Result<Option<Session>, StoreError> {
-    let row: Option<(String, String, i64, i64)> = sqlx::query_as(
+pub async fn find(store: impl Executor<'_>, token: TokenHash, now: Timestamp) -> Result<Option<Session>, StoreError> {
+    let row: Option<(String, String, i64, i64)> = query_as(
         "SELECT account, unit, console_session.created_ms, expires_ms
          FROM console_session JOIN account ON account.name = console_session.account
          WHERE token_hash = ? AND ended_ms IS NULL AND expires_ms > ?",
@@ -102,8 +92,8 @@ pub fn moves_on_to(session: &Session, now: Timestamp) -> Option<Timestamp> {
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn move_on(store: &mut SqliteConnection, token: TokenHash, expires: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("UPDATE console_session SET expires_ms = ? WHERE token_hash = ? AND ended_ms IS NULL")
+pub async fn move_on(store: &mut Connection, token: TokenHash, expires: Timestamp) -> Result<(), StoreError> {
+    query("UPDATE console_session SET expires_ms = ? WHERE token_hash = ? AND ended_ms IS NULL")
         .bind(expires.as_millisecond())
         .bind(&token[..])
         .execute(store)
@@ -115,8 +105,8 @@ pub async fn move_on(store: &mut SqliteConnection, token: TokenHash, expires: Ti
 ///
 /// # Errors
 /// When the store cannot be written.
-pub async fn end(store: &mut SqliteConnection, token: TokenHash, now: Timestamp) -> Result<(), StoreError> {
-    sqlx::query("UPDATE console_session SET ended_ms = ? WHERE token_hash = ? AND ended_ms IS NULL")
+pub async fn end(store: &mut Connection, token: TokenHash, now: Timestamp) -> Result<(), StoreError> {
+    query("UPDATE console_session SET ended_ms = ? WHERE token_hash = ? AND ended_ms IS NULL")
         .bind(now.as_millisecond())
         .bind(&token[..])
         .execute(store)
@@ -129,11 +119,11 @@ pub async fn end(store: &mut SqliteConnection, token: TokenHash, now: Timestamp)
 /// # Errors
 /// When the store cannot be read.
 pub async fn not_yet_shown<'p>(
-    store: &mut SqliteConnection,
+    store: &mut Connection,
     token: TokenHash,
     people: &[&'p str],
 ) -> Result<Vec<&'p str>, StoreError> {
-    let shown: Vec<String> = sqlx::query_scalar("SELECT person FROM console_session_seen WHERE token_hash = ?")
+    let shown: Vec<String> = query_scalar("SELECT person FROM console_session_seen WHERE token_hash = ?")
         .bind(&token[..])
         .fetch_all(store)
         .await?;
@@ -145,13 +135,13 @@ pub async fn not_yet_shown<'p>(
 /// # Errors
 /// When the store cannot be written.
 pub async fn note_shown(
-    store: &mut SqliteConnection,
+    store: &mut Connection,
     token: TokenHash,
     people: &[&str],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for person in people {
-        sqlx::query("INSERT OR IGNORE INTO console_session_seen (token_hash, person, at_ms) VALUES (?, ?, ?)")
+        query("INSERT OR IGNORE INTO console_session_seen (token_hash, person, at_ms) VALUES (?, ?, ?)")
             .bind(&token[..])
             .bind(person)
             .bind(now.as_millisecond())

@@ -1,8 +1,8 @@
 //! What is to be done later: rows, due by the database's clock, so that they survive a restart and fire once.
 
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use sqlx::Row as _;
 
-use super::StoreError;
+use super::{Connection, Reader, StoreError, query, query_scalar};
 
 /// Something to be done later.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,8 +17,8 @@ pub struct Timer {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn set(work: &mut SqliteConnection, kind: &str, key: &str, due_ms: i64) -> Result<(), StoreError> {
-    sqlx::query(
+pub async fn set(work: &mut Connection, kind: &str, key: &str, due_ms: i64) -> Result<(), StoreError> {
+    query(
         "INSERT INTO timer (kind, key, due_ms) VALUES ($1, $2, $3) ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms",
     )
     .bind(kind)
@@ -33,8 +33,8 @@ pub async fn set(work: &mut SqliteConnection, kind: &str, key: &str, due_ms: i64
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn clear(work: &mut SqliteConnection, kind: &str, key: &str) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM timer WHERE kind = $1 AND key = $2").bind(kind).bind(key).execute(work).await?;
+pub async fn clear(work: &mut Connection, kind: &str, key: &str) -> Result<(), StoreError> {
+    query("DELETE FROM timer WHERE kind = $1 AND key = $2").bind(kind).bind(key).execute(work).await?;
     Ok(())
 }
 
@@ -42,8 +42,8 @@ pub async fn clear(work: &mut SqliteConnection, kind: &str, key: &str) -> Result
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn until_next_ms(reader: &SqlitePool) -> Result<Option<i64>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT min(due_ms) - CAST(unixepoch('subsec') * 1000 AS INTEGER) FROM timer")
+pub async fn until_next_ms(reader: &Reader) -> Result<Option<i64>, StoreError> {
+    Ok(query_scalar("SELECT min(due_ms) - CAST(unixepoch('subsec') * 1000 AS INTEGER) FROM timer")
         .fetch_one(reader)
         .await?)
 }
@@ -52,11 +52,10 @@ pub async fn until_next_ms(reader: &SqlitePool) -> Result<Option<i64>, StoreErro
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn take_due(work: &mut SqliteConnection) -> Result<Vec<Timer>, StoreError> {
-    let rows = sqlx::query(
-        "DELETE FROM timer WHERE due_ms <= CAST(unixepoch('subsec') * 1000 AS INTEGER) RETURNING kind, key",
-    )
-    .fetch_all(work)
-    .await?;
+pub async fn take_due(work: &mut Connection) -> Result<Vec<Timer>, StoreError> {
+    let rows =
+        query("DELETE FROM timer WHERE due_ms <= CAST(unixepoch('subsec') * 1000 AS INTEGER) RETURNING kind, key")
+            .fetch_all(work)
+            .await?;
     rows.iter().map(|row| Ok(Timer { kind: row.try_get("kind")?, key: row.try_get("key")? })).collect()
 }

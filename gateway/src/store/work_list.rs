@@ -1,8 +1,6 @@
 //! What only the work list shows: readings that nobody could be found for, and which homes are heard.
 
-use sqlx::SqlitePool;
-
-use super::StoreError;
+use super::{Reader, StoreError, query_as, query_scalar};
 
 /// Readings of one device that nobody could be found for.
 #[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
@@ -32,8 +30,8 @@ pub struct Heard {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn unassigned(reader: &SqlitePool) -> Result<Vec<Unassigned>, StoreError> {
-    Ok(sqlx::query_as(
+pub async fn unassigned(reader: &Reader) -> Result<Vec<Unassigned>, StoreError> {
+    Ok(query_as(
         "SELECT record.device, device.kind, home.name AS home_name, count(*) AS count, min(record.stored_ms) AS first_ms
          FROM record JOIN home ON home.id = record.home LEFT JOIN device ON device.id = record.device
          WHERE record.person IS NULL AND record.kind = 'signal'
@@ -48,8 +46,8 @@ pub async fn unassigned(reader: &SqlitePool) -> Result<Vec<Unassigned>, StoreErr
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn count_ringing(reader: &SqlitePool, kinds: &[&str], but_for: &str) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar(
+pub async fn count_ringing(reader: &Reader, kinds: &[&str], but_for: &str) -> Result<i64, StoreError> {
+    Ok(query_scalar(
         "SELECT count(*) FROM alert
          WHERE rule IN (SELECT value FROM json_each(?1)) AND id <> ?2 AND person IS NOT ?2
            AND (state = 'open' OR state = 'claimed' AND coalesce(seen_ms, 0) < rung_ms)",
@@ -64,8 +62,8 @@ pub async fn count_ringing(reader: &SqlitePool, kinds: &[&str], but_for: &str) -
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn heard(reader: &SqlitePool) -> Result<Vec<Heard>, StoreError> {
-    Ok(sqlx::query_as(
+pub async fn heard(reader: &Reader) -> Result<Vec<Heard>, StoreError> {
+    Ok(query_as(
         "SELECT home.name, min(coalesce(agent.last_heard_ms, 0)) AS heard_ms
          FROM agent JOIN home ON home.id = agent.home
          WHERE agent.enrolled_ms IS NOT NULL AND agent.revoked_ms IS NULL AND agent.retired_ms IS NULL

@@ -10,7 +10,7 @@ use hempuls_gateway::config::Config;
 use hempuls_gateway::run::{self, Running};
 use hempuls_gateway::store::assignments::{self, Assignment};
 use hempuls_gateway::store::devices::{self, NewDevice};
-use hempuls_gateway::store::{Work, agents, enrolment_codes, homes};
+use hempuls_gateway::store::{Reader, Work, agents, enrolment_codes, homes, query, query_scalar};
 use hempuls_gateway::{clock, pki};
 use hempuls_protocol::devices::{Characteristic, DeviceKind};
 use hempuls_protocol::enrolment::{EnrolmentCode, Granted, Renewal, Request};
@@ -30,7 +30,6 @@ use rumqttc::v5::{AsyncClient, Event as MqttEvent, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use sqlx::SqlitePool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 pub(crate) const CUFF: DeviceId = DeviceId::Address([0xC0, 0, 0, 0, 0, 1]);
@@ -195,16 +194,15 @@ impl Ward {
     /// Somebody does something about the case of the press.
     pub(crate) async fn act(&self, act: &Act, who: &str) {
         let mut work = self.running.store.work().await.unwrap();
-        let alert: String =
-            sqlx::query_scalar("SELECT id FROM alert WHERE rule = 'alarm_pressed' ORDER BY id DESC LIMIT 1")
-                .fetch_one(&mut *work)
-                .await
-                .unwrap();
+        let alert: String = query_scalar("SELECT id FROM alert WHERE rule = 'alarm_pressed' ORDER BY id DESC LIMIT 1")
+            .fetch_one(&mut *work)
+            .await
+            .unwrap();
         alerts::act(&mut work, &alert, act, who, clock::now_ms()).await.unwrap();
         work.commit().await.unwrap();
     }
 
-    pub(crate) fn reader(&self) -> &SqlitePool {
+    pub(crate) fn reader(&self) -> &Reader {
         self.running.store.reader()
     }
 
@@ -213,7 +211,7 @@ impl Ward {
     }
 
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
-        sqlx::query_scalar(sql).fetch_one(self.reader()).await.unwrap()
+        query_scalar(sql).fetch_one(self.reader()).await.unwrap()
     }
 
     pub(crate) async fn eventually(&self, sql: &'static str, expected: i64) {
@@ -227,7 +225,7 @@ impl Ward {
 
     pub(crate) async fn execute(&self, sql: &'static str) {
         let mut work = self.work().await;
-        sqlx::query(sql).execute(&mut *work).await.unwrap();
+        query(sql).execute(&mut *work).await.unwrap();
         work.commit().await.unwrap();
     }
 }

@@ -22,6 +22,7 @@ use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, looks};
 use crate::letters::Occasion;
+use crate::store::Connection;
 use crate::store::access_log::{self, Action, Look};
 use crate::store::assignments::{self, Assignment};
 use crate::store::devices::{self, Impossible, Listed, NewDevice};
@@ -232,7 +233,7 @@ impl Desk {
     /// Writes who did it.
     async fn note(
         &self,
-        work: &mut sqlx::SqliteConnection,
+        work: &mut Connection,
         reader: &Reader,
         action: Action,
         person: Option<&str>,

@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use hempuls_protocol::wire::heartbeat::{Hearing, Nearby};
 use jiff::Timestamp;
 use maud::{Markup, html};
-use sqlx::SqlitePool;
 
 use super::device;
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
 use crate::http::console::work_list::is_silent;
 use crate::store::homes_page::{Agent, Home};
-use crate::store::{StoreError, devices};
+use crate::store::{Reader, StoreError, devices};
 use crate::wording::{Lang, device_kind};
 
 /// A device that a home's box hears and that is not the home's.
@@ -30,7 +29,7 @@ pub(crate) struct Heard {
 
 /// What the boxes of a home hear besides its own devices, the likeliest first. What was heard by several is listed as the
 /// one that hears it best says.
-pub(crate) async fn heard(store: &SqlitePool, home: &Home) -> Result<Vec<Heard>, StoreError> {
+pub(crate) async fn heard(store: &Reader, home: &Home) -> Result<Vec<Heard>, StoreError> {
     let own = |id: &str| home.devices.iter().any(|device| device.id == id && device.adopted.is_some());
     let mut heard: BTreeMap<String, Heard> = BTreeMap::new();
     for agent in home.agents.iter().filter(|agent| agent.is_in_service()) {

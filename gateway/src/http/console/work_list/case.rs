@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use sqlx::SqlitePool;
 
 use crate::alerts::alert::{Alert, State};
 use crate::alerts::line::{self, Reader};
@@ -12,7 +11,7 @@ use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
 use crate::store::alerts::{self, Told, Waits, Which};
 use crate::store::names::{self, Names};
-use crate::store::{StoreError, work_list};
+use crate::store::{self, StoreError, work_list};
 use crate::wording::Lang;
 
 /// The kinds of case in which a person asks for help, or may.
@@ -37,22 +36,22 @@ pub(crate) struct Wait {
 }
 
 /// Reads the alerts that are not closed, the most urgent first.
-pub(crate) async fn not_closed(store: &SqlitePool) -> Result<Vec<Case>, StoreError> {
+pub(crate) async fn not_closed(store: &store::Reader) -> Result<Vec<Case>, StoreError> {
     named(store, alerts::read(store, Which::NotClosed, MOST).await?).await
 }
 
 /// Reads a person's alerts.
-pub(crate) async fn of_person(store: &SqlitePool, person: &str) -> Result<Vec<Case>, StoreError> {
+pub(crate) async fn of_person(store: &store::Reader, person: &str) -> Result<Vec<Case>, StoreError> {
     named(store, alerts::read(store, Which::Of(person), MOST).await?).await
 }
 
 /// Reads one alert.
-pub(crate) async fn one(store: &SqlitePool, id: &str) -> Result<Option<Case>, StoreError> {
+pub(crate) async fn one(store: &store::Reader, id: &str) -> Result<Option<Case>, StoreError> {
     Ok(named(store, alerts::read(store, Which::One(id), 1).await?).await?.pop())
 }
 
 /// Reads what waits for repeats, the oldest first.
-pub(crate) async fn waiting(store: &SqlitePool) -> Result<Vec<Wait>, StoreError> {
+pub(crate) async fn waiting(store: &store::Reader) -> Result<Vec<Wait>, StoreError> {
     let waiting = alerts::all_waiting(store).await?;
     let mut people = names::of_people(store, waiting.iter().map(|waits| waits.person.as_str())).await?;
     let homes = names::of_homes(store, waiting.iter().map(|waits| waits.home.as_str())).await?;
@@ -66,7 +65,7 @@ pub(crate) async fn waiting(store: &SqlitePool) -> Result<Vec<Wait>, StoreError>
 
 /// Tells on every other page that alarms wait for somebody, without saying whose: but for those of the alert or person
 /// that the page shows anyway.
-pub(crate) async fn elsewhere(store: &SqlitePool, but_for: &str, lang: Lang) -> Result<Markup, StoreError> {
+pub(crate) async fn elsewhere(store: &store::Reader, but_for: &str, lang: Lang) -> Result<Markup, StoreError> {
     let ringing = work_list::count_ringing(store, &ALARMS, but_for).await?;
     let words = match (lang, ringing) {
         (Lang::Sv, 1) => "1 larm väntar på någon.".to_owned(),
@@ -84,7 +83,7 @@ pub(crate) async fn elsewhere(store: &SqlitePool, but_for: &str, lang: Lang) -> 
     })
 }
 
-async fn named(store: &SqlitePool, read: Vec<alerts::Case>) -> Result<Vec<Case>, StoreError> {
+async fn named(store: &store::Reader, read: Vec<alerts::Case>) -> Result<Vec<Case>, StoreError> {
     let people = names::of_people(store, read.iter().filter_map(|case| case.person.as_deref())).await?;
     let homes = names::of_homes(store, read.iter().map(|case| case.home.as_str())).await?;
     let ids: Vec<&str> = read.iter().map(|case| case.id.as_str()).collect();
