@@ -10,5 +10,6 @@ pub mod event;
 pub mod identity;
 pub mod ids;
 pub mod observation;
+pub mod scaip;
 pub mod times;
 pub mod wire;
