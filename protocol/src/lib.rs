@@ -10,6 +10,7 @@ pub mod event;
 pub mod identity;
 pub mod ids;
 pub mod observation;
+pub mod personnummer;
 pub mod scaip;
 pub mod times;
 pub mod wire;
