@@ -20,6 +20,9 @@ use hempuls_protocol::devices::{
     thermometer, weight_scale, yonker,
 };
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Value};
+use hempuls_protocol::personnummer::{IdentityNumber, Written};
+use hempuls_protocol::scaip;
+use jiff::civil::Date;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use serde::Deserialize;
@@ -86,7 +89,7 @@ impl fmt::Display for Figure {
 /// The payloads that every input is made of. They are part of the program, so that it needs no files.
 struct Seeds(Vec<Vec<u8>>);
 
-const VECTORS: [&str; 19] = [
+const VECTORS: [&str; 21] = [
     include_str!("decode/payloads/omron.json"),
     include_str!("../../protocol/src/codec/payloads/numbers.json"),
     include_str!("../../protocol/src/devices/alarm_button/payloads/frames.json"),
@@ -106,6 +109,8 @@ const VECTORS: [&str; 19] = [
     include_str!("../../protocol/src/devices/thermometer/payloads/thermometers.json"),
     include_str!("../../protocol/src/devices/weight_scale/payloads/scales.json"),
     include_str!("../../protocol/src/devices/yonker/payloads/results.json"),
+    include_str!("../../protocol/src/personnummer/payloads/numbers.json"),
+    include_str!("../../protocol/src/scaip/payloads/requests.json"),
 ];
 
 #[derive(Deserialize)]
@@ -226,6 +231,8 @@ fn check(payload: &[u8]) -> anyhow::Result<()> {
     if let Ok(indication) = Indication::decode(payload) {
         same("record access", payload, &indication.encode(), &Warnings::new())?;
     }
+    check_alarm_unit(payload)?;
+    check_identity_number(payload)?;
     check_vendors(payload)?;
     check_meanings(payload)?;
     check_button(payload)
@@ -259,6 +266,44 @@ fn check_vendors(payload: &[u8]) -> anyhow::Result<()> {
                 ensure!(whole.len() <= 2 * payload.len(), "{dialect} makes {} out of less", hex::encode(&whole));
             }
         }
+    }
+    Ok(())
+}
+
+/// What can be a person's number is the same in every form, and shows no more than the day unless it is asked for.
+fn check_identity_number(payload: &[u8]) -> anyhow::Result<()> {
+    let Some(written) = std::str::from_utf8(payload).ok().and_then(|text| text.parse::<Written>().ok()) else {
+        return Ok(());
+    };
+    let Ok(number) = written.on(Date::MAX) else { return Ok(()) };
+    let number = IdentityNumber::Register(number);
+    let whole = number.whole();
+    ensure!(
+        IdentityNumber::from_stored(number.system(), &whole) == Ok(number.clone()),
+        "a number is stored as another"
+    );
+    let shown = format!("{written:?} {number} {number:?}").replace(&whole[..8], "");
+    ensure!(!shown.contains(|c: char| c.is_ascii_digit()), "a number shows more than the day");
+    Ok(())
+}
+
+/// What of an alarm unit's message is taken can be written and taken again; and whose it is, is found without reading it,
+/// unless it is written in a way that only a whole parser knows.
+fn check_alarm_unit(payload: &[u8]) -> anyhow::Result<()> {
+    let controllers = scaip::controllers(payload);
+    if let Ok(heard) = scaip::Request::read(payload) {
+        let written = heard.request.write();
+        let again = scaip::Request::read(written.as_bytes())?.request;
+        ensure!(again == heard.request, "an alarm unit's message is written as {written}");
+        let is_plain = !payload.iter().any(|byte| matches!(byte, b'!' | b'&' | b'?'));
+        ensure!(!is_plain || controllers.contains(&again.controller), "nobody knows whose unit {written} is from");
+    }
+    if let Ok(answer) = scaip::Answer::read(payload) {
+        ensure!(
+            scaip::Answer::read(answer.write().as_bytes())? == answer,
+            "an answer is written as {}",
+            answer.write()
+        );
     }
     Ok(())
 }

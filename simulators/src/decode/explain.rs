@@ -34,6 +34,8 @@ pub(super) fn name(uuid: &str) -> &str {
         "omron:14le" => "stored blood pressure (Omron HEM-714x)",
         "omron:14be" => "stored blood pressure (Omron HEM-7322, HEM-7600)",
         "microlife:record" => "stored blood pressure (Microlife)",
+        "scaip:mrq" => "message of an alarm unit (SCAIP)",
+        "personnummer" => "number of a person (personnummer)",
         unknown => unknown,
     }
 }
@@ -89,7 +91,7 @@ const fn field(key: &'static str, label: &'static str, unit: Unit) -> Field {
 }
 
 /// In the order in which they are told.
-const FIELDS: [Field; 55] = [
+const FIELDS: [Field; 67] = [
     field("value", "value", Unit::None),
     field("systolic", "systolic", Unit::Named),
     field("diastolic", "diastolic", Unit::Named),
@@ -145,6 +147,18 @@ const FIELDS: [Field; 55] = [
     field("encrypted", "encrypted", Unit::None),
     field("mac", "address", Unit::None),
     field("counter", "counter", Unit::None),
+    field("snu", "answer", Unit::Fixed("(0 is taken)")),
+    field("ref", "reference", Unit::None),
+    field("mty", "kind of message", Unit::None),
+    field("cid", "unit", Unit::None),
+    field("dty", "kind of device", Unit::None),
+    field("did", "device", Unit::None),
+    field("stc", "what happened", Unit::None),
+    field("lco", "where", Unit::None),
+    field("lte", "where, in words", Unit::None),
+    field("crd", "call back", Unit::None),
+    field("valid", "can be one", Unit::None),
+    field("coordination", "coordination number", Unit::None),
 ];
 
 fn line(text: &mut String, label: &str, value: &str) {
@@ -298,6 +312,25 @@ BTHome advertisement (fcd2), 7 bytes
   packet id                 82
   battery                   100
   button                    press
+"
+        );
+    }
+
+    #[test]
+    fn an_installer_sees_what_an_alarm_unit_said() {
+        let body =
+            "<mrq><ref>a3</ref><mty>IN</mty><cid>123</cid><dty>0003</dty><did>00000007</did><stc>0016</stc></mrq>";
+        assert_eq!(
+            explained("scaip:mrq", &hex::encode(body)),
+            "\
+message of an alarm unit (SCAIP), 100 bytes
+  answer                    0 (0 is taken)
+  reference                 a3
+  kind of message           IN
+  unit                      123
+  kind of device            3
+  device                    00000007
+  what happened             16
 "
         );
     }

@@ -22,7 +22,8 @@ use capture::{Capture, Circumstances};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What kind of payload it is: a characteristic such as 2a35 or 2a35:beurer, fcd2 for a BTHome button, or a vendor's
-    /// own: nonin, berrymed, yonker, microlife, microlife:record, omron:14le, omron:14be
+    /// own: nonin, berrymed, yonker, microlife, microlife:record, omron:14le, omron:14be; scaip:mrq for the message of an
+    /// alarm unit, personnummer for a person's number
     #[arg(requires = "hex")]
     uuid: Option<String>,
     /// The payload in hexadecimal digits, first byte on the wire first; spaces, colons and dashes are skipped

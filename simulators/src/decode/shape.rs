@@ -14,6 +14,8 @@ use hempuls_protocol::devices::thermometer::Scale;
 use hempuls_protocol::devices::{
     Dialect, battery, berrymed, blood_pressure, clock, heart_rate, microlife, nonin, thermometer, weight_scale, yonker,
 };
+use hempuls_protocol::personnummer::Written;
+use hempuls_protocol::scaip;
 use jiff::civil;
 use serde_json::{Map, Value as Json, json};
 
@@ -52,12 +54,15 @@ pub(super) fn decode(uuid: &str, payload: &[u8], circumstances: &Circumstances) 
         "sfloat" => json!({"value": Sfloat::decode(payload)?.value()}),
         "float" => json!({"value": Float::decode(payload)?.value()}),
         "fcd2" => button(payload, circumstances)?,
+        "scaip:mrq" => alarm_request(payload)?,
+        "personnummer" => identity_number(payload),
         unknown => bail!("there is no decoder for {unknown}, only for {KINDS}"),
     })
 }
 
 const KINDS: &str = "2a35, 2a35:beurer, 2a36, 2a49, 2b34, 2b36, 2a37, 2a5e, 2a5f, 2a1c, 2a9d, 2a19, 2a08, 2a2b, 2a0f, \
-    2a52, fcd2, nonin, berrymed, yonker, microlife, microlife:record, omron:14le, omron:14be, sfloat and float";
+    2a52, fcd2, nonin, berrymed, yonker, microlife, microlife:record, omron:14le, omron:14be, scaip:mrq, personnummer, sfloat \
+    and float";
 
 /// An object that grows by the fields a payload has.
 #[derive(Default)]
@@ -402,4 +407,36 @@ fn object_value(value: &ObjectValue) -> Json {
         ObjectValue::Raw(bytes) => json!(hex::encode(bytes)),
         ObjectValue::Version(version) => json!(version),
     }
+}
+
+fn identity_number(text: &[u8]) -> Json {
+    match std::str::from_utf8(text).ok().and_then(|text| text.parse::<Written>().ok()) {
+        Some(written) => json!({"valid": true, "coordination": written.is_coordination()}),
+        None => json!({"valid": false}),
+    }
+}
+
+/// What an alarm unit is answered, and what it said where that is taken.
+fn alarm_request(payload: &[u8]) -> anyhow::Result<Json> {
+    let request = match scaip::Request::read(payload) {
+        Ok(heard) => heard.request,
+        Err(refused) => {
+            let status = refused.fault.status().context(refused.fault)?;
+            return Ok(Json::Object(
+                Shape::default().with("snu", status.number()).with_some("ref", refused.reference).0,
+            ));
+        }
+    };
+    let shape = Shape::default()
+        .with("snu", scaip::Status::OK.number())
+        .with("ref", request.reference.as_str())
+        .with("mty", request.kind.as_str())
+        .with("cid", request.controller.as_str())
+        .with("dty", request.device_type.number())
+        .with_some("did", request.device.as_ref().map(|device| device.as_str()))
+        .with_some("crd", request.caller.as_ref().map(|caller| caller.as_str()))
+        .with_some("lte", request.location_text.as_ref().map(|text| text.as_str()))
+        .with_some("stc", request.status.map(|status| status.number()))
+        .with_some("lco", request.location.map(|location| location.number()));
+    Ok(Json::Object(shape.0))
 }
