@@ -1,6 +1,7 @@
 //! The command line. Its commands work while the gateway runs.
 
 mod agents;
+mod plans;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::agents::AgentCommand;
+use self::plans::PlanCommand;
 use crate::alerts::rules::Rules;
 use crate::clock;
 use crate::config::{Config, duration};
@@ -59,6 +61,9 @@ enum Command {
     /// People.
     #[command(subcommand)]
     Person(PersonCommand),
+    /// People's plans: limits, times to measure, pauses.
+    #[command(subcommand)]
+    Plan(PlanCommand),
     /// Devices.
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -211,6 +216,7 @@ impl Cli {
             Command::Home(HomeCommand::AddBox { home }) => add_box(&config, home).await?,
             Command::Agent(command) => agents::execute(&config, command).await?,
             Command::Person(PersonCommand::Add { name, home }) => add_person(&config, name, home).await?,
+            Command::Plan(command) => plans::execute(&config, command).await?,
             Command::Device(DeviceCommand::Add { device, kind, home, dialect, key_file, beacon }) => {
                 let device = NewDevice {
                     id: device.clone(),

@@ -15,6 +15,7 @@ pub mod http;
 pub mod ingest;
 pub mod letters;
 pub mod pki;
+pub mod plan;
 pub mod run;
 pub mod store;
 pub mod wording;

@@ -195,7 +195,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     let (courier, occasions) = Courier::new();
     let told = http::Told { changes: changes.clone(), courier: courier.clone() };
-    let state = http::State::new(store.clone(), told, Arc::clone(&health), api_token, &config.console, &config.rules)
+    let state = http::State::new(store.clone(), told, Arc::clone(&health), api_token, &config.console)
         .map_err(|error| setting(error.to_string()))?;
     let rules = Arc::new(rules);
     let (letters, letters_out) = mpsc::channel(1024);

@@ -47,6 +47,27 @@ fn homes_people_and_devices_are_added_while_the_gateway_runs() {
 }
 
 #[test]
+fn a_plan_has_an_author_a_reason_and_all_its_versions() {
+    let gateway = Gateway::start();
+    let home = gateway.ask(&["home", "add", "Ada's kitchen"]);
+    let person = gateway.ask(&["person", "add", "Ada", "--home", home["home"].as_str().unwrap()]);
+    let person = person["person"].as_str().unwrap();
+    let by = ["--by", "Anna", "--why", "after her stroke"];
+    let set = [&["plan", "set", person, "--born", "1938", "--limit", "systolic_above=160"][..], &by].concat();
+    assert_eq!(gateway.ask(&set)["plan"]["limits"]["systolic_above"], 160);
+    let pause = [&["plan", "pause", person, "--until", "2999-01-01", "--away", "hospital"][..], &by].concat();
+    assert_says(&gateway.run(&pause), &["within a year", "nothing was changed"]);
+    let wrong = [&["plan", "set", person, "--limit", "systolic_above=18"][..], &by].concat();
+    assert_says(&gateway.run(&wrong), &["systolic_above must be from 60 to 250 mmHg", "nothing was changed"]);
+    let measure = [&["plan", "set", person, "--measure", "weight=morning"][..], &by].concat();
+    gateway.ask(&measure);
+    let shown = gateway.ask(&["plan", "show", person]);
+    assert_eq!(shown["versions"][0]["plan"]["schedule"]["weight"][0], "morning");
+    assert_eq!(shown["versions"][0]["plan"]["born"], 1938);
+    assert_eq!(shown["versions"][1]["until_ms"], shown["versions"][0]["from_ms"]);
+}
+
+#[test]
 fn a_buttons_key_goes_in_and_never_comes_out_again() {
     let mut gateway = Gateway::start();
     let home = gateway.ask(&["home", "add", "Ada's kitchen"]);

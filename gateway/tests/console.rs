@@ -16,9 +16,10 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const PAGES_FOR_PEOPLE: [&str; 8] = [
+const PAGES_FOR_PEOPLE: [&str; 9] = [
     "/",
     "/persons/{ada}",
+    "/persons/{ada}/plan",
     "/alerts/{press}",
     "/homes",
     "/homes/{ada_home}",
@@ -28,7 +29,8 @@ const PAGES_FOR_PEOPLE: [&str; 8] = [
 ];
 const STREAMS: [&str; 5] =
     ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream", "/homes/{bo_home}/stream"];
-const ACTS: [&str; 7] = [
+const ACTS: [&str; 8] = [
+    "/persons/{ada}/plan",
     "/alerts/{press}/claim",
     "/alerts/{press}/on-the-way",
     "/alerts/{press}/battery-changed",
@@ -37,7 +39,8 @@ const ACTS: [&str; 7] = [
     "/homes/{ada_home}/devices/{button}/remove",
     "/homes/{ada_home}/devices/{button}/battery-changed",
 ];
-const FOR_PROGRAMS: [&str; 4] = ["/api/v1/books", "/api/v1/homes", "/api/v1/readings", "/api/v1/alerts"];
+const FOR_PROGRAMS: [&str; 5] =
+    ["/api/v1/books", "/api/v1/homes", "/api/v1/readings", "/api/v1/alerts", "/api/v1/persons/{ada}/plan"];
 
 #[tokio::test]
 async fn nobody_sees_anything_without_signing_in() {
@@ -87,6 +90,8 @@ async fn every_look_leaves_its_row_before_the_answer() {
 
     anna.get(&format!("/persons/{ada}")).await.expect(200);
     assert_eq!(night.new_rows().await, ["opened_person by Anna Ström"]);
+    anna.get(&format!("/persons/{ada}/plan")).await.expect(200);
+    assert_eq!(night.new_rows().await, ["opened_plan by Anna Ström"]);
     anna.get(&night.path("/alerts/{press}")).await.expect(200);
     assert_eq!(night.new_rows().await, ["opened_alert by Anna Ström"]);
     for page in ["/homes", "/homes/{ada_home}", "/homes/{ada_home}/devices/{button}"] {
@@ -602,6 +607,39 @@ async fn a_device_that_was_just_used_is_added_from_afar_with_its_key_and_never_s
     }
     assert_eq!(night.count("SELECT count(*) FROM device WHERE ended_ms IS NOT NULL").await, 1);
     assert_eq!(night.log().await.iter().filter(|row| row.action == "removed_device").count(), 1);
+}
+
+#[tokio::test]
+async fn a_member_changes_a_plan_with_a_reason_and_every_version_stays() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let (person, plan) = (night.path("/persons/{ada}"), night.path("/persons/{ada}/plan"));
+    assert!(anna.get(&person).await.expect(200).contains("Ingen har skrivit en plan"));
+
+    let wish = "standard=adult&born=1938&limit_systolic_above=160&measure_blood_pressure_morning=yes";
+    for (wrong, said) in [
+        (wish.to_owned(), "Skriv varför planen ändras"),
+        (format!("{wish}&reason=ok&limit_pulse_above=fast"), "skriv ett tal"),
+        (format!("{wish}&reason=ok&limit_systolic_below=170"), "Gränserna korsar varandra"),
+        (format!("{wish}&reason=ok&away=holiday"), "Pausen behöver ett slutdatum"),
+    ] {
+        let answer = anna.post(&plan, &wrong).await;
+        assert!(answer.status == 422 && answer.body.contains(said), "{wrong}");
+        assert!(answer.body.contains("value=\"160\""), "what was typed is not lost");
+    }
+    assert_eq!(night.count("SELECT count(*) FROM plan").await, 0);
+    assert_eq!(anna.post(&plan, &format!("{wish}&reason=Efter+samtal")).await.status, 303);
+    let shown = anna.get(&person).await.expect(200);
+    assert!(shown.contains("Efter samtal") && shown.contains("Gräns övertryck (systoliskt) 160"));
+
+    anna.post(&plan, "standard=adult&child=yes&reason=Ett+barn").await;
+    let shown = anna.get(&person).await.expect(200);
+    assert!(shown.contains("vuxnas gränser används inte") && !shown.contains("Gräns övertryck"));
+    let versions = night.program().json(&night.path("/api/v1/persons/{ada}/plan")).await;
+    assert_eq!(versions["versions"][1]["plan"]["limits"]["systolic_above"], 160);
+    assert_eq!(versions["versions"][1]["author"], "Anna Ström");
+    assert!(versions["versions"][1]["until"].is_string() && versions["versions"][0]["until"].is_null());
+    assert_eq!(night.count("SELECT count(*) FROM access_log WHERE action = 'changed_plan'").await, 2);
 }
 
 #[tokio::test]

@@ -22,15 +22,12 @@ use std::sync::Arc;
 
 use axum::routing::get;
 use axum::{Router, middleware};
-use hempuls_protocol::observation::{Decimal, Quantity};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use self::console::person::chart::Limit;
-use crate::alerts::rules;
 use crate::changes::Changes;
 use crate::clock;
 use crate::letters::Courier;
@@ -94,7 +91,6 @@ struct Shared {
     zone: TimeZone,
     time_zone: String,
     behind_tls: bool,
-    limits: Vec<Limit>,
     door: console::login::Door,
     stopping: watch::Sender<bool>,
 }
@@ -110,7 +106,6 @@ impl State {
         health: Arc<Health>,
         api_token: ApiToken,
         config: &Config,
-        rules: &rules::Config,
     ) -> Result<Self, jiff::Error> {
         Ok(Self(Arc::new(Shared {
             store,
@@ -121,7 +116,6 @@ impl State {
             zone: config.zone()?,
             time_zone: config.time_zone.clone(),
             behind_tls: config.behind_tls,
-            limits: limits(rules),
             door: console::login::Door::default(),
             stopping: watch::Sender::new(false),
         })))
@@ -129,11 +123,6 @@ impl State {
 
     fn store(&self) -> &Store {
         &self.0.store
-    }
-
-    /// The limits that are drawn where values are.
-    fn limits(&self) -> &[Limit] {
-        &self.0.limits
     }
 
     fn moment(&self, lang: crate::wording::Lang) -> console::moments::Moment {
@@ -174,15 +163,8 @@ fn router(state: State) -> Router {
         .with_state(state)
 }
 
-fn limits(rules: &rules::Config) -> Vec<Limit> {
-    let above = &rules.above_limit;
-    [(Quantity::Systolic, above.systolic), (Quantity::Diastolic, above.diastolic)]
-        .map(|(quantity, from)| Limit { quantity, from: Decimal::whole(i64::from(from)) })
-        .to_vec()
-}
-
 /// Now, by the gateway's clock.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from_millisecond(clock::now_ms()).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 

@@ -53,11 +53,17 @@ pub enum Action {
     FetchedReadings,
     /// Fetches alerts through the interface for programs.
     FetchedAlerts,
+    /// Opens the person's plan.
+    OpenedPlan,
+    /// Writes a new plan for the person.
+    ChangedPlan,
+    /// Fetches a plan through the interface for programs.
+    FetchedPlan,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -74,6 +80,9 @@ impl Action {
         Self::WroteOff,
         Self::FetchedReadings,
         Self::FetchedAlerts,
+        Self::OpenedPlan,
+        Self::ChangedPlan,
+        Self::FetchedPlan,
     ];
 
     /// The action's word in the store.
@@ -96,6 +105,9 @@ impl Action {
             Self::WroteOff => "wrote_off",
             Self::FetchedReadings => "fetched_readings",
             Self::FetchedAlerts => "fetched_alerts",
+            Self::OpenedPlan => "opened_plan",
+            Self::ChangedPlan => "changed_plan",
+            Self::FetchedPlan => "fetched_plan",
         }
     }
 

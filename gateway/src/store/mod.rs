@@ -19,6 +19,7 @@ pub mod homes_page;
 pub mod ledger;
 pub mod names;
 pub mod person_page;
+pub mod plans;
 pub mod readings;
 pub mod records;
 pub mod sessions;

@@ -3,6 +3,7 @@
 mod alerts;
 mod books;
 mod homes;
+mod plans;
 mod readings;
 
 use axum::Router;
@@ -17,6 +18,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/homes", get(homes::list))
         .route("/readings", get(readings::list))
         .route("/alerts", get(alerts::list))
+        .route("/persons/{person}/plan", get(plans::show).post(plans::change))
 }
 
 /// A moment as RFC 3339 has it.

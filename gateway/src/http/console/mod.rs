@@ -8,6 +8,7 @@ pub(crate) mod layout;
 pub(crate) mod login;
 pub(crate) mod moments;
 pub(crate) mod person;
+pub(crate) mod plan;
 pub(crate) mod values;
 pub(crate) mod work_list;
 
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/stream", get(work_list::stream))
         .route("/persons/{person}", get(person::page))
         .route("/persons/{person}/stream", get(person::stream))
+        .route("/persons/{person}/plan", get(plan::page).post(plan::change))
         .route("/alerts/{alert}", get(alert::page))
         .route("/alerts/{alert}/stream", get(alert::stream))
         .route("/alerts/{alert}/claim", post(alert::claim))

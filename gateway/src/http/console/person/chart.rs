@@ -12,16 +12,41 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::http::console::moments::Moment;
 use crate::http::console::values;
+use crate::plan::{self, AtMoment};
 use crate::store::records::Record;
 use crate::wording::Lang;
 
-/// Above this a value concerns somebody.
+/// From here on a value concerns somebody: upwards, or downwards.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Limit {
     /// Of which quantity.
     pub(crate) quantity: Quantity,
     /// From here on.
     pub(crate) from: Decimal,
+}
+
+/// The limits that are drawn, as a plan has them.
+pub(crate) fn limits(plan: &AtMoment<'_>) -> Vec<Limit> {
+    const DRAWN: [(plan::Limit, Quantity); 12] = [
+        (plan::Limit::SystolicAbove, Quantity::Systolic),
+        (plan::Limit::SystolicBelow, Quantity::Systolic),
+        (plan::Limit::DiastolicAbove, Quantity::Diastolic),
+        (plan::Limit::DiastolicBelow, Quantity::Diastolic),
+        (plan::Limit::PulseAbove, Quantity::PulseRate),
+        (plan::Limit::PulseBelow, Quantity::PulseRate),
+        (plan::Limit::PulseAbove, Quantity::OximeterPulseRate),
+        (plan::Limit::PulseBelow, Quantity::OximeterPulseRate),
+        (plan::Limit::OxygenBelow, Quantity::OxygenSaturation),
+        (plan::Limit::TemperatureAbove, Quantity::BodyTemperature),
+        (plan::Limit::TemperatureBelow, Quantity::BodyTemperature),
+        (plan::Limit::WeightAbove, Quantity::BodyWeight),
+    ];
+    let drawn = DRAWN.into_iter().filter_map(|(limit, quantity)| {
+        let plan::Tenths(tenths) = plan.limit(limit)?;
+        let from = if tenths % 10 == 0 { Decimal::whole(tenths / 10) } else { Decimal::new(tenths, -1) };
+        Some(Limit { quantity, from })
+    });
+    drawn.collect()
 }
 
 /// The drawing's width, in its own units.

@@ -18,12 +18,15 @@ use crate::changes::Change;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
+use crate::http::console::plan;
 use crate::http::console::work_list::case::{self, Case};
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, live, looks};
+use crate::plan::in_force;
 use crate::store::access_log::{self, Action, Seen};
 use crate::store::person_page::{self, Person};
+use crate::store::plans;
 use crate::store::readings as stored;
 use crate::store::records::Record;
 use crate::wording::Lang;
@@ -133,6 +136,9 @@ async fn region(state: &State, moment: &Moment, person: &Person, part: Part) -> 
     let kinds = stored::device_kinds(store, shown.iter().map(|reading| reading.device.as_str())).await?;
     let cases = case::of_person(store, &person.id).await?;
     let looks = access_log::of_person(store, &person.id, MOST_LOOKS).await?;
+    let versions = plans::versions(store, &person.id).await?;
+    let in_force = in_force(&versions, moment.now.as_millisecond());
+    let limits = chart::limits(&in_force.at(moment.now.as_millisecond(), &moment.zone));
     let (open, past): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.is_open());
     let lang = moment.lang;
     Ok(html! {
@@ -146,10 +152,11 @@ async fn region(state: &State, moment: &Moment, person: &Person, part: Part) -> 
                 ol { @for case in &open { (case.row(moment)) } }
             }
         }
+        (plan::in_short(&person.id, &in_force, versions.first(), moment))
         section aria-labelledby="trend" {
             h2 #trend { (lang.pick("Mätvärden", "Readings")) }
             (ranges(person, part.days, lang))
-            (trend(&shown, state.limits(), &period, moment))
+            (trend(&shown, &limits, &period, moment))
             (readings::table(person, &shown, &kinds, part, moment))
         }
         section aria-labelledby="past" {
@@ -255,7 +262,7 @@ fn who_looked(looks: &[Seen], moment: &Moment) -> Markup {
 
 fn who(seen: &Seen, lang: Lang) -> String {
     match seen.action {
-        Some(Action::FetchedReadings | Action::FetchedAlerts) => {
+        Some(Action::FetchedReadings | Action::FetchedAlerts | Action::FetchedPlan) => {
             lang.pick("Ett anslutet datorprogram", "A connected program").to_owned()
         }
         Some(_) | None => format!("{} ({})", seen.who, seen.unit),
@@ -282,6 +289,9 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         Some(Action::WroteOff) => lang.pick("skrev av det som låg i boxen", "wrote off what was in the box"),
         Some(Action::FetchedReadings) => lang.pick("hämtade mätvärden", "fetched readings"),
         Some(Action::FetchedAlerts) => lang.pick("hämtade larm", "fetched alerts"),
+        Some(Action::OpenedPlan) => lang.pick("öppnade planen", "opened the plan"),
+        Some(Action::ChangedPlan) => lang.pick("ändrade planen", "changed the plan"),
+        Some(Action::FetchedPlan) => lang.pick("hämtade planen", "fetched the plan"),
         None => lang.pick("läste uppgifter", "read data"),
     }
 }
