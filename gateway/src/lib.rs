@@ -18,4 +18,5 @@ pub mod pki;
 pub mod plan;
 pub mod run;
 pub mod store;
+pub mod trends;
 pub mod wording;

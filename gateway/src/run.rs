@@ -203,12 +203,13 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let (stop_broker, broker_stops) = oneshot::channel();
     let (stop_console, console_stops) = oneshot::channel();
     let mut tasks = JoinSet::new();
-    let settings = Settings { rules: Arc::clone(&rules), zone };
+    let review_after = config.rules.review_after;
+    let settings = Settings { rules: Arc::clone(&rules), zone: zone.clone(), review_after };
     tasks.spawn(letters::carry(store.clone(), config.console.time_zone.clone(), occasions, letters.clone()));
     let writer =
         Writer::new(store.clone(), intake.clone(), settings, letters, courier, changes.clone(), Arc::clone(&health));
     tasks.spawn(writer.run());
-    tasks.spawn(timers::run(store.clone(), rules, changes.clone()));
+    tasks.spawn(timers::run(store.clone(), rules, zone, changes.clone()));
     let brokers = config.broker.advertise.clone();
     let life = config.enrolment.certificate_life;
     let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());

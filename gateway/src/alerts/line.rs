@@ -4,16 +4,39 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use super::health;
-use super::rules::{above_limit, alarm_pressed};
+use super::rules::{
+    self, PLAN_MISSING, alarm_pressed, blood_pressure_average, irregular_pulse, late, limits, missed_reading,
+    weight_gain, worsening_trend,
+};
+use super::{flood, health};
 use crate::wording::Lang;
 
 /// One line of an alert's story.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Line {
-    /// A reading above a limit.
-    AboveLimit(above_limit::Found),
+    /// A reading beyond a limit.
+    #[serde(alias = "above_limit")]
+    BeyondLimit(limits::Found),
+    /// Readings beyond limits that reached us late.
+    Late(late::Found),
+    /// A week's mean blood pressure over its limit.
+    BloodPressureAverage(blood_pressure_average::Found),
+    /// A blood pressure that rises.
+    WorseningTrend(worsening_trend::Found),
+    /// A pulse that is irregular again and again.
+    IrregularPulse(irregular_pulse::Found),
+    /// A weight that changes fast.
+    WeightGain(weight_gain::Found),
+    /// Planned measurements that are missing.
+    MissedReading(missed_reading::Found),
+    /// A child for whom nobody has set limits.
+    PlanMissing,
+    /// Too many cases about one person.
+    TooMany {
+        /// How many were held back.
+        held_back: u32,
+    },
     /// A press of an alarm button.
     AlarmPressed(alarm_pressed::Found),
     /// Something about a box.
@@ -98,7 +121,15 @@ impl Line {
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::AboveLimit(_) => "above_limit",
+            Self::BeyondLimit(_) => "beyond_limit",
+            Self::Late(_) => "late",
+            Self::BloodPressureAverage(_) => "blood_pressure_average",
+            Self::WorseningTrend(_) => "worsening_trend",
+            Self::IrregularPulse(_) => "irregular_pulse",
+            Self::WeightGain(_) => "weight_gain",
+            Self::MissedReading(_) => "missed_reading",
+            Self::PlanMissing => "plan_missing",
+            Self::TooMany { .. } => "too_many",
             Self::AlarmPressed(_) => "alarm_pressed",
             Self::Health(_) => "health",
             Self::NotJudged { .. } => "not_judged",
@@ -114,7 +145,18 @@ impl Line {
     #[must_use]
     pub fn is_about_the_matter(&self) -> bool {
         match self {
-            Self::AboveLimit(_) | Self::AlarmPressed(_) | Self::Health(_) | Self::NotJudged { .. } => true,
+            Self::BeyondLimit(_)
+            | Self::Late(_)
+            | Self::BloodPressureAverage(_)
+            | Self::WorseningTrend(_)
+            | Self::IrregularPulse(_)
+            | Self::WeightGain(_)
+            | Self::MissedReading(_)
+            | Self::PlanMissing
+            | Self::TooMany { .. }
+            | Self::AlarmPressed(_)
+            | Self::Health(_)
+            | Self::NotJudged { .. } => true,
             Self::Claimed { .. }
             | Self::OnTheWay { .. }
             | Self::BatteryChanged { .. }
@@ -131,9 +173,17 @@ impl Line {
     #[must_use]
     pub fn rule_version(&self) -> Option<(&'static str, u32)> {
         match self {
-            Self::AboveLimit(found) => Some((above_limit::NAME, found.version)),
+            Self::BeyondLimit(found) => Some((rules::name_of(found.side, found.vital)?, found.version)),
+            Self::Late(found) => Some((late::REVIEW, found.version)),
+            Self::BloodPressureAverage(found) => Some((blood_pressure_average::NAME, found.version)),
+            Self::WorseningTrend(found) => Some((worsening_trend::NAME, found.version)),
+            Self::IrregularPulse(found) => Some((irregular_pulse::NAME, found.version)),
+            Self::WeightGain(found) => Some((weight_gain::NAME, found.version)),
+            Self::MissedReading(found) => Some((missed_reading::NAME, found.version)),
             Self::AlarmPressed(found) => Some((alarm_pressed::NAME, found.version)),
-            Self::Health(_)
+            Self::PlanMissing
+            | Self::TooMany { .. }
+            | Self::Health(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -153,7 +203,12 @@ impl Line {
     #[must_use]
     pub fn with(&self, earlier: &Self) -> Option<Self> {
         match (self, earlier) {
-            (Self::AboveLimit(later), Self::AboveLimit(earlier)) => later.with(earlier).map(Self::AboveLimit),
+            (Self::Late(later), Self::Late(earlier)) => Some(Self::Late(later.with(earlier))),
+            // What is missing now takes the place of what was.
+            (Self::MissedReading(_), Self::MissedReading(_)) => Some(self.clone()),
+            (Self::TooMany { held_back }, Self::TooMany { held_back: more }) => {
+                Some(Self::TooMany { held_back: held_back + more })
+            }
             (Self::Health(later), Self::Health(earlier)) => later.with(earlier).map(Self::Health),
             (_, _) => None,
         }
@@ -164,7 +219,15 @@ impl Line {
     pub fn over(&self) -> Option<Self> {
         match self {
             Self::Health(found) => found.over().map(Self::Health),
-            Self::AboveLimit(_)
+            Self::BeyondLimit(_)
+            | Self::Late(_)
+            | Self::BloodPressureAverage(_)
+            | Self::WorseningTrend(_)
+            | Self::IrregularPulse(_)
+            | Self::WeightGain(_)
+            | Self::MissedReading(_)
+            | Self::PlanMissing
+            | Self::TooMany { .. }
             | Self::AlarmPressed(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
@@ -180,7 +243,25 @@ impl Line {
     pub fn say(&self, reader: &Reader) -> String {
         let lang = reader.lang;
         match self {
-            Self::AboveLimit(found) => above_limit::wording::say(found, reader),
+            Self::BeyondLimit(found) => limits::wording::say(found, reader),
+            Self::Late(found) => found.say(reader),
+            Self::BloodPressureAverage(found) => blood_pressure_average::wording::say(found, reader),
+            Self::WorseningTrend(found) => worsening_trend::wording::say(found, reader),
+            Self::IrregularPulse(found) => irregular_pulse::wording::say(found, reader),
+            Self::WeightGain(found) => weight_gain::wording::say(found, reader),
+            Self::MissedReading(found) => missed_reading::wording::say(found, reader),
+            Self::PlanMissing => lang
+                .pick(
+                    "Mätvärden från ett barn bedöms inte: vuxnas gränser används inte, och planen har inga egna. Skriv gränser för \
+                     barnet i planen.",
+                    "A child's values are not judged: the limits of adults are not used, and the plan has none of its own. Write \
+                     limits for the child in the plan.",
+                )
+                .to_owned(),
+            Self::TooMany { held_back } => lang.pick(
+                format!("Fler än 5 ärenden på ett dygn; {held_back} till hölls tillbaka. Se över gränserna i planen."),
+                format!("More than 5 cases within a day; {held_back} more were held back. Review the limits in the plan."),
+            ),
             Self::AlarmPressed(found) => alarm_pressed::wording::say(found, reader),
             Self::Health(found) => health::wording::say(found, reader),
             Self::NotJudged { rule } => lang.pick(
@@ -220,17 +301,28 @@ pub fn title(rule: &str, confirmed: bool, newest: Option<&Line>, lang: Lang) -> 
             lang.pick("Larm i hemmet", "Alarm in the home")
         }
         alarm_pressed::NAME => lang.pick("Larmknappen trycktes", "The alarm button was pressed"),
-        above_limit::NAME if confirmed => lang.pick("Blodtryck över gränsen", "Blood pressure above the limit"),
-        above_limit::NAME => {
-            lang.pick("Blodtryck över gränsen, obekräftat", "Blood pressure above the limit, unconfirmed")
-        }
-        above_limit::REVIEW => {
-            lang.pick("Äldre värden över gränsen: granska", "Older readings above the limit: review")
-        }
+        late::REVIEW => lang.pick("Äldre värden utanför gränserna: granska", "Older values beyond the limits: review"),
+        PLAN_MISSING => lang.pick("Gränser saknas för ett barn", "Limits are missing for a child"),
+        flood::REVIEW_PLAN => lang.pick("Se över planen", "Review the plan"),
+        blood_pressure_average::NAME => blood_pressure_average::wording::title(lang),
+        worsening_trend::NAME => worsening_trend::wording::title(lang),
+        irregular_pulse::NAME => irregular_pulse::wording::title(lang),
+        missed_reading::NAME => missed_reading::wording::title(lang),
+        weight_gain::NAME => return unconfirmed(weight_gain::wording::title(lang), confirmed, lang),
         NOT_JUDGED => lang.pick("Ett värde kunde inte bedömas", "A record could not be judged"),
-        _ => return health::wording::title(rule, lang),
+        _ => {
+            return match rules::limited_by(rule) {
+                Some((side, vital)) => unconfirmed(limits::wording::title(side, vital, lang), confirmed, lang),
+                None => health::wording::title(rule, lang),
+            };
+        }
     };
     title.to_owned()
+}
+
+fn unconfirmed(title: &str, confirmed: bool, lang: Lang) -> String {
+    let words = lang.pick(", obekräftat", ", unconfirmed");
+    format!("{title}{}", if confirmed { "" } else { words })
 }
 
 /// The case of a record that a rule failed at.
@@ -263,7 +355,31 @@ mod tests {
             Line::BatteryChanged { by: "Anna".into(), device: device() },
             alarm_pressed::finding(press).line,
         ];
-        for line in found.into_iter().map(Line::Health).chain(acts) {
+        let missing = missed_reading::Missing { what: crate::plan::Measurement::Weight, slots: 2, last_ms: None };
+        let limits = [Some(crate::plan::Tenths::whole(135)), None];
+        let judged = [
+            Line::BloodPressureAverage(blood_pressure_average::Found {
+                version: 1,
+                limits,
+                sessions: 12,
+                mean: (1412, 865),
+                spread: (63, 41),
+                morning: (1430, 870),
+                evening: (1394, 860),
+            }),
+            Line::WorseningTrend(worsening_trend::Found {
+                version: 1,
+                baseline: 1300,
+                week: 1372,
+                slope: 31,
+                days: 27,
+            }),
+            Line::IrregularPulse(irregular_pulse::Found { version: 1, sessions: 14, irregular: 6, days: 3 }),
+            Line::MissedReading(missed_reading::Found { version: 1, missing: vec![missing] }),
+            Line::PlanMissing,
+            Line::TooMany { held_back: 2 },
+        ];
+        for line in found.into_iter().map(Line::Health).chain(acts).chain(judged) {
             let stored = serde_json::to_string(&line).unwrap();
             assert_eq!(serde_json::from_str::<Line>(&stored).unwrap(), line, "{stored}");
             for lang in [Lang::Sv, Lang::En] {

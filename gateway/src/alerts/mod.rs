@@ -4,9 +4,11 @@
 //! way from one to the other, always inside the work that stored what gave rise to it.
 
 pub mod alert;
+pub mod flood;
 pub mod health;
 pub mod judge;
 pub mod line;
+pub mod reviews;
 pub mod rules;
 pub mod timers;
 
@@ -132,7 +134,7 @@ pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Res
     };
     let was_rung_ms = alert.rung_ms;
     let lines = alert.take_up(finding, now_ms);
-    let is_quiet = alert.rung_ms == was_rung_ms && concern.record.is_none();
+    let is_quiet = alert.rung_ms == was_rung_ms && concern.record.is_none() && finding.weight != Weight::Summary;
     if is_quiet && stands(&cases::lines(work, &id).await?, &finding.line) {
         return Ok(());
     }

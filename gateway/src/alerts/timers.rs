@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::judge::{carry_out, when_overdue};
+use super::reviews;
 use super::rules::Rules;
 use crate::changes::{Change, Changes};
 use crate::clock;
@@ -13,11 +16,11 @@ use crate::store::{Store, StoreError, alerts as cases, timers};
 const NAP: Duration = Duration::from_secs(1);
 
 /// Fires timers when they are due, for ever.
-pub async fn run(store: Store, rules: std::sync::Arc<Rules>, changes: Changes) {
+pub async fn run(store: Store, rules: std::sync::Arc<Rules>, zone: TimeZone, changes: Changes) {
     let mut is_failing = false;
     loop {
         match nap(&store).await {
-            Ok(nap) if nap.is_zero() => match fire(&store, &rules).await {
+            Ok(nap) if nap.is_zero() => match fire(&store, &rules, &zone).await {
                 Ok(changed) => changes.tell(changed),
                 Err(error) => warn_once(&mut is_failing, &error),
             },
@@ -38,11 +41,17 @@ pub async fn run(store: Store, rules: std::sync::Arc<Rules>, changes: Changes) {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails. What was due is due still.
-pub async fn fire(store: &Store, rules: &Rules) -> Result<Vec<Change>, StoreError> {
+pub async fn fire(store: &Store, rules: &Rules, zone: &TimeZone) -> Result<Vec<Change>, StoreError> {
     let mut work = store.work().await?;
     let now_ms = clock::now_ms();
     let mut changed = Vec::new();
     for timer in timers::take_due(&mut work).await? {
+        if timer.kind == reviews::TIMER {
+            if reviews::review(&mut work, store.reader(), rules, &timer.key, zone, now_ms).await? {
+                changed.extend([Change::WorkList, Change::Person(timer.key)]);
+            }
+            continue;
+        }
         let waits =
             cases::waiting_for(&mut work, &[&timer.key]).await?.into_iter().find(|waits| waits.rule == timer.kind);
         let rule = rules.iter().find(|rule| rule.name() == timer.kind);

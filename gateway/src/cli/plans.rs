@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Answer, COMMAND_LINE, Desk, moment};
+use crate::alerts::reviews;
 use crate::config::Config;
 use crate::http::now;
 use crate::plan::{Away, Limit, Measurement, Pause, Plan, Slot, Standard, Tenths, Version, in_force};
@@ -145,10 +146,11 @@ async fn change(config: &Config, who: &Who, alter: impl FnOnce(&mut Plan)) -> an
     let mut plan = in_force(&plans::versions(desk.store.reader(), person).await?, now_ms);
     plan.pause = plan.pause.filter(|pause| pause.until_ms > now_ms);
     alter(&mut plan);
-    if let Err(wrong) = plan.check(now_ms, &config.console.zone()?) {
+    let zone = config.console.zone()?;
+    if let Err(wrong) = plan.check(now_ms, &zone) {
         bail!("{wrong}; nothing was changed");
     }
-    plans::write(&mut desk.work, person, &plan, (by, why), now_ms).await?;
+    reviews::change_plan(&mut desk.work, person, &plan, (by, why), &zone, now_ms).await?;
     note(&mut desk.work, Action::ChangedPlan, person, by).await?;
     desk.done().await?;
     Ok(Answer { said: "the new plan holds from now on".into(), json: json!({"person": person, "plan": plan}) })

@@ -21,8 +21,10 @@ use super::parcel::{Arrival, Arrived, Parcel};
 use super::queue::Delivery;
 use crate::alerts::health::ailments::{self, Ailment, Course};
 use crate::alerts::health::{self, Found, told};
-use crate::alerts::judge::{self, Consequence, Patience};
+use crate::alerts::judge::{self, Consequence, Known};
+use crate::alerts::reviews;
 use crate::alerts::rules::Rules;
+use crate::alerts::rules::late::LATE_MS;
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::http::Health;
@@ -30,7 +32,8 @@ use crate::letters::{Courier, Letter, Occasion, Says};
 use crate::store::ledger::{self, Disposition, EventRow, QuarantineRow, Span};
 use crate::store::records::{self, NewRecord};
 use crate::store::{
-    Connection, Store, StoreError, alerts as cases, assignments, devices, heartbeats, homes, new_id, savepoint,
+    Connection, Store, StoreError, alerts as cases, assignments, devices, heartbeats, homes, new_id, plans,
+    rule_memory, savepoint, timers,
 };
 
 /// How soon a batch is tried again after the store failed; doubles up to [`LONGEST_PAUSE`].
@@ -46,6 +49,8 @@ pub struct Settings {
     pub rules: Arc<Rules>,
     /// The zone that devices' clocks are set to.
     pub zone: TimeZone,
+    /// How long after a reading the rules that look back judge.
+    pub review_after: Duration,
 }
 
 /// The one that writes.
@@ -244,15 +249,13 @@ impl Writer {
     async fn judge(&self, work: &mut Connection, desk: &mut Desk<'_>) -> Result<(), StoreError> {
         let people: BTreeSet<&str> = desk.records.iter().filter_map(|record| record.person.as_deref()).collect();
         let people: Vec<&str> = people.into_iter().collect();
-        let mut patience: Patience = cases::waiting_for(work, &people)
-            .await?
-            .into_iter()
-            .map(|waits| ((waits.rule, waits.person), waits.waiting))
-            .collect();
+        let mut known = known(work, &people).await?;
         let mut follows = std::mem::take(&mut desk.follows);
+        let (rules, zone) = (&self.settings.rules, &self.settings.zone);
         for record in &desk.records {
-            follows.extend(judge::consequences(&self.settings.rules, record, &mut patience, desk.now_ms));
+            follows.extend(judge::consequences(rules, record, &mut known, zone, desk.now_ms));
         }
+        self.look_back_later(work, desk).await?;
         if follows.is_empty() {
             return Ok(());
         }
@@ -269,6 +272,23 @@ impl Writer {
         }
         desk.done.changes.push(Change::WorkList);
         Ok(())
+    }
+
+    /// Sees to it that the rules that look back judge whoever has measured just now, once her session is over.
+    async fn look_back_later(&self, work: &mut Connection, desk: &Desk<'_>) -> Result<(), StoreError> {
+        let looks_back = self.settings.rules.iter().any(|rule| rule.looks_back_days().is_some());
+        let is_fresh = |record: &&NewRecord| {
+            let measured = record.measured.filter(|_| record.press.is_none());
+            measured.is_some_and(|measured| desk.now_ms - measured.at_ms <= LATE_MS)
+        };
+        let people: BTreeSet<&str> =
+            desk.records.iter().filter(is_fresh).filter_map(|record| record.person.as_deref()).collect();
+        if !looks_back || people.is_empty() {
+            return Ok(());
+        }
+        let people: Vec<&str> = people.into_iter().collect();
+        let after_ms = i64::try_from(self.settings.review_after.as_millis()).unwrap_or(i64::MAX);
+        timers::set_at_the_latest(work, reviews::TIMER, &people, desk.now_ms.saturating_add(after_ms)).await
     }
 
     /// Tells what is committed: first the agents, who wait for their receipts, then whoever looks at a screen.
@@ -609,6 +629,21 @@ impl<'a> Desk<'a> {
         }
         Ok(())
     }
+}
+
+/// What rules have to know of these people.
+async fn known(work: &mut Connection, people: &[&str]) -> Result<Known, StoreError> {
+    if people.is_empty() {
+        return Ok(Known::default());
+    }
+    let waiting = cases::waiting_for(work, people).await?;
+    let memory = rule_memory::of_people(work, people).await?;
+    Ok(Known {
+        waiting: waiting.into_iter().map(|waits| ((waits.rule, waits.person), waits.waiting)).collect(),
+        memory: memory.into_iter().map(|known| ((known.rule, known.person), known.memory)).collect(),
+        confirmed: cases::confirmed_about(work, people).await?.into_iter().collect(),
+        plans: plans::of_people(work, people).await?,
+    })
 }
 
 /// Adds to what is to be said of a lane. What was said last counts; nothing said before is taken back.

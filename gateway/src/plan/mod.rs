@@ -285,7 +285,13 @@ pub struct AtMoment<'a> {
     pub is_paused: bool,
 }
 
-impl AtMoment<'_> {
+impl<'a> AtMoment<'a> {
+    /// The plan itself.
+    #[must_use]
+    pub fn plan(&self) -> &'a Plan {
+        self.plan
+    }
+
     /// The limit that holds: her own, else that of her standard set; a child has only her own.
     #[must_use]
     pub fn limit(&self, limit: Limit) -> Option<Tenths> {

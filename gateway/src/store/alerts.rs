@@ -4,7 +4,7 @@ use serde_json::json;
 use sqlx::Row as _;
 
 use super::ledger::unexpected;
-use super::{Connection, Reader, Row, StoreError, query, query_scalar};
+use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
 use crate::alerts::alert::{Alert, Claim, State};
 use crate::alerts::rules::Waiting;
 use crate::alerts::{About, Concern, Line, Severity};
@@ -144,6 +144,41 @@ pub async fn open_case(
         .fetch_optional(work)
         .await?;
     row.map(|row| case_of(&row).map(|case| (case.id, case.alert))).transpose()
+}
+
+/// The rules that have a confirmed case that is open about one of these people, with the person.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn confirmed_about(work: &mut Connection, people: &[&str]) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(query_as(
+        "SELECT rule, person FROM alert
+         WHERE person IN (SELECT value FROM json_each($1)) AND state <> 'closed' AND confirmed",
+    )
+    .bind(json!(people).to_string())
+    .fetch_all(work)
+    .await?)
+}
+
+/// How many cases about this were opened since a moment, besides those of these kinds.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn count_opened(
+    work: &mut Connection,
+    about: &About,
+    since_ms: i64,
+    besides: &[&str],
+) -> Result<i64, StoreError> {
+    Ok(query_scalar(
+        "SELECT count(*) FROM alert
+         WHERE about = $1 AND opened_ms >= $2 AND rule NOT IN (SELECT value FROM json_each($3))",
+    )
+    .bind(about.to_string())
+    .bind(since_ms)
+    .bind(json!(besides).to_string())
+    .fetch_one(work)
+    .await?)
 }
 
 /// One alert.

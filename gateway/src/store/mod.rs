@@ -22,6 +22,7 @@ pub mod person_page;
 pub mod plans;
 pub mod readings;
 pub mod records;
+pub mod rule_memory;
 pub mod sessions;
 pub mod timers;
 pub mod work_list;

@@ -1,5 +1,7 @@
 //! Plans, in all their versions. None is changed or deleted: writing one ends the one before.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 use sqlx::Row as _;
 
@@ -40,6 +42,22 @@ pub async fn write(
         .execute(work)
         .await?;
     Ok(())
+}
+
+/// All versions of these people's plans.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn of_people(work: &mut Connection, people: &[&str]) -> Result<HashMap<String, Vec<Version>>, StoreError> {
+    let rows = query("SELECT * FROM plan WHERE person IN (SELECT value FROM json_each($1)) ORDER BY version DESC")
+        .bind(json!(people).to_string())
+        .fetch_all(work)
+        .await?;
+    let mut plans: HashMap<String, Vec<Version>> = HashMap::new();
+    for row in &rows {
+        plans.entry(row.try_get("person")?).or_default().push(version_of(row)?);
+    }
+    Ok(plans)
 }
 
 /// All versions of a person's plan, the newest first.

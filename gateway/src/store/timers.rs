@@ -29,6 +29,30 @@ pub async fn set(work: &mut Connection, kind: &str, key: &str, due_ms: i64) -> R
     Ok(())
 }
 
+/// Sets a timer for each of these keys, due then at the latest: one that is due before stays as it is.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn set_at_the_latest(
+    work: &mut Connection,
+    kind: &str,
+    keys: &[&str],
+    due_ms: i64,
+) -> Result<(), StoreError> {
+    for key in keys {
+        query(
+            "INSERT INTO timer (kind, key, due_ms) VALUES ($1, $2, $3)
+             ON CONFLICT (kind, key) DO UPDATE SET due_ms = excluded.due_ms WHERE timer.due_ms > excluded.due_ms",
+        )
+        .bind(kind)
+        .bind(key)
+        .bind(due_ms)
+        .execute(&mut *work)
+        .await?;
+    }
+    Ok(())
+}
+
 /// Takes a timer back.
 ///
 /// # Errors

@@ -453,7 +453,9 @@ impl Client {
 
 pub(crate) fn above_limit(repeat_within: Duration) -> Rules {
     let config = above_limit::Config { repeat_within, ..above_limit::Config::default() };
-    vec![Box::new(alarm_pressed::AlarmPressed), Box::new(above_limit::AboveLimit::new(config))]
+    let mut rules: Rules = vec![Box::new(alarm_pressed::AlarmPressed)];
+    rules.extend(above_limit::rules(&config).into_iter().map(|rule| Box::new(rule) as Box<dyn rules::Rule>));
+    rules
 }
 
 /// A moment after the agent's start.

@@ -117,7 +117,7 @@ fn alert(case: Case, story: &[Told], speaker: &Speaker) -> Alert {
 
 fn wait(waits: Waits, speaker: &Speaker) -> Waiting {
     Waiting {
-        text: crate::alerts::rules::above_limit::wording::say_waiting(&waits.waiting, speaker),
+        text: crate::alerts::rules::say_waiting(&waits.rule, &waits.waiting, speaker),
         since: time(waits.waiting.since_ms),
         due: time(waits.waiting.due_ms),
         got: waits.waiting.got,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::time;
+use crate::alerts::reviews;
 use crate::changes::Change;
 use crate::clock;
 use crate::http::entry::Reader;
@@ -72,7 +73,7 @@ pub(crate) async fn change(
         return Ok(refuse(&format!("{wrong}; nothing was changed")));
     }
     let mut work = state.store().work().await?;
-    plans::write(&mut work, &person.id, &wish.plan, (author, reason), now_ms).await?;
+    reviews::change_plan(&mut work, &person.id, &wish.plan, (author, reason), &state.0.zone, now_ms).await?;
     let look =
         Look { action: Action::ChangedPlan, person: Some(&person.id), what: "plan".to_owned(), why: reader.why() };
     access_log::write(&mut work, &reader.looker, &[look], now()).await?;

@@ -7,7 +7,7 @@ pub mod wording;
 use hempuls_protocol::devices::Characteristic;
 use serde::{Deserialize, Serialize};
 
-use super::{Doubt, Facts, Rule, Verdict, Waiting, What};
+use super::{Doubt, Facts, Rule, Verdict, What};
 use crate::alerts::{Finding, Line, Severity, Weight};
 use crate::store::records::NewRecord;
 
@@ -108,14 +108,6 @@ impl Rule for AlarmPressed {
             What::Reading(_) => Verdict::Unsure(Doubt::NotMine),
         }
     }
-
-    fn overdue(&self, _: &Waiting) -> Option<Finding> {
-        None
-    }
-
-    fn is_over(&self, _: &Waiting, _: i64) -> bool {
-        false
-    }
 }
 
 #[cfg(test)]
@@ -124,6 +116,7 @@ mod tests {
 
     use super::*;
     use crate::alerts::line::Reader;
+    use crate::plan::{Away, Pause, Plan};
     use crate::wording::Lang;
 
     #[test]
@@ -131,7 +124,17 @@ mod tests {
         let doubtful = Press { authentic: false, counter_went_back: true, pressed_ms: None, ..Press::at(0, 5) };
         for (press, has_person) in [(Press::at(0, 5), true), (doubtful, false)] {
             let what = What::Alarm(press);
-            let facts = Facts { what, has_person, measured_ms: None, waiting: None, now_ms: 5 };
+            let plan = Plan { pause: Some(Pause { from_ms: 0, until_ms: 9, why: Away::Hospital }), ..Plan::default() };
+            let facts = Facts {
+                what,
+                has_person,
+                measured_ms: None,
+                plan: plan.at(5, &TimeZone::UTC),
+                waiting: None,
+                memory: None,
+                has_confirmed_case: false,
+                now_ms: 5,
+            };
             let Verdict::Concern(finding) = AlarmPressed.judge(&facts) else { panic!("no alert") };
             assert_eq!(
                 (finding.severity, finding.confirmed, finding.weight),

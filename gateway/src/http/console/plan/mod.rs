@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use self::form::{Typed, Wrong};
+use crate::alerts::reviews;
 use crate::changes::Change;
 use crate::clock;
 use crate::http::console::icons::Icon;
@@ -67,7 +68,8 @@ pub(crate) async fn change(
         }
     };
     let mut work = state.store().work().await?;
-    plans::write(&mut work, &person.id, &plan, (&reader.looker.who, typed.reason()), now_ms).await?;
+    let by = (reader.looker.who.as_str(), typed.reason());
+    reviews::change_plan(&mut work, &person.id, &plan, by, &moment.zone, now_ms).await?;
     let look =
         Look { action: Action::ChangedPlan, person: Some(&person.id), what: "plan".to_owned(), why: reader.why() };
     access_log::write(&mut work, &reader.looker, &[look], now()).await?;

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::alerts::alert::{Alert, State};
 use crate::alerts::line::{self, Reader};
-use crate::alerts::rules::{above_limit, alarm_pressed};
+use crate::alerts::rules::{self, alarm_pressed};
 use crate::alerts::{Severity, health};
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
@@ -273,7 +273,7 @@ impl Wait {
 
     /// What is known so far, in words.
     pub(crate) fn said(&self, moment: &Moment) -> String {
-        above_limit::wording::say_waiting(&self.waits.waiting, &speaker(moment))
+        rules::say_waiting(&self.waits.rule, &self.waits.waiting, &speaker(moment))
     }
 }
 

@@ -1,0 +1,108 @@
+//! Too many cases about one person are one task: look at her plan. What is held back is counted and stays in the trends.
+//!
+//! A press is never held back, nor anything else that somebody must act on now.
+//!
+//! Source: clinical-rules §9.5.
+
+use super::rules::alarm_pressed;
+use super::{About, Concern, Finding, Line, Severity, Weight};
+use crate::store::alerts as cases;
+use crate::store::{Connection, StoreError};
+
+/// The name of the task.
+pub const REVIEW_PLAN: &str = "review_plan";
+
+/// So many cases about a person are opened within [`WITHIN_MS`], and no more.
+const MOST: i64 = 5;
+const WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// As [`super::raise`], unless it would be one case too many.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
+    let Some(person) = held_back(concern) else { return super::raise(work, concern, now_ms).await };
+    if cases::open_case(work, concern.finding.case, &concern.about).await?.is_some() {
+        return super::raise(work, concern, now_ms).await;
+    }
+    let besides = [REVIEW_PLAN, alarm_pressed::NAME];
+    let opened = cases::count_opened(work, &concern.about, now_ms - WITHIN_MS, &besides).await?;
+    if opened < MOST {
+        return super::raise(work, concern, now_ms).await;
+    }
+    let why = "too many cases about her within a day: her plan is to be looked at";
+    let (case, about) = (concern.finding.case, concern.about.to_string());
+    cases::note_suppression(work, case, &about, concern.record.as_deref(), why, now_ms).await?;
+    let task = Concern { finding: task(), person: Some(person.to_owned()), record: None, ..concern.clone() };
+    super::raise(work, &task, now_ms).await
+}
+
+/// Whose case it is, if it may be held back.
+fn held_back(concern: &Concern) -> Option<&str> {
+    let is_urgent = concern.finding.severity == Severity::High || concern.finding.weight == Weight::AskedAgain;
+    match &concern.about {
+        About::Person(person) if !is_urgent => Some(person),
+        About::Person(_) | About::Device { .. } | About::Agent(_) => None,
+    }
+}
+
+fn task() -> Finding {
+    Finding {
+        case: REVIEW_PLAN,
+        severity: Severity::Low,
+        confirmed: true,
+        weight: Weight::Summary,
+        line: Line::TooMany { held_back: 1 },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rules::alarm_pressed::Press;
+    use super::*;
+    use crate::store::{assignments, homes, query_scalar, tests::fresh};
+
+    #[tokio::test]
+    async fn the_sixth_case_of_a_day_is_a_look_at_the_plan_and_a_press_is_always_a_case_of_its_own() {
+        let (_folder, store) = fresh().await;
+        let mut work = store.work().await.unwrap();
+        let (home, _) = homes::add(&mut work, "h", 0).await.unwrap();
+        let ada = assignments::add_person(&mut work, "Ada", &home, 0).await.unwrap();
+        let concern = |finding: Finding| Concern {
+            finding,
+            about: About::Person(ada.clone()),
+            person: Some(ada.clone()),
+            home: home.clone(),
+            record: None,
+        };
+        let of = |case: &'static str, severity| {
+            let line = Line::NotJudged { rule: case.to_owned() };
+            concern(Finding { case, severity, confirmed: true, weight: Weight::More, line })
+        };
+        for case in ["a", "b", "c", "d", "e", "f", "g"] {
+            raise(&mut work, &of(case, Severity::Medium), 1_000).await.unwrap();
+        }
+        raise(&mut work, &of("h", Severity::High), 1_000).await.unwrap();
+        raise(&mut work, &concern(alarm_pressed::finding(Press::at(0, 0))), 1_000).await.unwrap();
+        raise(&mut work, &of("a", Severity::Medium), 2_000).await.unwrap();
+        raise(&mut work, &of("f", Severity::Medium), 1_001 + WITHIN_MS).await.unwrap();
+        work.commit().await.unwrap();
+
+        let open: String = query_scalar("SELECT group_concat(rule, ' ') FROM (SELECT rule FROM alert ORDER BY id)")
+            .fetch_one(store.reader())
+            .await
+            .unwrap();
+        assert_eq!(open, "a b c d e review_plan h alarm_pressed f");
+        let held: i64 = query_scalar("SELECT count(*) FROM suppression WHERE rule IN ('f', 'g')")
+            .fetch_one(store.reader())
+            .await
+            .unwrap();
+        assert_eq!(held, 2);
+        let line: String =
+            query_scalar("SELECT line FROM alert_line JOIN alert ON alert.id = alert WHERE rule = 'review_plan'")
+                .fetch_one(store.reader())
+                .await
+                .unwrap();
+        assert!(line.contains("\"held_back\":2"), "{line}");
+    }
+}
