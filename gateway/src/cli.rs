@@ -1,6 +1,7 @@
 //! The command line. Its commands work while the gateway runs.
 
 mod agents;
+mod people;
 mod plans;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::agents::AgentCommand;
+use self::people::PersonCommand;
 use self::plans::PlanCommand;
 use crate::alerts::rules::Rules;
 use crate::clock;
@@ -58,7 +60,7 @@ enum Command {
     /// Boxes: retired, revoked, and what waits in them.
     #[command(subcommand)]
     Agent(AgentCommand),
-    /// People.
+    /// People, and by which numbers the registers know them.
     #[command(subcommand)]
     Person(PersonCommand),
     /// People's plans: limits, times to measure, pauses.
@@ -114,18 +116,6 @@ enum HomeCommand {
     /// old one, or revoke it where it cannot send what it still has.
     AddBox {
         /// The home's id.
-        home: String,
-    },
-}
-
-#[derive(Subcommand, Debug)]
-enum PersonCommand {
-    /// Adds a person.
-    Add {
-        /// What she is called.
-        name: String,
-        /// The id of her home.
-        #[arg(long)]
         home: String,
     },
 }
@@ -215,8 +205,8 @@ impl Cli {
             Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
             Command::Home(HomeCommand::AddBox { home }) => add_box(&config, home).await?,
             Command::Agent(command) => agents::execute(&config, command).await?,
-            Command::Person(PersonCommand::Add { name, home }) => add_person(&config, name, home).await?,
             Command::Plan(command) => plans::execute(&config, command).await?,
+            Command::Person(command) => people::execute(&config, command).await?,
             Command::Device(DeviceCommand::Add { device, kind, home, dialect, key_file, beacon }) => {
                 let device = NewDevice {
                     id: device.clone(),
@@ -306,15 +296,6 @@ async fn add_box(config: &Config, home: &str) -> anyhow::Result<Answer> {
         .await?
         .with_context(|| format!("there is no home {home}; `hempuls-gateway home add` makes one"))?;
     desk.answer_with_code(home, &agent).await
-}
-
-async fn add_person(config: &Config, name: &str, home: &str) -> anyhow::Result<Answer> {
-    let mut desk = Desk::open(config).await?;
-    let person = assignments::add_person(&mut desk.work, name, home, clock::now_ms())
-        .await
-        .map_err(|error| refused(error, format!("there is no home {home}; `hempuls-gateway home add` makes one")))?;
-    desk.done().await?;
-    Ok(Answer { said: format!("person  {person}"), json: json!({"person": person}) })
 }
 
 async fn add_device(config: &Config, device: &NewDevice, home: &str) -> anyhow::Result<Answer> {

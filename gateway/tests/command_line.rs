@@ -1,6 +1,6 @@
 //! The shipped program: its commands beside a running gateway, and what it says when something is wrong.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -119,6 +119,65 @@ fn a_buttons_key_goes_in_and_never_comes_out_again() {
 }
 
 #[test]
+fn a_persons_number_goes_in_by_file_or_pipe_and_is_in_no_log_list_or_error() {
+    let mut gateway = Gateway::start_telling(Some("trace"));
+    let home = gateway.ask(&["home", "add", "Ada's kitchen"]);
+    let home = home["home"].as_str().unwrap();
+    let add = |name: &str| gateway.ask(&["person", "add", name, "--home", home])["person"].as_str().unwrap().to_owned();
+    let (ada, bo) = (add("Ada"), add("Bo"));
+    let file = gateway.folder.path().join("number");
+    std::fs::write(&file, "000229-2399\n").unwrap();
+    let from_file = |person: &str| {
+        gateway.run(&["person", "number", person, "--file", file.to_str().unwrap(), "--by", "Anna Holm"])
+    };
+    let piped = |person: &str, text: &str, more: &[&str]| {
+        gateway.run_with(&[&["person", "number", person, "--by", "Anna Holm"], more].concat(), text)
+    };
+    let mut said = vec![from_file(&ada)];
+    assert!(said[0].status.success() && String::from_utf8_lossy(&said[0].stdout).contains("20000229-••••"));
+    let again = piped(&ada, "20000229-2399", &[]);
+    assert!(String::from_utf8_lossy(&again.stdout).contains("already"), "{again:?}");
+    let others = from_file(&bo);
+    assert_says(&others, &[&ada, "nothing was changed"]);
+    let mistyped = piped(&bo, "20000229-2398", &[]);
+    assert_says(&mistyped, &["the last digit does not fit", "nothing was changed"]);
+    let argument = gateway.run(&["person", "number", &bo, "200002292399", "--by", "Anna Holm"]);
+    assert_says(&argument, &["standard input", "never"]);
+    assert_says(&piped("nobody", "20000229-2399", &[]), &["no person nobody"]);
+    assert_says(&gateway.run(&["person", "number", &bo, "--none", "--by", " "]), &["nothing was changed"]);
+    let reserve = piped(&bo, "990229A2399", &["--reserve"]);
+    assert!(String::from_utf8_lossy(&reserve.stdout).contains("••••"), "{reserve:?}");
+    said.extend([again, others, mistyped, argument, reserve]);
+    said.push(gateway.run(&["person", "list", "--by", "Anna Holm"]));
+    let listed = gateway.ask(&["person", "list", "--home", home, "--by", "Anna Holm"]);
+    assert_eq!(listed["people"][0]["number"], "20000229-••••");
+    assert_eq!(listed["people"][1]["number"], "••••");
+    said.push(gateway.run(&["person", "number", &bo, "--none", "--by", "Anna Holm"]));
+    assert!(said.last().unwrap().status.success());
+
+    let cookie = gateway.sign_in();
+    let asked = gateway.http("POST", &format!("/persons/{ada}/number"), &cookie, "");
+    assert!(asked.contains("20000229-2399"), "{asked}");
+    let page = gateway.http("GET", &format!("/persons/{ada}"), &cookie, "");
+    for words in ["20000229-••••", "Anna Holm (command line)", "angav personnumret", "såg namnet i en lista"] {
+        assert!(page.contains(words), "{words:?} is not in {page}");
+    }
+    let mut texts = vec![page, gateway.http("GET", &format!("/persons/{ada}/number"), &cookie, "")];
+    for path in ["/", "/homes", &format!("/homes/{home}"), "/healthz", "/readyz"] {
+        texts.push(gateway.http("GET", path, &cookie, ""));
+    }
+    texts.extend(
+        said.iter().map(|output| String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into()),
+    );
+    texts.push(gateway.stop());
+    for text in texts {
+        for whole in ["0002292399", "000229-2399", "990229A2399"] {
+            assert!(!text.contains(whole), "{whole} is in {text}");
+        }
+    }
+}
+
+#[test]
 fn the_first_start_writes_secrets_into_files_and_never_into_the_log() {
     use std::os::unix::fs::PermissionsExt as _;
     let mut gateway = Gateway::start();
@@ -194,10 +253,17 @@ struct Gateway {
 
 impl Gateway {
     fn start() -> Self {
+        Self::start_telling(None)
+    }
+
+    /// With all that is to be told of this level.
+    fn start_telling(level: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (broker, console) = (free_port(), free_port());
         configure(folder.path(), broker, console);
-        let mut child = program(folder.path(), &["run"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut program = program(folder.path(), &["run"]);
+        program.envs(level.map(|level| ("RUST_LOG", level)));
+        let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut said = String::new();
         for line in lines.by_ref() {
@@ -218,6 +284,38 @@ impl Gateway {
 
     fn run(&self, arguments: &[&str]) -> Output {
         run(self.folder.path(), arguments)
+    }
+
+    /// Runs a command that reads this from its standard input.
+    fn run_with(&self, arguments: &[&str], input: &str) -> Output {
+        let mut program = program(self.folder.path(), arguments);
+        let mut child = program.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    /// Signs in at the console; the cookie.
+    fn sign_in(&self) -> String {
+        let login = std::fs::read_to_string(self.data().join("console-login")).unwrap();
+        let (name, password) = login.trim().split_once('\n').unwrap();
+        let answer = self.http("POST", "/login", "", &format!("name={}&password={password}", name.replace(' ', "+")));
+        let cookie = answer.lines().find_map(|line| line.strip_prefix("set-cookie: ")).expect("a cookie");
+        cookie.split(';').next().unwrap().to_owned()
+    }
+
+    /// What the console answers, with its head.
+    fn http(&self, method: &str, path: &str, cookie: &str, form: &str) -> String {
+        let mut wire = std::net::TcpStream::connect(("127.0.0.1", self.console)).unwrap();
+        let host = format!("127.0.0.1:{}", self.console);
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\norigin: http://{host}\r\ncookie: {cookie}\r\nconnection: close\r\n\
+             content-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{form}",
+            form.len()
+        );
+        wire.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        wire.read_to_string(&mut answer).unwrap();
+        answer
     }
 
     fn ask(&self, arguments: &[&str]) -> Value {

@@ -11,6 +11,9 @@ use hempuls_gateway::clock;
 use hempuls_gateway::http;
 use hempuls_gateway::letters::Occasion;
 use hempuls_gateway::store::access_log::{self, Verified};
+use hempuls_gateway::store::person_numbers;
+use hempuls_protocol::personnummer::{IdentityNumber, Written};
+use jiff::civil::date;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,8 +32,9 @@ const PAGES_FOR_PEOPLE: [&str; 9] = [
 ];
 const STREAMS: [&str; 5] =
     ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream", "/homes/{bo_home}/stream"];
-const ACTS: [&str; 8] = [
+const ACTS: [&str; 9] = [
     "/persons/{ada}/plan",
+    "/persons/{ada}/number",
     "/alerts/{press}/claim",
     "/alerts/{press}/on-the-way",
     "/alerts/{press}/battery-changed",
@@ -151,6 +155,60 @@ async fn where_the_look_cannot_be_noted_nothing_is_shown() {
     let claim = anna.post(&night.path("/alerts/{press}/claim"), "").await;
     assert_eq!(claim.status, 503);
     assert_eq!(night.state_of(&night.ward.press).await, "open", "no claim without its trace");
+}
+
+#[tokio::test]
+async fn a_persons_number_is_whole_only_for_a_member_who_asks_and_that_is_noted() {
+    let night = Night::begin().await;
+    let ada = night.ward.ada.clone();
+    let written: Written = "20000229-2399".parse().expect("a test number of Skatteverket's");
+    let number = IdentityNumber::Register(written.on(date(2026, 11, 24)).expect("of somebody born"));
+    let mut work = night.ward.store.work().await.unwrap();
+    person_numbers::set(&mut work, &ada, &number, 0).await.unwrap();
+    work.commit().await.unwrap();
+    let whole = ["200002292399", "20000229-2399", "000229-2399", "0002292399"];
+    let assert_masked = |text: &str, where_: &str| {
+        assert!(whole.iter().all(|whole| !text.contains(whole)), "{where_} shows the whole number");
+    };
+
+    let anna = night.sign_in().await;
+    for page in PAGES_FOR_PEOPLE {
+        assert_masked(&anna.get(&night.path(page)).await.expect(200), page);
+    }
+    for stream in STREAMS {
+        assert_masked(&anna.follow(&night.path(stream)).await.next("region").await, stream);
+    }
+    for address in FOR_PROGRAMS {
+        assert_masked(&night.program().get(&night.path(address)).await.expect(200), address);
+    }
+    let page = anna.get(&format!("/persons/{ada}")).await.expect(200);
+    assert!(page.contains("20000229-••••") && page.contains("Visa hela numret"), "{page}");
+
+    night.new_rows().await;
+    let asked = format!("/persons/{ada}/number");
+    let program = night.program().post(&asked, "").await;
+    assert!(program.header("location").starts_with("/login"), "a program is no member: {}", program.status);
+    assert_masked(&program.body, "what a program gets");
+    assert_eq!(anna.get(&asked).await.status, 404, "nothing to fetch ahead, or to link to");
+    let bo = night.path("/persons/{bo}/number");
+    assert_eq!(anna.post(&bo, "").await.status, 404, "Bo has none");
+    assert_eq!(night.new_rows().await, Vec::<String>::new());
+    for (lang, words) in [("sv", "Det är noterat"), ("en", "It is noted")] {
+        let origin = format!("http://{}", anna.address);
+        let shown = anna.send("POST", &asked, &[("origin", &origin), ("accept-language", lang)], "").await;
+        assert_eq!(shown.header("cache-control"), "no-store");
+        let shown = shown.expect(200);
+        assert!(shown.contains("20000229-2399") && shown.contains(words), "{shown}");
+    }
+    assert_eq!(night.new_rows().await, ["saw_number by Anna Ström", "saw_number by Anna Ström"]);
+    let page = anna.get_with(&format!("/persons/{ada}"), &[("accept-language", "en")]).await.expect(200);
+    assert_masked(&page, "the page after it");
+    assert!(page.contains("asked to see the whole identity number"), "{page}");
+
+    night.sql("CREATE TRIGGER full BEFORE INSERT ON access_log BEGIN SELECT RAISE(ABORT, 'disk full'); END").await;
+    let unnoted = anna.post(&asked, "").await;
+    assert_eq!(unnoted.status, 503);
+    assert_masked(&unnoted.body, "an answer without its trace");
 }
 
 #[tokio::test]
@@ -718,6 +776,7 @@ impl Night {
         let (new_cuff, button) = (hex::encode("F0:F1:F2:F3:F5:22"), hex::encode("F0:F1:F2:F3:F4:03"));
         let ids = [
             ("{ada}", &ward.ada),
+            ("{bo}", &ward.bo),
             ("{karin}", &ward.karin),
             ("{edith}", &ward.edith),
             ("{press}", &ward.press),

@@ -27,6 +27,12 @@ pub enum Action {
     SawInHome,
     /// Opens the person's page.
     OpenedPerson,
+    /// Sees the person's whole number.
+    SawNumber,
+    /// Says by which number the person is known.
+    SetNumber,
+    /// Lists people by their names and masked numbers.
+    Listed,
     /// Opens an alert.
     OpenedAlert,
     /// Takes an alert upon her.
@@ -63,10 +69,13 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 22] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
+        Self::SawNumber,
+        Self::SetNumber,
+        Self::Listed,
         Self::OpenedAlert,
         Self::ClaimedAlert,
         Self::SaidOnTheWay,
@@ -92,6 +101,9 @@ impl Action {
             Self::SawOnWorkList => "saw_on_work_list",
             Self::SawInHome => "saw_in_home",
             Self::OpenedPerson => "opened_person",
+            Self::SawNumber => "saw_number",
+            Self::SetNumber => "set_number",
+            Self::Listed => "listed",
             Self::OpenedAlert => "opened_alert",
             Self::ClaimedAlert => "claimed_alert",
             Self::SaidOnTheWay => "said_on_the_way",

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::{Connection, StoreError, query};
+use super::{Connection, Reader, StoreError, query, query_as};
 
 /// Whose a device's readings are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -75,6 +75,33 @@ pub async fn add_person(work: &mut Connection, name: &str, home: &str, now_ms: i
         .execute(work)
         .await?;
     Ok(id)
+}
+
+/// Who lives where.
+#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+pub struct Resident {
+    /// Her id.
+    pub id: String,
+    /// Her name.
+    pub name: String,
+    /// The id of her home.
+    pub home: String,
+    /// What her home is called.
+    pub home_name: String,
+}
+
+/// The people of a home, or of all homes, by name.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn people(reader: &Reader, home: Option<&str>) -> Result<Vec<Resident>, StoreError> {
+    Ok(query_as(
+        "SELECT person.id, person.name, home.id AS home, home.name AS home_name
+         FROM person JOIN home ON home.id = person.home WHERE $1 IS NULL OR home.id = $1 ORDER BY person.name, person.id",
+    )
+    .bind(home)
+    .fetch_all(reader)
+    .await?)
 }
 
 /// Assigns a device to a person.

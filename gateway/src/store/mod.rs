@@ -18,6 +18,7 @@ pub mod homes;
 pub mod homes_page;
 pub mod ledger;
 pub mod names;
+pub mod person_numbers;
 pub mod person_page;
 pub mod plans;
 pub mod readings;

@@ -1,6 +1,7 @@
 //! One person: what needs somebody, how her values go, every reading, and who has looked at her data.
 
 pub(crate) mod chart;
+pub(crate) mod number;
 mod readings;
 
 use std::ops::Range;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::Response;
+use hempuls_protocol::personnummer::IdentityNumber;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -25,6 +27,7 @@ use crate::http::refusal::Refusal;
 use crate::http::{State, live, looks};
 use crate::plan::in_force;
 use crate::store::access_log::{self, Action, Seen};
+use crate::store::person_numbers;
 use crate::store::person_page::{self, Person};
 use crate::store::plans;
 use crate::store::readings as stored;
@@ -139,11 +142,12 @@ async fn region(state: &State, moment: &Moment, person: &Person, part: Part) -> 
     let versions = plans::versions(store, &person.id).await?;
     let in_force = in_force(&versions, moment.now.as_millisecond());
     let limits = chart::limits(&in_force.at(moment.now.as_millisecond(), &moment.zone));
+    let number = person_numbers::of_person(store, &person.id).await?;
     let (open, past): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.is_open());
     let lang = moment.lang;
     Ok(html! {
         (case::elsewhere(store, &person.id, lang).await?)
-        (facts(person, shown.first(), moment))
+        (facts(person, number.as_ref(), shown.first(), moment))
         section.cases aria-labelledby="open" {
             h2 #open { (lang.pick("Behöver någon nu", "Needs somebody now")) }
             @if open.is_empty() {
@@ -171,10 +175,11 @@ async fn region(state: &State, moment: &Moment, person: &Person, part: Part) -> 
     })
 }
 
-fn facts(person: &Person, newest: Option<&Record>, moment: &Moment) -> Markup {
+fn facts(person: &Person, number: Option<&IdentityNumber>, newest: Option<&Record>, moment: &Moment) -> Markup {
     let lang = moment.lang;
     html! {
         dl.facts.card {
+            @if let Some(number) = number { (number::fact(person, number, lang)) }
             div { dt { (lang.pick("Hem", "Home")) } dd { (person.home_name) } }
             div {
                 dt { (lang.pick("Senaste mätning", "Latest reading")) }
@@ -274,6 +279,9 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         Some(Action::SawOnWorkList) => lang.pick("såg namnet på arbetslistan", "saw the name on the work list"),
         Some(Action::SawInHome) => lang.pick("såg namnet på hemmets sida", "saw the name on the home's page"),
         Some(Action::OpenedPerson) => lang.pick("öppnade den här sidan", "opened this page"),
+        Some(Action::SawNumber) => lang.pick("tog fram hela personnumret", "asked to see the whole identity number"),
+        Some(Action::SetNumber) => lang.pick("angav personnumret", "entered the identity number"),
+        Some(Action::Listed) => lang.pick("såg namnet i en lista", "saw the name in a list"),
         Some(Action::OpenedAlert) => lang.pick("öppnade ett larm", "opened an alert"),
         Some(Action::ClaimedAlert) => lang.pick("tog hand om ett larm", "took an alert upon them"),
         Some(Action::SaidOnTheWay) => lang.pick("sa att någon är på väg", "said that someone is on the way"),
