@@ -3,6 +3,7 @@
 mod agents;
 mod people;
 mod plans;
+mod units;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use self::agents::AgentCommand;
 use self::people::PersonCommand;
 use self::plans::PlanCommand;
+use self::units::UnitCommand;
 use crate::alerts::rules::Rules;
 use crate::clock;
 use crate::config::{Config, duration};
@@ -69,6 +71,9 @@ enum Command {
     /// Devices.
     #[command(subcommand)]
     Device(DeviceCommand),
+    /// Alarm units of other makes, which report over SCAIP.
+    #[command(subcommand)]
+    Unit(UnitCommand),
     /// Says whose a device's readings are.
     Assign(AssignArgs),
     /// When the clock of a home's box was set, and what was dated by that.
@@ -222,6 +227,7 @@ impl Cli {
             Command::Device(DeviceCommand::BatteryChanged { device, by }) => {
                 change_battery(&config, device, by).await?
             }
+            Command::Unit(command) => units::execute(&config, command).await?,
             Command::Assign(wish) => assign(&config, wish).await?,
             Command::Clock(ClockCommand::List { agent }) => list_corrections(&config, agent).await?,
             Command::Clock(ClockCommand::Withdraw(which)) => {

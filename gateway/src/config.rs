@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::alerts::rules;
-use crate::{broker, enrolment, http};
+use crate::{broker, enrolment, http, scaip};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Config {
     /// The rules' settings.
     #[serde(default)]
     pub rules: rules::Config,
+    /// Alarm units of other makes.
+    #[serde(default)]
+    pub scaip: scaip::Config,
 }
 
 /// What is wrong with a configuration, and what to do.
@@ -133,7 +136,7 @@ mod tests {
         let bare: Config = toml::from_str("data = \"data\"").unwrap();
         assert_eq!(format!("{:?}", example.rules), format!("{:?}", bare.rules));
         assert_eq!((example.broker, example.console.listen), (bare.broker, bare.console.listen));
-        assert_eq!(example.enrolment, bare.enrolment);
+        assert_eq!((example.enrolment, example.scaip), (bare.enrolment, bare.scaip));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! team.
 //!
 //! Follow one alarm: [`broker`] lets its agent in and takes the message, [`ingest`] stores it with what follows from it
-//! and sends the receipt, [`alerts`] opens the case, [`http`] shows it.
+//! and sends the receipt, [`alerts`] opens the case, [`http`] shows it. Alarm units of other makes come in by [`scaip`].
 
 pub mod alerts;
 pub mod broker;
@@ -17,6 +17,7 @@ pub mod letters;
 pub mod pki;
 pub mod plan;
 pub mod run;
+pub mod scaip;
 pub mod store;
 pub mod trends;
 pub mod wording;

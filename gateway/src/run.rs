@@ -24,6 +24,7 @@ use crate::http::{self, Health};
 use crate::ingest::{Intake, Settings, Writer};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
+use crate::scaip;
 use crate::store::{Store, StoreError, homes};
 
 /// The name and the unit of the account that the first start makes.
@@ -177,6 +178,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
 
     let enrolment_listener = bind(config.enrolment.listen, "enrolment.listen").await?;
     let console_listener = bind(config.console.listen, "console.listen").await?;
+    let units = listen_to_units(config).await?;
     let in_use = |why: String| StartError::Listen { address: config.broker.listen, setting: "broker.listen", why };
     let embedded = match config.broker.external {
         Some(_) => None,
@@ -215,6 +217,9 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());
     tasks.spawn(enrolment::serve(enrolment_listener, desk, files.clone()));
     tasks.spawn(renew(Arc::clone(&ca), config.clone(), renewed));
+    if let Some(doors) = units {
+        tasks.spawn(scaip::Receiver::new(store.clone(), changes.clone(), &config.scaip).run(doors));
+    }
     if let Some((broker, listener)) = embedded {
         let (sender, porter, known) = (Arc::clone(&broker), Arc::clone(&broker), store.clone());
         tasks.spawn(async move { sender.deliver(letters_out).await });
@@ -290,6 +295,15 @@ fn write_secret(file: &Path, text: &str) -> std::io::Result<()> {
 
 async fn bind(address: SocketAddr, setting: &'static str) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, setting, why: error.to_string() })
+}
+
+async fn listen_to_units(config: &Config) -> Result<Option<scaip::Doors>, StartError> {
+    let Some(address) = config.scaip.listen else { return Ok(None) };
+    let in_use =
+        |error: std::io::Error| StartError::Listen { address, setting: "scaip.listen", why: error.to_string() };
+    let doors = scaip::Doors::open(address).await.map_err(in_use)?;
+    tracing::info!(address = %doors.address().map_err(in_use)?, "listening to alarm units");
+    Ok(Some(doors))
 }
 
 async fn forget_connections(store: &Store) -> Result<(), StoreError> {

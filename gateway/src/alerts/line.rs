@@ -8,7 +8,7 @@ use super::rules::{
     self, PLAN_MISSING, alarm_pressed, blood_pressure_average, irregular_pulse, late, limits, missed_reading,
     weight_gain, worsening_trend,
 };
-use super::{flood, health};
+use super::{flood, health, units};
 use crate::wording::Lang;
 
 /// One line of an alert's story.
@@ -41,6 +41,8 @@ pub enum Line {
     AlarmPressed(alarm_pressed::Found),
     /// Something about a box.
     Health(health::Found),
+    /// What an alarm unit of another make said.
+    AlarmUnit(units::Found),
     /// A rule failed at a record that is stored.
     NotJudged {
         /// Which rule.
@@ -132,6 +134,7 @@ impl Line {
             Self::TooMany { .. } => "too_many",
             Self::AlarmPressed(_) => "alarm_pressed",
             Self::Health(_) => "health",
+            Self::AlarmUnit(_) => "alarm_unit",
             Self::NotJudged { .. } => "not_judged",
             Self::Claimed { .. } => "claimed",
             Self::OnTheWay { .. } => "on_the_way",
@@ -156,6 +159,7 @@ impl Line {
             | Self::TooMany { .. }
             | Self::AlarmPressed(_)
             | Self::Health(_)
+            | Self::AlarmUnit(_)
             | Self::NotJudged { .. } => true,
             Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -166,7 +170,7 @@ impl Line {
     }
 
     fn is_from_no_button(&self) -> bool {
-        matches!(self, Self::AlarmPressed(found) if found.press.local.is_some())
+        matches!(self, Self::AlarmPressed(found) if found.press.local.is_some()) || matches!(self, Self::AlarmUnit(_))
     }
 
     /// The rule that noticed it, in which version.
@@ -184,6 +188,7 @@ impl Line {
             Self::PlanMissing
             | Self::TooMany { .. }
             | Self::Health(_)
+            | Self::AlarmUnit(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -229,6 +234,7 @@ impl Line {
             | Self::PlanMissing
             | Self::TooMany { .. }
             | Self::AlarmPressed(_)
+            | Self::AlarmUnit(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -264,6 +270,7 @@ impl Line {
             ),
             Self::AlarmPressed(found) => alarm_pressed::wording::say(found, reader),
             Self::Health(found) => health::wording::say(found, reader),
+            Self::AlarmUnit(found) => units::wording::say(found, reader),
             Self::NotJudged { rule } => lang.pick(
                 format!("Ett värde kunde inte bedömas: regeln {rule} gick sönder. Värdet är sparat. Bedöm det själv."),
                 format!("A record could not be judged: the rule {rule} failed. It is stored. Judge it yourself."),

@@ -11,6 +11,7 @@ pub mod line;
 pub mod reviews;
 pub mod rules;
 pub mod timers;
+pub mod units;
 
 use std::fmt;
 

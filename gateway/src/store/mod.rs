@@ -26,6 +26,7 @@ pub mod records;
 pub mod rule_memory;
 pub mod sessions;
 pub mod timers;
+pub mod units;
 pub mod work_list;
 
 use std::path::Path;
