@@ -112,6 +112,10 @@ enum Stage {
 impl Talk {
     pub(super) async fn converse(mut self, first: Option<Order>, mut orders: mpsc::UnboundedReceiver<Order>) {
         let mut next = first;
+        if next.is_none() && self.standing.borrow().is_bonded {
+            // It may be speaking already: BlueZ connects to it by itself, and confirms what nobody hears.
+            self.subscribe_before_connecting().await;
+        }
         loop {
             let order = match next.take() {
                 Some(order) => order,

@@ -65,8 +65,6 @@ fn a_killed_agent_loses_at_most_what_bluez_confirms_behind_its_back() -> Result<
             if let Some(moment) = moment {
                 home.agent_is_killed_when(&forgets, moment)?;
                 home.agent_starts()?;
-                // It hears before it has subscribed. Nobody measures again within the same seconds.
-                sleep(Duration::from_secs(4));
             }
             for cuff in [&forgets, &remembers] {
                 home.until_all_is_said(cuff)?;
