@@ -131,3 +131,53 @@ fn changed(concern: &Concern) -> Vec<Change> {
 fn reference(body: &[u8]) -> Option<Reference> {
     Request::read(body).ok().map(|heard| heard.request.reference)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::homes;
+    use crate::store::units::Unit;
+
+    const PRESS: &[u8] = b"<mrq><ref>a1</ref><cid>4711</cid><dty>3</dty><stc>10</stc></mrq>";
+
+    #[tokio::test]
+    async fn a_unit_is_sent_to_its_next_receiver_when_the_store_takes_nothing() {
+        let (_folder, store) = crate::store::tests::fresh().await;
+        let mut work = store.work().await.unwrap();
+        let (home, _) = homes::add(&mut work, "Storgatan 1", 0).await.unwrap();
+        let unit = Unit {
+            id: "4711".into(),
+            home,
+            person: None,
+            heartbeat_s: 60,
+            created_ms: 0,
+            last_heard_ms: None,
+            silent_ms: None,
+            ended_ms: None,
+        };
+        stored::add(&mut work, &unit).await.unwrap();
+        crate::store::query("CREATE TRIGGER full BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+            .execute(&mut *work)
+            .await
+            .unwrap();
+        work.commit().await.unwrap();
+
+        let refused = take(&store, PRESS).await;
+
+        assert_eq!(refused.answer.as_deref(), Some("<mrs><ref>a1</ref><snu>6</snu></mrs>"));
+        assert!(refused.changes.is_empty());
+        let mut work = store.work().await.unwrap();
+        crate::store::query("DROP TRIGGER full").execute(&mut *work).await.unwrap();
+        work.commit().await.unwrap();
+        let taken = take(&store, PRESS).await;
+        assert_eq!(taken.answer.as_deref(), Some("<mrs><ref>a1</ref><snu>0</snu></mrs>"));
+        assert!(taken.changes.contains(&Change::WorkList), "what was not written is no message sent again");
+    }
+
+    #[tokio::test]
+    async fn a_document_type_gets_no_answer() {
+        let (_folder, store) = crate::store::tests::fresh().await;
+        let body = b"<!DOCTYPE mrq [<!ENTITY a 'b'>]><mrq><ref>a1</ref><cid>4711</cid><dty>3</dty></mrq>";
+        assert_eq!(take(&store, body).await.answer, None);
+    }
+}

@@ -60,7 +60,7 @@ pub(crate) fn fact(person: &Person, number: &IdentityNumber, lang: Lang) -> Mark
             dd {
                 (number) " "
                 form method="post" action={ "/persons/" (person.id) "/number" } {
-                    button.quiet type="submit" { (lang.pick("Visa hela numret", "Show the whole number")) }
+                    button #whole-number .quiet type="submit" { (lang.pick("Visa hela numret", "Show the whole number")) }
                 }
             }
         }
