@@ -1,6 +1,7 @@
 //! The command line. Its commands work while the gateway runs.
 
 mod agents;
+mod contacts;
 mod people;
 mod plans;
 mod units;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::agents::AgentCommand;
+use self::contacts::ContactCommand;
 use self::people::PersonCommand;
 use self::plans::PlanCommand;
 use self::units::UnitCommand;
@@ -62,6 +64,9 @@ enum Command {
     /// Boxes: retired, revoked, and what waits in them.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Where the members of the team are reached.
+    #[command(subcommand)]
+    Contact(ContactCommand),
     /// People, and by which numbers the registers know them.
     #[command(subcommand)]
     Person(PersonCommand),
@@ -210,6 +215,7 @@ impl Cli {
             Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
             Command::Home(HomeCommand::AddBox { home }) => add_box(&config, home).await?,
             Command::Agent(command) => agents::execute(&config, command).await?,
+            Command::Contact(command) => contacts::execute(&config, command).await?,
             Command::Plan(command) => plans::execute(&config, command).await?,
             Command::Person(command) => people::execute(&config, command).await?,
             Command::Device(DeviceCommand::Add { device, kind, home, dialect, key_file, beacon }) => {

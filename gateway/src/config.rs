@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::alerts::rules;
-use crate::{broker, enrolment, http, scaip};
+use crate::{broker, delivery, enrolment, http, scaip};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -29,6 +29,9 @@ pub struct Config {
     /// Alarm units of other makes.
     #[serde(default)]
     pub scaip: scaip::Config,
+    /// Whom to tell of alerts, and over which channels.
+    #[serde(default)]
+    pub delivery: delivery::Config,
 }
 
 /// What is wrong with a configuration, and what to do.
@@ -76,6 +79,7 @@ impl Config {
         config.check().map_err(|why| ConfigError::Setting { file: file.to_owned(), why })?;
         if let Some(folder) = file.parent() {
             config.data = folder.join(&config.data);
+            config.delivery.folder = folder.to_owned();
         }
         Ok(config)
     }
@@ -89,6 +93,7 @@ impl Config {
             ));
         }
         self.enrolment.check()?;
+        self.delivery.check()?;
         self.console
             .zone()
             .map(|_| ())
@@ -140,6 +145,22 @@ mod tests {
     }
 
     #[test]
+    fn what_the_example_leaves_out_about_delivery_is_a_configuration_too() {
+        let example = include_str!("../../packaging/gateway.example.toml");
+        let lines = example.lines().filter_map(|line| line.strip_prefix("# "));
+        let settings = lines.skip_while(|line| *line != "[delivery]").filter(|line| {
+            line.starts_with('[') || line.split_once(" = ").is_some_and(|(key, _)| !key.contains([' ', '"']))
+        });
+        let text = format!("data = \"data\"\n{}", settings.collect::<Vec<_>>().join("\n"));
+        let config: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        assert_eq!(config.check(), Ok(()));
+        let delivery = config.delivery;
+        assert!(delivery.email.is_some() && delivery.webhook.is_some() && delivery.always.len() == 1);
+        let plain = "user = \"u0123456789\"\npassword_file = \"sms-password\"\nfrom = \"Hempuls\"";
+        assert_eq!(delivery.sms, toml::from_str(plain).unwrap(), "what stands there is what holds without it");
+    }
+
+    #[test]
     fn unknown_keys_and_dangerous_settings_are_refused() {
         for (text, complaint) in [
             ("data = \"d\"\ncolour = 1", "colour"),
@@ -151,6 +172,13 @@ mod tests {
             ("data = \"d\"\n[broker]\nadvertise = [\"localhost:1\", \"localhost\"]", "host:port"),
             ("data = \"d\"\n[broker]\nadvertise = []", "at least one"),
             ("data = \"d\"\n[enrolment]\ncertificate_life = \"9s\"", "too short"),
+            ("data = \"d\"\n[delivery.webhook]\nsecret_file = \"s\"", "delivery.console"),
+            ("data = \"d\"\n[[delivery.always]]\nname = \"w\"\nchannel = \"fax\"\nto = \"1\"", "fax"),
+            (
+                "data = \"d\"\n[[delivery.always]]\nname = \"w\"\nchannel = \"email\"\nto = \"a@b.se\"",
+                "no [delivery.email]",
+            ),
+            ("data = \"d\"\n[[delivery.always]]\nname = \"w\"\nchannel = \"sms\"\nto = \"070\"", "+46700000000"),
             ("", "data"),
         ] {
             let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ pub mod changes;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod delivery;
 pub mod enrolment;
 pub mod http;
 pub mod ingest;

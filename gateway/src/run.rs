@@ -19,13 +19,15 @@ use crate::broker::external::External;
 use crate::changes::Changes;
 use crate::clock;
 use crate::config::Config;
+use crate::delivery::channels::{Channel, Peers};
+use crate::delivery::workers;
 use crate::enrolment;
 use crate::http::{self, Health};
 use crate::ingest::{Intake, Settings, Writer};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::scaip;
-use crate::store::{Store, StoreError, homes};
+use crate::store::{Store, StoreError, homes, outbox};
 
 /// The name and the unit of the account that the first start makes.
 const FIRST_ACCOUNT: (&str, &str) = ("nurse", "care-team");
@@ -194,6 +196,8 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let address = embedded.as_ref().map(|(_, listener)| listener.local_addr());
     let broker_address = address.transpose().map_err(|error| setting(error.to_string()))?;
 
+    let peers = Arc::new(Peers::open(&config.delivery).map_err(setting)?);
+    always_tell(&store, config).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     let (courier, occasions) = Courier::new();
     let told = http::Told { changes: changes.clone(), courier: courier.clone() };
@@ -212,6 +216,10 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         Writer::new(store.clone(), intake.clone(), settings, letters, courier, changes.clone(), Arc::clone(&health));
     tasks.spawn(writer.run());
     tasks.spawn(timers::run(store.clone(), rules, zone, changes.clone()));
+    for channel in Channel::ALL {
+        let desk = workers::Desk { store: store.clone(), peers: Arc::clone(&peers), changes: changes.clone() };
+        tasks.spawn(workers::run(desk, channel));
+    }
     let brokers = config.broker.advertise.clone();
     let life = config.enrolment.certificate_life;
     let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());
@@ -309,6 +317,13 @@ async fn listen_to_units(config: &Config) -> Result<Option<scaip::Doors>, StartE
 async fn forget_connections(store: &Store) -> Result<(), StoreError> {
     let mut work = store.work().await?;
     homes::none_is_connected(&mut work, clock::now_ms()).await?;
+    Ok(work.commit().await?)
+}
+
+/// Whom the configuration tells of every alert holds from now on, for all that write to the store.
+async fn always_tell(store: &Store, config: &Config) -> Result<(), StoreError> {
+    let mut work = store.work().await?;
+    outbox::set_always_told(&mut work, &config.delivery.always).await?;
     Ok(work.commit().await?)
 }
 

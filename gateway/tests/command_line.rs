@@ -178,6 +178,30 @@ fn a_persons_number_goes_in_by_file_or_pipe_and_is_in_no_log_list_or_error() {
 }
 
 #[test]
+fn where_a_member_is_reached_is_said_by_a_named_person_and_its_address_is_in_no_log() {
+    let mut gateway = Gateway::start();
+    let set = |address: &str, by: &str| {
+        gateway.run(&["contact", "set", "nurse", "--channel", "sms", "--address", address, "--by", by])
+    };
+    assert!(set("+46700000001", "Lena Holm").status.success());
+    let contact = &gateway.ask(&["contact", "list"])["contacts"][0];
+    assert_eq!((contact["member"].as_str(), contact["channel"].as_str()), (Some("nurse"), Some("sms")));
+    assert_eq!((contact["address"].as_str(), contact["proven_ms"].is_null()), (Some("+46700000001"), true));
+
+    assert_says(&set("0700000001", "Lena Holm"), &["+46700000000", "nothing was changed"]);
+    assert_says(&set("+46700000001", " "), &["--by", "nothing was changed"]);
+    let nobody = ["contact", "set", "Eve", "--channel", "email", "--address", "eve@example.org", "--by", "Lena Holm"];
+    assert_says(&gateway.run(&nobody), &["nobody signs in as Eve"]);
+    gateway.ask(&["contact", "remove", "nurse", "--channel", "sms", "--by", "Lena Holm"]);
+    assert_says(
+        &gateway.run(&["contact", "remove", "nurse", "--channel", "sms", "--by", "Lena Holm"]),
+        &["is not reached by sms"],
+    );
+    let log = gateway.stop();
+    assert!(!log.contains("0700000001") && !log.contains("46700000001"), "{log}");
+}
+
+#[test]
 fn the_first_start_writes_secrets_into_files_and_never_into_the_log() {
     use std::os::unix::fs::PermissionsExt as _;
     let mut gateway = Gateway::start();

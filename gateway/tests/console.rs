@@ -6,12 +6,17 @@ use hempuls_gateway::store::{query, query_as, query_scalar};
 use std::net::SocketAddr;
 
 use fixture::{Console, Ward};
+use hempuls_gateway::alerts::Severity;
 use hempuls_gateway::changes::Change;
 use hempuls_gateway::clock;
+use hempuls_gateway::delivery::course::Outcome;
+use hempuls_gateway::delivery::{self, Channel, Notification, Recipient};
 use hempuls_gateway::http;
 use hempuls_gateway::letters::Occasion;
 use hempuls_gateway::store::access_log::{self, Verified};
+use hempuls_gateway::store::outbox;
 use hempuls_gateway::store::person_numbers;
+use hempuls_gateway::wording::Lang;
 use hempuls_protocol::personnummer::{IdentityNumber, Written};
 use jiff::civil::date;
 use serde_json::Value;
@@ -742,6 +747,55 @@ async fn whoever_watches_the_gateway_is_told_why_it_is_not_ready() {
     let not_ready = watcher.get("/readyz").await;
     assert_eq!(not_ready.status, 503);
     assert!(not_ready.body.contains("the broker does not take connections"));
+}
+
+#[tokio::test]
+async fn an_alert_says_who_was_told_of_it_and_calls_nothing_delivered_before_it_is() {
+    let night = Night::begin().await;
+    let (anna, press) = (night.sign_in().await, night.ward.press.clone());
+    let page = night.path("/alerts/{press}");
+    assert!(!anna.get(&page).await.expect(200).contains("id=\"told\""), "nobody was to be told");
+    let (store, now_ms) = (&night.ward.store, clock::now_ms());
+    let mut work = store.work().await.unwrap();
+    let told = Notification {
+        alert: press.clone(),
+        to: Recipient::Member("Lena Holm".to_owned()),
+        channel: Channel::Email,
+        urgency: Severity::High,
+        lang: Lang::Sv,
+        key: "1".to_owned(),
+    };
+    delivery::enqueue(&mut work, &told, now_ms).await.unwrap();
+    let ward = Recipient::Address("ward@example.org".to_owned());
+    let key = format!("{press}/1/always/ward");
+    delivery::enqueue(&mut work, &Notification { to: ward, key, ..told }, now_ms).await.unwrap();
+    work.commit().await.unwrap();
+    assert!(anna.get(&page).await.expect(200).contains("<strong>Lena Holm</strong>, e-post: väntar på att skickas."));
+
+    let no = Outcome::TryAgain { after: None, because: "451 come again".to_owned() };
+    let yes = Outcome::Delivered { proof: "250 queued".to_owned() };
+    let due = outbox::due(store.reader(), Channel::Email, now_ms).await.unwrap();
+    for (flight, outcome) in due.iter().zip([&no, &yes]) {
+        let mut work = store.work().await.unwrap();
+        let taken = outbox::take(&mut work, &flight.delivery, now_ms).await.unwrap().unwrap();
+        outbox::end(&mut work, &taken, outcome, 0.5, now_ms).await.unwrap();
+        work.commit().await.unwrap();
+    }
+    let shown = anna.get(&page).await.expect(200);
+    assert!(shown.contains("data-state=\"waiting\"") && shown.contains("misslyckades (451 come again)"), "{shown}");
+    assert!(shown.contains("<strong>ward</strong>, e-post: mottaget av e-postservern"), "{shown}");
+    assert!(!shown.contains("ward@example.org"), "addresses are shown to nobody");
+
+    anna.post(&night.path("/alerts/{press}/claim"), "").await.expect(303);
+    let shown = anna.get(&page).await.expect(200);
+    assert!(shown.contains("inte bekräftat. Skickas inte längre") && !shown.contains("data-state=\"waiting\""));
+    let listed = night.program().json("/api/v1/alerts").await;
+    let listed = listed["alerts"].as_array().unwrap().iter().find(|alert| alert["id"] == press).unwrap();
+    let states: Vec<_> =
+        listed["told"].as_array().unwrap().iter().map(|told| told["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["withdrawn", "delivered"]);
+    assert_eq!(listed["told"][0]["attempts"][0]["said"], "451 come again");
+    assert_eq!(listed["told"][1]["attempts"][0]["delivered"], true);
 }
 
 /// A night shift: a ward, and its console being served.

@@ -17,6 +17,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use self::alert::State;
+use crate::delivery;
 use crate::store::alerts as cases;
 use crate::store::{Connection, StoreError};
 pub use line::Line;
@@ -70,6 +72,8 @@ pub enum About {
     },
     /// A box.
     Agent(String),
+    /// A way to reach people.
+    Channel(String),
 }
 
 impl fmt::Display for About {
@@ -78,6 +82,7 @@ impl fmt::Display for About {
             Self::Person(id) => write!(f, "person:{id}"),
             Self::Device { home, device } => write!(f, "device:{home}/{device}"),
             Self::Agent(id) => write!(f, "agent:{id}"),
+            Self::Channel(channel) => write!(f, "channel:{channel}"),
         }
     }
 }
@@ -131,7 +136,8 @@ pub struct Concern {
 pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
     let Concern { finding, about, .. } = concern;
     let Some((id, mut alert)) = cases::open_case(work, finding.case, about).await? else {
-        return cases::open(work, concern, now_ms).await;
+        let id = cases::open(work, concern, now_ms).await?;
+        return delivery::tell_always(work, &id, finding.case, finding.severity, now_ms, now_ms).await;
     };
     let was_rung_ms = alert.rung_ms;
     let lines = alert.take_up(finding, now_ms);
@@ -151,6 +157,9 @@ pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Res
     }
     for line in lines {
         cases::add_line(work, &id, &line, None, now_ms).await?;
+    }
+    if alert.rung_ms != was_rung_ms && alert.state == State::Open {
+        delivery::tell_always(work, &id, finding.case, alert.severity, alert.rung_ms, now_ms).await?;
     }
     if alert.rung_ms == was_rung_ms && finding.weight == Weight::More {
         let why = "the case is open already, and this is no worse";
@@ -238,6 +247,10 @@ pub async fn act(work: &mut Connection, id: &str, act: &Act, who: &str, now_ms: 
     }
     if let Some(line) = line {
         cases::add_line(work, id, &line, None, now_ms).await?;
+    }
+    match act {
+        Act::Claim | Act::Close { .. } => delivery::withdraw(work, id, now_ms).await?,
+        Act::SayOnTheWay | Act::See => {}
     }
     Ok(())
 }

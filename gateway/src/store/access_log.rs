@@ -55,6 +55,8 @@ pub enum Action {
     RevokedBox,
     /// Books what was in a box as lost.
     WroteOff,
+    /// Says where a member of the team is reached.
+    ChangedContact,
     /// Fetches readings through the interface for programs.
     FetchedReadings,
     /// Fetches alerts through the interface for programs.
@@ -69,7 +71,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -87,6 +89,7 @@ impl Action {
         Self::UnretiredBox,
         Self::RevokedBox,
         Self::WroteOff,
+        Self::ChangedContact,
         Self::FetchedReadings,
         Self::FetchedAlerts,
         Self::OpenedPlan,
@@ -115,6 +118,7 @@ impl Action {
             Self::UnretiredBox => "unretired_box",
             Self::RevokedBox => "revoked_box",
             Self::WroteOff => "wrote_off",
+            Self::ChangedContact => "changed_contact",
             Self::FetchedReadings => "fetched_readings",
             Self::FetchedAlerts => "fetched_alerts",
             Self::OpenedPlan => "opened_plan",

@@ -190,11 +190,19 @@ pub async fn find(work: &mut Connection, id: &str) -> Result<Option<Alert>, Stor
     row.map(|row| case_of(&row).map(|case| case.alert)).transpose()
 }
 
-/// Opens a case.
+/// The home that an alert is about.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn open(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
+pub async fn home_of(work: &mut Connection, id: &str) -> Result<Option<String>, StoreError> {
+    Ok(query_scalar("SELECT home FROM alert WHERE id = $1").bind(id).fetch_optional(work).await?)
+}
+
+/// Opens a case; returns its id.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn open(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<String, StoreError> {
     let Concern { finding, about, person, home, record } = concern;
     let id = super::new_id(now_ms);
     query(
@@ -211,7 +219,8 @@ pub async fn open(work: &mut Connection, concern: &Concern, now_ms: i64) -> Resu
     .bind(now_ms)
     .execute(&mut *work)
     .await?;
-    add_line(work, &id, &finding.line, record.as_deref(), now_ms).await
+    add_line(work, &id, &finding.line, record.as_deref(), now_ms).await?;
+    Ok(id)
 }
 
 /// Writes where a case stands.

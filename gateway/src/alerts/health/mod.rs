@@ -36,8 +36,12 @@ pub const BATTERY: &str = "battery";
 /// A box was cut off with something in it, came back after its certificate had expired, or shows an old one.
 pub const IDENTITY: &str = "agent_identity";
 
+/// A channel does not deliver what people are to be told.
+pub const CHANNEL: &str = "channel";
+
 /// The kinds of case that are about equipment, and not about a person.
-pub const ABOUT_EQUIPMENT: [&str; 9] = [BUFFER, UNREADABLE, REFUSED, DEVICE, RADIO, FLASH, CONFIG, BATTERY, IDENTITY];
+pub const ABOUT_EQUIPMENT: [&str; 10] =
+    [BUFFER, UNREADABLE, REFUSED, DEVICE, RADIO, FLASH, CONFIG, BATTERY, IDENTITY, CHANNEL];
 
 /// A battery at or below this, in percent, is low.
 pub const LOW_BATTERY: u8 = 15;
@@ -108,6 +112,18 @@ pub enum Found {
     Over(Ailment),
     /// Something happened to the box's identity.
     Identity(Happened),
+    /// A channel does not deliver.
+    ChannelFails {
+        /// Which.
+        channel: String,
+        /// What its peer said, or why there was no answer.
+        because: String,
+    },
+    /// It delivers again, all that waited included.
+    ChannelDelivers {
+        /// Which.
+        channel: String,
+    },
 }
 
 impl Found {
@@ -117,6 +133,9 @@ impl Found {
         match (self, earlier) {
             (Self::Refused { count, why }, Self::Refused { count: before, why: before_why }) if why == before_why => {
                 Some(Self::Refused { count: count.saturating_add(*before), why: *why })
+            }
+            (Self::ChannelFails { channel, .. }, Self::ChannelFails { channel: before, .. }) if channel == before => {
+                Some(self.clone())
             }
             (_, _) => None,
         }
@@ -131,6 +150,7 @@ impl Found {
                 let (device, device_kind) = (device.clone(), device_kind.clone());
                 Some(Self::Over(Ailment::SilentDevice { device, device_kind }))
             }
+            Self::ChannelFails { channel, .. } => Some(Self::ChannelDelivers { channel: channel.clone() }),
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
             | Self::LostRestoring { .. }
@@ -140,7 +160,8 @@ impl Found {
             | Self::Refused { .. }
             | Self::Device { .. }
             | Self::Over(_)
-            | Self::Identity(_) => None,
+            | Self::Identity(_)
+            | Self::ChannelDelivers { .. } => None,
         }
     }
 
@@ -148,7 +169,7 @@ impl Found {
     #[must_use]
     pub fn is_repeated(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Device { .. } | Self::Ails(_) => true,
+            Self::Refused { .. } | Self::Device { .. } | Self::Ails(_) | Self::ChannelFails { .. } => true,
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
             | Self::LostRestoring { .. }
@@ -156,7 +177,8 @@ impl Found {
             | Self::Quarantined { .. }
             | Self::UnreadableMessage
             | Self::Over(_)
-            | Self::Identity(_) => false,
+            | Self::Identity(_)
+            | Self::ChannelDelivers { .. } => false,
         }
     }
 
@@ -172,7 +194,9 @@ impl Found {
             | Self::Quarantined { .. }
             | Self::UnreadableMessage
             | Self::Refused { .. }
-            | Self::Identity(_) => None,
+            | Self::Identity(_)
+            | Self::ChannelFails { .. }
+            | Self::ChannelDelivers { .. } => None,
         }
     }
 }
@@ -314,6 +338,7 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
             Ailment::SilentDevice { .. } => (DEVICE, Misbehaviour::Silent.severity()),
         },
         Found::Identity(happened) => happened.case(),
+        Found::ChannelFails { .. } | Found::ChannelDelivers { .. } => (CHANNEL, Severity::Medium),
     };
     // An alarm that cannot be read may be a person who asks again.
     let weight = if case == UNREADABLE_ALARM { Weight::AskedAgain } else { Weight::More };

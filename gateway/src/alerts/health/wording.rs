@@ -2,7 +2,7 @@
 
 use super::ailments::Ailment;
 use super::{
-    BATTERY, BUFFER, CONFIG, DEVICE, FLASH, Found, Harm, IDENTITY, Misbehaviour, RADIO, REFUSED, Refused,
+    BATTERY, BUFFER, CHANNEL, CONFIG, DEVICE, FLASH, Found, Harm, IDENTITY, Misbehaviour, RADIO, REFUSED, Refused,
     UNREADABLE_ALARM,
 };
 use crate::alerts::line::Reader;
@@ -81,6 +81,33 @@ pub fn say(found: &Found, reader: &Reader) -> String {
         Found::Ails(ailment) => ails(ailment, lang),
         Found::Over(ailment) => over(ailment, lang),
         Found::Identity(happened) => happened.say(reader),
+        Found::ChannelFails { channel, because } => {
+            let channel = channel_name(channel, lang);
+            lang.pick(
+                format!(
+                    "{channel} går inte fram ({because}). Den som skulle ha fått veta något så har inte fått veta det. Vem det är \
+                     står på varje larms sida."
+                ),
+                format!(
+                    "{channel} does not get through ({because}). Whoever was to be told something by it has not been told. Who \
+                     that is stands on each alert's page."
+                ),
+            )
+        }
+        Found::ChannelDelivers { channel } => {
+            let channel = channel_name(channel, lang);
+            lang.pick(format!("{channel} går fram igen."), format!("{channel} gets through again."))
+        }
+    }
+}
+
+/// What a channel is called at the beginning of a sentence.
+fn channel_name(channel: &str, lang: Lang) -> String {
+    match channel {
+        "email" => lang.pick("E-post", "E-mail").to_owned(),
+        "sms" => lang.pick("Sms", "SMS").to_owned(),
+        "webhook" => lang.pick("Anrop till ett program", "A call to a program").to_owned(),
+        other => other.to_owned(),
     }
 }
 
@@ -224,6 +251,7 @@ pub fn title(case: &str, lang: Lang) -> String {
         CONFIG => lang.pick("Inställningar som boxen inte kan använda", "A configuration that the box cannot use"),
         BATTERY => lang.pick("Svagt batteri", "Low battery"),
         IDENTITY => lang.pick("Boxens identitet", "The box's identity"),
+        CHANNEL => lang.pick("Aviseringar går inte fram", "Notifications do not get through"),
         _ => lang.pick("Något kunde inte läsas", "Something could not be read"),
     }
     .to_owned()

@@ -1,4 +1,6 @@
-//! `GET /api/v1/alerts`: every alert with its story, those that need somebody first, and what waits for repeats.
+//! `GET /api/v1/alerts`: every alert with its story and who was told of it, those that need somebody first, and what waits for repeats.
+
+use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State as Shared;
@@ -8,12 +10,15 @@ use super::time;
 use crate::alerts::Severity;
 use crate::alerts::alert::State as Stands;
 use crate::alerts::line::{self, Reader as Speaker};
+use crate::delivery::course::Outcome;
+use crate::http::console::alert::told;
 use crate::http::console::work_list::case;
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, looks};
 use crate::store::access_log::Action;
-use crate::store::alerts::{self, Case, Told, Waits, Which};
+use crate::store::alerts::{self, Case, Told as Written, Waits, Which};
+use crate::store::outbox::{self, Shown};
 use crate::wording::Lang;
 
 /// So many alerts are listed at most, those that need somebody first.
@@ -42,6 +47,33 @@ struct Alert {
     seen: bool,
     title: String,
     lines: Vec<Line>,
+    told: Vec<Told>,
+}
+
+/// Somebody who was or is to be told of the alert.
+#[derive(Serialize)]
+struct Told {
+    id: String,
+    /// A member's name, or what the configuration calls who is always told.
+    to: Option<String>,
+    channel: &'static str,
+    urgency: Severity,
+    /// `waiting`, `under_way`, `delivered`, `given_up` or `withdrawn`.
+    state: &'static str,
+    since: String,
+    ended_at: Option<String>,
+    withdrawn_at: Option<String>,
+    attempts: Vec<Attempt>,
+}
+
+/// One attempt. Without an end it is under way, or nobody knows how it ended.
+#[derive(Serialize)]
+struct Attempt {
+    began_at: String,
+    ended_at: Option<String>,
+    delivered: Option<bool>,
+    /// The proof, or why not.
+    said: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -68,10 +100,16 @@ pub(crate) async fn list(Shared(state): Shared<State>, reader: Reader, lang: Lan
     let store = state.store().reader();
     let speaker = case::speaker(&state.moment(lang));
     let cases = alerts::read(store, Which::All, MOST).await?;
+    let ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+    let mut told: HashMap<String, Vec<Told>> = HashMap::new();
+    for (alert, shown) in outbox::of_alerts(store, &ids).await? {
+        told.entry(alert).or_default().push(tell(shown));
+    }
     let mut listed = Vec::with_capacity(cases.len());
     for case in cases {
         let story = alerts::story(store, &case.id).await?;
-        listed.push(alert(case, &story, &speaker));
+        let told = told.remove(&case.id).unwrap_or_default();
+        listed.push(alert(case, &story, told, &speaker));
     }
     let waiting = alerts::all_waiting(store).await?;
     let mut people: Vec<Option<&str>> = listed.iter().map(|alert| alert.person.as_deref()).collect();
@@ -82,7 +120,7 @@ pub(crate) async fn list(Shared(state): Shared<State>, reader: Reader, lang: Lan
     Ok(Json(Alerts { alerts: listed, waiting: waiting.into_iter().map(|waits| wait(waits, &speaker)).collect() }))
 }
 
-fn alert(case: Case, story: &[Told], speaker: &Speaker) -> Alert {
+fn alert(case: Case, story: &[Written], told: Vec<Told>, speaker: &Speaker) -> Alert {
     let (state, claim, closed_by) = match &case.alert.state {
         Stands::Open => ("open", None, None),
         Stands::Claimed(claim) => ("claimed", Some(claim), None),
@@ -91,7 +129,7 @@ fn alert(case: Case, story: &[Told], speaker: &Speaker) -> Alert {
     let claimed_by = claim.map(|claim| claim.by.clone());
     let on_the_way_at = claim.and_then(|claim| claim.on_the_way_ms).map(time);
     let newest = story.iter().rev().map(|told| &told.line).find(|line| line.is_about_the_matter());
-    let line = |told: &Told| Line {
+    let line = |told: &Written| Line {
         at: time(told.at_ms),
         kind: told.line.kind(),
         text: told.line.say(speaker),
@@ -112,6 +150,27 @@ fn alert(case: Case, story: &[Told], speaker: &Speaker) -> Alert {
         on_the_way_at,
         closed_by,
         lines: story.iter().map(line).collect(),
+        told,
+    }
+}
+
+fn tell(shown: Shown) -> Told {
+    let attempt = |attempt: &outbox::Attempt| Attempt {
+        began_at: time(attempt.began_ms),
+        ended_at: attempt.ended.as_ref().map(|(at_ms, _)| time(*at_ms)),
+        delivered: attempt.ended.as_ref().map(|(_, outcome)| matches!(outcome, Outcome::Delivered { .. })),
+        said: attempt.ended.as_ref().map(|(_, outcome)| outcome.because().to_owned()),
+    };
+    Told {
+        state: told::word(&shown),
+        attempts: shown.attempts.iter().map(attempt).collect(),
+        channel: shown.channel.as_str(),
+        urgency: shown.course.urgency,
+        since: time(shown.course.since_ms),
+        ended_at: shown.ended_ms.map(time),
+        withdrawn_at: shown.course.withdrawn_ms.map(time),
+        to: shown.member.or(shown.always),
+        id: shown.delivery,
     }
 }
 

@@ -1,4 +1,6 @@
-//! One alert: why it is there, its story, and who takes care of it.
+//! One alert: why it is there, its story, who takes care of it, and who has been told.
+
+pub(crate) mod told;
 
 use axum::Form;
 use axum::extract::{Path, Query, State as Shared};
@@ -22,7 +24,7 @@ use crate::http::{State, live, looks};
 use crate::letters::Occasion;
 use crate::store::access_log::{self, Action, Look};
 use crate::store::alerts::Told;
-use crate::store::devices;
+use crate::store::{devices, outbox};
 use crate::wording::Lang;
 
 /// What just happened to the alert, told once above it.
@@ -239,6 +241,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
     let store = state.store().reader();
     let case = case::one(store, id).await?.ok_or(Refusal::NotFound)?;
     let story = crate::store::alerts::story(store, id).await?;
+    let told = outbox::of_alerts(store, &[id]).await?.into_iter().map(|(_, shown)| shown).collect::<Vec<_>>();
     let began_anew = devices::began_anew(&mut *store.acquire().await?, id).await?;
     let lang = moment.lang;
     let quiet = !case.rings();
@@ -274,6 +277,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
             h2 #story { (lang.pick("Vad som har hänt", "What has happened")) }
             ol.story { @for told in &story { (line(told, moment)) } }
         }
+        (told::card(&told, moment))
         (why(&case, &story, lang))
     })
 }

@@ -1,0 +1,166 @@
+//! E-mail, through one mail server.
+//!
+//! Delivered means that the server has taken it: whether it reached a mailbox, and whether anybody looked, nobody knows. All
+//! attempts of one notification have the same Message-ID, so that a mailbox can tell a repeat.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
+
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::{self, AsyncSmtpTransport};
+use lettre::{Address, AsyncTransport as _, Tokio1Executor};
+use serde::Deserialize;
+
+use super::{Notice, wording};
+use crate::alerts::Severity;
+use crate::delivery::course::{ATTEMPT, Outcome};
+
+/// Through which mail server, and from whom.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The mail server's name; its certificate must be for it.
+    pub host: String,
+    /// Its port; 587, 465 or 25 after `security`, if it is left out.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// How the connection is kept private.
+    #[serde(default)]
+    pub security: Security,
+    /// From which address.
+    pub from: String,
+    /// The account there; none if it is left out.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// A file with the account's password.
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// A file with more certificate authorities than the system's.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How the connection to the mail server is kept private.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// TLS after STARTTLS, or nothing is sent.
+    #[default]
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// Not at all: to a mail server on this machine.
+    None,
+}
+
+/// Sends e-mail.
+pub struct Email {
+    server: AsyncSmtpTransport<Tokio1Executor>,
+    from: Address,
+}
+
+impl Email {
+    /// Reads the password and the authorities.
+    ///
+    /// # Errors
+    /// What is wrong, in words that do not say what is in a file.
+    pub fn open(config: &Config, folder: &Path) -> Result<Self, String> {
+        let Config { host, port, security, from, user, password_file, ca_file } = config;
+        let is_here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        let (tls, usual_port) = match security {
+            Security::Starttls => (Tls::Required(tls(host, ca_file.as_deref(), folder)?), 587),
+            Security::Tls => (Tls::Wrapper(tls(host, ca_file.as_deref(), folder)?), 465),
+            Security::None if is_here => (Tls::None, 25),
+            Security::None => {
+                return Err(format!(
+                    "delivery.email.security = \"none\" would send to {host} for everybody on the way to read; it is for a \
+                     mail server on this machine"
+                ));
+            }
+        };
+        let mut server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+            .port(port.unwrap_or(usual_port))
+            .tls(tls)
+            .timeout(Some(ATTEMPT));
+        match (user, password_file) {
+            (Some(user), Some(file)) => {
+                let password = super::read(&folder.join(file))?.trim_end_matches(['\r', '\n']).to_owned();
+                server = server.credentials(Credentials::new(user.clone(), password));
+            }
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => {
+                return Err("delivery.email.user and password_file go together".to_owned());
+            }
+        }
+        let from = from.parse().map_err(|_| "delivery.email.from is no e-mail address".to_owned())?;
+        Ok(Self { server: server.build(), from })
+    }
+
+    /// Hands it to the mail server.
+    pub async fn send(&self, notice: &Notice, link: &str) -> Outcome {
+        let Some(message) = self.message(notice, link) else {
+            return Outcome::GiveUp { because: "the address is no e-mail address".to_owned() };
+        };
+        match self.server.send(message).await {
+            Ok(answer) => {
+                let said = format!("{} {}", answer.code(), answer.first_line().unwrap_or_default());
+                Outcome::Delivered { proof: without_addresses(&said) }
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn message(&self, notice: &Notice, link: &str) -> Option<Message> {
+        let Notice { id, address, urgency, lang, sent_ms, .. } = notice;
+        let sent = UNIX_EPOCH + Duration::from_millis(u64::try_from(*sent_ms).unwrap_or(0));
+        let plain = |name, value: &str| HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned());
+        let mut message = Message::builder()
+            .from(Mailbox::new(Some("Hempuls".to_owned()), self.from.clone()))
+            .to(Mailbox::new(None, address.parse().ok()?))
+            .subject(wording::headline(*urgency, *lang))
+            .date(sent)
+            .message_id(Some(format!("<{id}@{}>", self.from.domain())))
+            // RFC 3834: nobody's holiday answers it.
+            .raw_header(plain("Auto-Submitted", "auto-generated"))
+            .header(ContentType::TEXT_PLAIN);
+        if *urgency == Severity::High {
+            message = message.raw_header(plain("Importance", "high"));
+        }
+        message.body(wording::long(*urgency, link, *lang)).ok()
+    }
+}
+
+/// Whether it is an e-mail address.
+pub(super) fn is_address(text: &str) -> bool {
+    text.parse::<Address>().is_ok()
+}
+
+fn tls(host: &str, ca_file: Option<&Path>, folder: &Path) -> Result<TlsParameters, String> {
+    let mut tls = TlsParameters::builder(host.to_owned());
+    if let Some(file) = ca_file {
+        let text = super::read(&folder.join(file))?;
+        let wrong = |error| format!("{} holds no certificate: {error}", file.display());
+        tls = tls.add_root_certificate(Certificate::from_pem(text.as_bytes()).map_err(wrong)?);
+    }
+    tls.build().map_err(|error| error.to_string())
+}
+
+/// What a failure means. Only a no to this very address is one for good: a wrong password or a full server may be put right.
+fn failed(error: &smtp::Error) -> Outcome {
+    // RFC 5321 §4.2.3: mailbox unavailable, not local, name not allowed.
+    const NO_SUCH_MAILBOX: [u16; 3] = [550, 551, 553];
+    let because = without_addresses(&error.to_string());
+    match error.status().map(u16::from) {
+        Some(code) if NO_SUCH_MAILBOX.contains(&code) => Outcome::GiveUp { because },
+        Some(_) | None => Outcome::TryAgain { after: None, because },
+    }
+}
+
+/// A server's words, without whose mailbox it speaks of.
+fn without_addresses(said: &str) -> String {
+    let words = said.split_whitespace().map(|word| if word.contains('@') { "…" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,157 @@
+//! The ways out: one folder each.
+//!
+//! What goes out says that someone must act, how soon, and where to look. It names nobody, and no value.
+
+pub mod email;
+pub mod sms;
+pub mod webhook;
+mod wording;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::str::FromStr;
+
+use serde::Deserialize;
+
+use super::call::Caller;
+use super::course::Outcome;
+use crate::alerts::Severity;
+use crate::wording::Lang;
+
+/// A way to reach somebody.
+#[derive(Copy, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// E-mail.
+    Email,
+    /// A text message, through a provider.
+    Sms,
+    /// A signed HTTP request to a program.
+    Webhook,
+}
+
+impl Channel {
+    /// Every channel.
+    pub const ALL: [Self; 3] = [Self::Email, Self::Sms, Self::Webhook];
+
+    /// Its word in the store and in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "sms",
+            Self::Webhook => "webhook",
+        }
+    }
+
+    /// Whether this is an address that the channel can use.
+    ///
+    /// # Errors
+    /// What one looks like.
+    pub fn check(self, address: &str) -> Result<(), &'static str> {
+        let (is_one, looks) = match self {
+            Self::Email => (email::is_address(address), "an e-mail address looks like name@example.org"),
+            Self::Sms => (sms::is_number(address), "a number looks like +46700000000"),
+            Self::Webhook => (webhook::is_url(address), "a URL begins with https:// or http://"),
+        };
+        if is_one { Ok(()) } else { Err(looks) }
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// There is no such channel.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a channel (email, sms or webhook)")]
+pub struct UnknownChannel;
+
+impl FromStr for Channel {
+    type Err = UnknownChannel;
+
+    fn from_str(word: &str) -> Result<Self, UnknownChannel> {
+        Self::ALL.into_iter().find(|channel| channel.as_str() == word).ok_or(UnknownChannel)
+    }
+}
+
+/// One notification, as it is handed to a peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Notice {
+    /// Its id, the same in all its attempts: whoever has seen it has a repeat before her.
+    pub id: String,
+    /// The alert.
+    pub alert: String,
+    /// Where to.
+    pub address: String,
+    /// How soon someone must act.
+    pub urgency: Severity,
+    /// In which language.
+    pub lang: Lang,
+    /// When this attempt is made.
+    pub sent_ms: i64,
+}
+
+/// The peers of the channels that are configured.
+#[derive(Default)]
+pub struct Peers {
+    /// Where people reach the console, for links.
+    pub console: String,
+    /// The mail server.
+    pub email: Option<email::Email>,
+    /// The provider of text messages.
+    pub sms: Option<sms::Sms>,
+    /// Programs that are called.
+    pub webhook: Option<webhook::Webhook>,
+}
+
+impl Peers {
+    /// Reads what the channels need.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn open(config: &super::Config) -> Result<Self, String> {
+        let folder = &config.folder;
+        Ok(Self {
+            console: config.console.trim_end_matches('/').to_owned(),
+            email: config.email.as_ref().map(|config| email::Email::open(config, folder)).transpose()?,
+            sms: config.sms.as_ref().map(|config| sms::Sms::open(config, folder)).transpose()?,
+            webhook: config.webhook.as_ref().map(|config| webhook::Webhook::open(config, folder)).transpose()?,
+        })
+    }
+
+    /// Hands a notification to its peer, once. Takes as long as the peer does.
+    pub async fn send(&self, channel: Channel, notice: &Notice) -> Outcome {
+        let link = format!("{}/alerts/{}", self.console, notice.alert);
+        let sent = match channel {
+            Channel::Email => match &self.email {
+                Some(email) => Some(email.send(notice, &link).await),
+                None => None,
+            },
+            Channel::Sms => match &self.sms {
+                Some(sms) => Some(sms.send(notice, &link).await),
+                None => None,
+            },
+            Channel::Webhook => match &self.webhook {
+                Some(webhook) => Some(webhook.send(notice, &link).await),
+                None => None,
+            },
+        };
+        // A later configuration may have the channel.
+        sent.unwrap_or_else(|| Outcome::TryAgain { after: None, because: "the channel is not configured".to_owned() })
+    }
+}
+
+/// Reads a file that a configuration names.
+fn read(file: &Path) -> Result<String, String> {
+    std::fs::read_to_string(file).map_err(|error| format!("cannot read {}: {error}", file.display()))
+}
+
+/// One that makes requests, with the authorities of this file.
+fn caller(ca_file: Option<&Path>, allow: &[IpAddr], folder: &Path) -> Result<Caller, String> {
+    let ca = ca_file.map(|file| read(&folder.join(file))).transpose()?;
+    Caller::new(ca.as_deref().map(str::as_bytes), allow)
+}

@@ -1,0 +1,80 @@
+//! Which notifications a channel's worker takes up next, when it has so many hands. Nothing here knows of stores.
+//!
+//! Promised (P4): a recipient whose peer is slow or dead holds up nobody else, and what is not urgent never takes the last
+//! free hands, so that a press finds one.
+
+use super::Recipient;
+use crate::alerts::Severity;
+
+/// So many attempts of a channel are under way at most.
+pub const HANDS: usize = 32;
+
+/// Of them, so many are kept free for what is urgent.
+const KEPT_FREE: usize = 16;
+
+/// So many attempts are under way to one recipient at most: for what is urgent, and for all else.
+pub const FOR_ONE: usize = 4;
+const FOR_ONE_NOT_URGENT: usize = 1;
+
+/// An attempt that is under way, or could be.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Flight {
+    /// The notification.
+    pub delivery: String,
+    /// To whom.
+    pub to: Recipient,
+    /// How soon someone must act.
+    pub urgency: Severity,
+}
+
+/// Those of the waiting, the most pressing first, that there are hands for.
+pub fn take_up<'a>(waiting: &'a [Flight], under_way: &[Flight]) -> Vec<&'a Flight> {
+    let mut taken: Vec<&Flight> = Vec::new();
+    for flight in waiting {
+        if under_way.iter().any(|other| other.delivery == flight.delivery) {
+            continue;
+        }
+        let all = under_way.iter().chain(taken.iter().copied());
+        let to_same = all.clone().filter(|other| other.to == flight.to).count();
+        let (hands, for_one) = match flight.urgency {
+            Severity::High => (HANDS, FOR_ONE),
+            Severity::Medium | Severity::Low => (HANDS - KEPT_FREE, FOR_ONE_NOT_URGENT),
+        };
+        if all.count() < hands && to_same < for_one {
+            taken.push(flight);
+        }
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_press_finds_a_hand_while_a_hundred_recipients_are_slow() {
+        let low: Vec<Flight> = (0..100).map(|n| flight(n, n, Severity::Low)).collect();
+        let under_way: Vec<Flight> = take_up(&low, &[]).into_iter().cloned().collect();
+        assert_eq!(under_way.len(), HANDS - KEPT_FREE);
+        assert_eq!(take_up(&low, &under_way), Vec::<&Flight>::new());
+
+        let press = [flight(100, 100, Severity::High)];
+        assert_eq!(take_up(&press, &under_way).len(), 1);
+    }
+
+    #[test]
+    fn a_slow_recipient_holds_up_nobody_else_and_still_gets_a_press() {
+        let to_same: Vec<Flight> = (0..50).map(|n| flight(n, 0, Severity::Medium)).collect();
+        let mut under_way: Vec<Flight> = take_up(&to_same, &[]).into_iter().cloned().collect();
+        assert_eq!(under_way.len(), 1);
+        assert_eq!(take_up(&[flight(60, 1, Severity::Low)], &under_way).len(), 1);
+        let press = flight(61, 0, Severity::High);
+        assert_eq!(take_up(std::slice::from_ref(&press), &under_way).len(), 1);
+        under_way.push(press.clone());
+        assert_eq!(take_up(&[press], &under_way), Vec::<&Flight>::new(), "it is under way already");
+    }
+
+    fn flight(delivery: u32, to: u32, urgency: Severity) -> Flight {
+        Flight { delivery: delivery.to_string(), to: Recipient::Address(to.to_string()), urgency }
+    }
+}

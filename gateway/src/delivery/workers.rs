@@ -1,0 +1,169 @@
+//! Takes notifications out of the outbox, hands them to their channel's peer and writes what became of them: one worker
+//! per channel, for ever, so that no channel waits for another.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng as _;
+use tokio::sync::broadcast;
+use tokio::task::{Id, JoinError, JoinSet};
+
+use super::channels::{Channel, Notice, Peers};
+use super::course::{ATTEMPT, Outcome};
+use super::hands::{Flight, take_up};
+use super::trouble;
+use crate::changes::{Change, Changes};
+use crate::store::outbox::{self, Taken};
+use crate::store::{Store, StoreError};
+
+/// The longest sleep: another program may have written something, and the store's clock may have been set.
+const NAP: Duration = Duration::from_secs(1);
+
+/// How soon what could not be written is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a worker works with.
+#[derive(Clone)]
+pub struct Desk {
+    /// Where the outbox is.
+    pub store: Store,
+    /// Whom notifications are handed to.
+    pub peers: Arc<Peers>,
+    /// Who is told that something became of one.
+    pub changes: Changes,
+}
+
+/// Works for one channel, for ever.
+pub async fn run(desk: Desk, channel: Channel) {
+    let mut changes = desk.changes.listen();
+    let mut hands = JoinSet::new();
+    let mut under_way: HashMap<Id, Flight> = HashMap::new();
+    let mut is_failing = false;
+    loop {
+        let nap = match round(&desk, channel, &mut hands, &mut under_way).await {
+            Ok(nap) => {
+                is_failing = false;
+                nap
+            }
+            Err(error) => {
+                if !is_failing {
+                    tracing::error!(%channel, %error, "nothing can be delivered; it will be as soon as the store works");
+                }
+                is_failing = true;
+                PAUSE
+            }
+        };
+        tokio::select! {
+            Some(ended) = hands.join_next_with_id(), if !hands.is_empty() => landed(channel, &ended, &mut under_way),
+            () = news(&mut changes) => {}
+            () = tokio::time::sleep(nap) => {}
+        }
+    }
+}
+
+/// Takes up what there are hands for. Returns how long nothing else is to be done.
+async fn round(
+    desk: &Desk,
+    channel: Channel,
+    hands: &mut JoinSet<()>,
+    under_way: &mut HashMap<Id, Flight>,
+) -> Result<Duration, StoreError> {
+    let reader = desk.store.reader();
+    let now_ms = outbox::now_ms(reader).await?;
+    let waiting = outbox::due(reader, channel, now_ms).await?;
+    let flying: Vec<Flight> = under_way.values().cloned().collect();
+    let taken_up = take_up(&waiting, &flying);
+    if !taken_up.is_empty() {
+        let mut work = desk.store.work().await?;
+        let mut taken = Vec::with_capacity(taken_up.len());
+        for flight in taken_up {
+            if let Some(one) = outbox::take(&mut work, &flight.delivery, now_ms).await? {
+                taken.push((flight.clone(), one));
+            }
+        }
+        work.commit().await?;
+        for (flight, one) in taken {
+            let hand = hands.spawn(attempt(desk.clone(), channel, one, now_ms));
+            under_way.insert(hand.id(), flight);
+        }
+    }
+    let until_next = outbox::until_next_ms(reader, channel, now_ms).await?;
+    // What is due and was not taken up waits for a hand.
+    let next = until_next.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
+    Ok(next.map_or(NAP, |ms| Duration::from_millis(ms).min(NAP)))
+}
+
+/// Makes one attempt, and writes how it ended until that is written.
+async fn attempt(desk: Desk, channel: Channel, taken: Taken, now_ms: i64) {
+    let outcome = match &taken.address {
+        None => Outcome::TryAgain { after: None, because: "the member has no address for this channel".to_owned() },
+        Some(address) => {
+            let notice = Notice {
+                id: taken.delivery.clone(),
+                alert: taken.alert.clone(),
+                address: address.clone(),
+                urgency: taken.urgency,
+                lang: taken.lang,
+                sent_ms: now_ms,
+            };
+            let late = || Outcome::TryAgain { after: None, because: "no answer in time".to_owned() };
+            tokio::time::timeout(ATTEMPT, desk.peers.send(channel, &notice)).await.unwrap_or_else(|_| late())
+        }
+    };
+    match &outcome {
+        Outcome::Delivered { .. } => {
+            tracing::info!(%channel, delivery.id = taken.delivery, alert.id = taken.alert, attempt = taken.attempt, "delivered");
+        }
+        Outcome::TryAgain { because, .. } | Outcome::GiveUp { because } => {
+            tracing::warn!(
+                %channel, delivery.id = taken.delivery, alert.id = taken.alert, attempt = taken.attempt, because,
+                "not delivered"
+            );
+        }
+    }
+    let luck = rand::rng().random();
+    while let Err(error) = record(&desk.store, channel, &taken, &outcome, luck).await {
+        tracing::error!(%channel, delivery.id = taken.delivery, %error, "how an attempt ended cannot be written yet");
+        tokio::time::sleep(PAUSE).await;
+    }
+    desk.changes.tell([Change::WorkList]);
+}
+
+async fn record(
+    store: &Store,
+    channel: Channel,
+    taken: &Taken,
+    outcome: &Outcome,
+    luck: f64,
+) -> Result<(), StoreError> {
+    let now_ms = outbox::now_ms(store.reader()).await?;
+    let mut work = store.work().await?;
+    if let Some(effect) = outbox::end(&mut work, taken, outcome, luck, now_ms).await? {
+        trouble::tell(&mut work, channel, taken, effect, outcome.because(), now_ms).await?;
+    }
+    Ok(work.commit().await?)
+}
+
+fn landed(channel: Channel, ended: &Result<(Id, ()), JoinError>, under_way: &mut HashMap<Id, Flight>) {
+    let id = match ended {
+        Ok((id, ())) => *id,
+        Err(error) => {
+            tracing::error!(%channel, %error, "an attempt has failed; it is made again when its lease is over");
+            error.id()
+        }
+    };
+    under_way.remove(&id);
+}
+
+/// Returns when an alert may have something to be told.
+async fn news(changes: &mut broadcast::Receiver<Change>) {
+    loop {
+        match changes.recv().await {
+            Ok(Change::WorkList) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Change::Person(_) | Change::Home(_)) => {}
+            // Nobody is left who could tell; the naps go on.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
