@@ -15,7 +15,7 @@ use super::hands::{Flight, take_up};
 use super::trouble;
 use crate::changes::{Change, Changes};
 use crate::store::outbox::{self, Taken};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, savepoint};
 
 /// The longest sleep: another program may have written something, and the store's clock may have been set.
 const NAP: Duration = Duration::from_secs(1);
@@ -140,7 +140,16 @@ async fn record(
     let now_ms = outbox::now_ms(store.reader()).await?;
     let mut work = store.work().await?;
     if let Some(effect) = outbox::end(&mut work, taken, outcome, luck, now_ms).await? {
-        trouble::tell(&mut work, channel, taken, effect, outcome.because(), now_ms).await?;
+        // What became of the attempt is written whatever becomes of the alert about its channel.
+        let mut part = savepoint(&mut work).await?;
+        match trouble::tell(&mut part, channel, taken, effect, outcome.because(), now_ms).await {
+            Ok(()) => part.commit().await?,
+            Err(error) if error.is_refused() => {
+                part.rollback().await?;
+                tracing::error!(%channel, %error, "the alert about a channel cannot be written");
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(work.commit().await?)
 }

@@ -11,13 +11,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use hempuls_gateway::alerts::rules::alarm_pressed::{self, Press};
-use hempuls_gateway::alerts::{self, About, Act, Concern};
+use hempuls_gateway::alerts::{self, About, Act, Concern, Severity};
 use hempuls_gateway::changes::{Change, Changes};
 use hempuls_gateway::clock;
 use hempuls_gateway::delivery::channels::{Channel, Peers};
-use hempuls_gateway::delivery::{Config, workers};
+use hempuls_gateway::delivery::{self, Config, Notification, Recipient, workers};
+use hempuls_gateway::store::contacts::{self, Contact};
 use hempuls_gateway::store::outbox::{self, Shown};
 use hempuls_gateway::store::{Store, homes};
+use hempuls_gateway::wording::Lang;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -83,6 +85,27 @@ impl Team {
     pub(crate) async fn claim(&self, alert: &str) {
         let mut work = self.store.work().await.expect("it can be written");
         alerts::act(&mut work, alert, &Act::Claim, "Anna", clock::now_ms()).await.expect("it can be claimed");
+        work.commit().await.expect("it can be written");
+    }
+
+    /// A member is to be told of this alert by a program of hers.
+    pub(crate) async fn notify(&self, alert: &str, member: &str) {
+        let notification = Notification {
+            alert: alert.to_owned(),
+            to: Recipient::Member(member.to_owned()),
+            channel: Channel::Webhook,
+            urgency: Severity::High,
+            lang: Lang::Sv,
+            key: format!("{alert}/{member}"),
+        };
+        let mut work = self.store.work().await.expect("it can be written");
+        delivery::enqueue(&mut work, &notification, clock::now_ms()).await.expect("it can be written");
+        work.commit().await.expect("it can be written");
+    }
+
+    pub(crate) async fn reach(&self, contact: &Contact) {
+        let mut work = self.store.work().await.expect("it can be written");
+        contacts::set(&mut work, contact, "Lena", clock::now_ms()).await.expect("it can be written");
         work.commit().await.expect("it can be written");
     }
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hempuls_gateway::delivery::Channel;
 use hempuls_gateway::delivery::course::{Outcome, State};
+use hempuls_gateway::store::contacts::{self, Contact};
+use hempuls_gateway::wording::Lang;
 
 use crate::team::{Does, Peer, Team, eventually, file};
 
@@ -96,6 +99,37 @@ async fn a_private_address_is_called_only_where_it_is_allowed_and_a_redirect_is_
         assert_eq!(told[0].course.state, State::Waiting, "a press is never given up");
     }
     assert_eq!((peer.asked().len(), behind.asked().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_member_is_told_at_the_address_she_has_when_it_is_sent_and_that_proves_it() {
+    let peer = Peer::that(&[]).await;
+    let team = team(&[], "\"127.0.0.1\"").await;
+    let alert = team.press("button").await;
+    team.notify(&alert, "Anna").await;
+    let told = team.until(&alert, |told| told[0].attempts.iter().any(|attempt| attempt.ended.is_some())).await;
+    let (_, outcome) = told[0].attempts[0].ended.clone().unwrap();
+    assert_eq!(outcome.because(), "the member has no address for this channel");
+
+    let mut contact = Contact {
+        member: "Anna".into(),
+        channel: Channel::Webhook,
+        address: format!("http://{}/anna", peer.address),
+        lang: Lang::Sv,
+        proven_ms: None,
+    };
+    team.reach(&contact).await;
+
+    team.until(&alert, |told| told[0].course.state == State::Delivered).await;
+    assert_eq!(peer.asked()[0].path, "/anna");
+    let proven = contacts::list(team.store.reader(), Some("Anna")).await.unwrap()[0].proven_ms;
+    assert!(proven.is_some());
+    contact.lang = Lang::En;
+    team.reach(&contact).await;
+    assert_eq!(contacts::list(team.store.reader(), None).await.unwrap()[0].proven_ms, proven);
+    contact.address.push('2');
+    team.reach(&contact).await;
+    assert_eq!(contacts::list(team.store.reader(), None).await.unwrap()[0].proven_ms, None, "it is another address");
 }
 
 #[tokio::test]
