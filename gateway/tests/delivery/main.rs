@@ -1,8 +1,12 @@
 //! From an alert to its recipients, through the real store and workers, to peers that really answer, or do not.
 
+mod chain;
 mod email;
 mod nights;
 mod sms;
 mod team;
 mod trouble;
+#[allow(dead_code, reason = "each test program uses its own part")]
+#[path = "../ward/mod.rs"]
+mod ward;
 mod webhook;

@@ -39,6 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A gateway that runs, and the folder it keeps everything in.
 pub(crate) struct Ward {
     folder: tempfile::TempDir,
+    settings: String,
     running: Running,
 }
 
@@ -66,17 +67,21 @@ impl Ward {
     }
 
     pub(crate) async fn open_with(rules: Rules) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let running = start(&folder, rules).await;
-        Self { folder, running }
+        Self::open_in(tempfile::tempdir().unwrap(), "", rules).await
+    }
+
+    /// With more settings than all wards have. Files that they name are in the folder.
+    pub(crate) async fn open_in(folder: tempfile::TempDir, settings: &str, rules: Rules) -> Self {
+        let running = start(&folder, settings, rules).await;
+        Self { folder, settings: settings.to_owned(), running }
     }
 
     pub(crate) async fn restart_after(self, pause: Duration, rules: Rules) -> Self {
-        let Self { folder, running } = self;
+        let Self { folder, settings, running } = self;
         running.stop().await;
         tokio::time::sleep(pause).await;
-        let running = start(&folder, rules).await;
-        Self { folder, running }
+        let running = start(&folder, &settings, rules).await;
+        Self { folder, settings, running }
     }
 
     pub(crate) async fn close(self) {
@@ -230,7 +235,7 @@ impl Ward {
     }
 }
 
-async fn start(folder: &tempfile::TempDir, rules: Rules) -> Running {
+async fn start(folder: &tempfile::TempDir, settings: &str, rules: Rules) -> Running {
     // The first test of the process sets this up for all.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -239,7 +244,7 @@ async fn start(folder: &tempfile::TempDir, rules: Rules) -> Running {
     let file = folder.path().join("gateway.toml");
     let text = "data = \"data\"\n[broker]\nlisten = \"127.0.0.1:0\"\nadvertise = \"localhost:1\"\n\
                 [enrolment]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"127.0.0.1:0\"\n";
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, format!("{text}{settings}")).unwrap();
     run::start(&Config::read(&file).unwrap(), rules).await.unwrap()
 }
 

@@ -1,0 +1,52 @@
+//! From a button in a home to a program, through the whole gateway.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hempuls_gateway::alerts::Act;
+use hempuls_gateway::alerts::rules;
+use hempuls_protocol::ids::{Epoch, Lane};
+
+use crate::team::{Does, Peer, eventually, file};
+use crate::ward::{Client, Ward, began, press};
+
+const EPOCH: Epoch = Epoch(0xA1);
+
+#[tokio::test]
+async fn a_press_in_a_home_is_told_at_once_and_after_a_restart_until_somebody_takes_it() {
+    let peer = Peer::that(&[Does::Answer(500, "")]).await;
+    let folder = tempfile::tempdir().unwrap();
+    file(folder.path(), "secret", &format!("whsec_{}", STANDARD.encode([7; 32])));
+    let settings = format!(
+        "[delivery]\nconsole = \"https://console.example\"\n\
+         [delivery.webhook]\nsecret_file = \"secret\"\nallow = [\"127.0.0.1\"]\n\
+         [[delivery.always]]\nname = \"ward\"\nchannel = \"webhook\"\nto = \"http://{}/\"\n",
+        peer.address
+    );
+    let ward = Ward::open_in(folder, &settings, rules::Config::default().rules()).await;
+    let papers = ward.enrol("Ada's").await;
+    let mut agent = Client::connect(&ward, &papers).await;
+
+    agent.send(Lane::Alarm, EPOCH, 1, &[began(), press(1, 59_000)]).await;
+    agent.receipt().await;
+    // Long before a nap of the worker is over, but for a machine that is busy.
+    let told = tokio::time::timeout(Duration::from_secs(5), eventually(async || peer.asked().pop())).await;
+    assert!(told.unwrap().body.contains("\"urgency\":\"high\""));
+    ward.eventually("SELECT count(*) FROM delivery_attempt WHERE ended_ms IS NOT NULL", 1).await;
+    drop(agent);
+
+    let ward = ward.restart_after(Duration::ZERO, rules::Config::default().rules()).await;
+    ward.eventually("SELECT count(*) FROM outbox WHERE state = 'delivered'", 1).await;
+    assert_eq!(peer.asked().len(), 2);
+
+    let mut agent = Client::connect(&ward, &papers).await;
+    agent.send(Lane::Alarm, EPOCH, 3, &[press(2, 59_500)]).await;
+    agent.receipt().await;
+    ward.eventually("SELECT count(*) FROM outbox WHERE state = 'delivered'", 2).await;
+    ward.act(&Act::Claim, "Anna").await;
+    agent.send(Lane::Alarm, EPOCH, 4, &[press(3, 59_600)]).await;
+    agent.receipt().await;
+    assert_eq!(ward.count("SELECT count(*) FROM outbox").await, 2, "it is hers");
+    ward.close().await;
+}
