@@ -14,6 +14,9 @@ use crate::delivery::hands::{FOR_ONE, Flight};
 use crate::delivery::{About, Always, Channel, Notification, Recipient};
 use crate::wording::Lang;
 
+/// So many attempts of one notification are shown.
+const SHOWN: i64 = 100;
+
 /// So many that are due are looked at together.
 const LOOKED_AT: i64 = 256;
 
@@ -51,7 +54,7 @@ pub struct Shown {
     pub course: Course,
     /// When it ended.
     pub ended_ms: Option<i64>,
-    /// Its attempts, the first one first.
+    /// Its latest attempts, the earlier ones first; [`Course::attempts`] counts all.
     pub attempts: Vec<Attempt>,
 }
 
@@ -363,11 +366,13 @@ async fn save(work: &mut Connection, delivery: &str, course: &Course, now_ms: i6
 }
 
 async fn attempts_of(reader: &Reader, delivery: &str) -> Result<Vec<Attempt>, StoreError> {
-    let rows = query("SELECT * FROM delivery_attempt WHERE delivery = $1 ORDER BY attempt")
+    let rows = query("SELECT * FROM delivery_attempt WHERE delivery = $1 ORDER BY attempt DESC LIMIT $2")
         .bind(delivery)
+        .bind(SHOWN)
         .fetch_all(reader)
         .await?;
     rows.iter()
+        .rev()
         .map(|row| {
             let ended_ms: Option<i64> = row.try_get("ended_ms")?;
             let ended = match ended_ms {

@@ -63,6 +63,8 @@ struct Told {
     since: String,
     ended_at: Option<String>,
     withdrawn_at: Option<String>,
+    /// How many attempts have begun; the latest hundred follow.
+    tried: u32,
     attempts: Vec<Attempt>,
 }
 
@@ -165,6 +167,7 @@ fn tell(shown: Shown) -> Told {
         state: told::word(&shown),
         attempts: shown.attempts.iter().map(attempt).collect(),
         channel: shown.channel.as_str(),
+        tried: shown.course.attempts,
         urgency: shown.course.urgency,
         since: time(shown.course.since_ms),
         ended_at: shown.ended_ms.map(time),

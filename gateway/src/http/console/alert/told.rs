@@ -9,6 +9,9 @@ use crate::http::console::moments::Moment;
 use crate::store::outbox::{Attempt, Shown};
 use crate::wording::Lang;
 
+/// So many attempts of each are shown, the newest first: a peer that is dead all night is tried each minute.
+const NEWEST: usize = 4;
+
 /// The card; nothing where nobody was to be told.
 pub(super) fn card(told: &[Shown], moment: &Moment) -> Markup {
     let lang = moment.lang;
@@ -16,7 +19,7 @@ pub(super) fn card(told: &[Shown], moment: &Moment) -> Markup {
         @if !told.is_empty() {
             section.card aria-labelledby="told" {
                 h2 #told { (lang.pick("Vem som har fått veta", "Who has been told")) }
-                ul.story { @for shown in told { (item(shown, moment)) } }
+                ul.looks { @for shown in told { (item(shown, moment)) } }
             }
         }
     }
@@ -28,11 +31,9 @@ fn item(shown: &Shown, moment: &Moment) -> Markup {
     html! {
         li data-state=(word(shown)) {
             strong { (to) } ", " (channel(shown.channel, lang)) ": " (stands(shown, moment))
-            @if !shown.attempts.is_empty() {
-                details {
-                    summary { (lang.pick("Försök", "Attempts")) " (" (shown.attempts.len()) ")" }
-                    ol { @for attempt in &shown.attempts { li { (ended(attempt, moment)) } } }
-                }
+            @for attempt in shown.attempts.iter().rev().take(NEWEST) { p.muted { (ended(attempt, moment)) } }
+            @if shown.course.attempts as usize > NEWEST {
+                p.muted { (lang.pick("Försök i allt: ", "Attempts in all: ")) (shown.course.attempts) }
             }
         }
     }
