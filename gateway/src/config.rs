@@ -94,6 +94,7 @@ impl Config {
         }
         self.enrolment.check()?;
         self.delivery.check()?;
+        self.rules.silent_home.check()?;
         self.console
             .zone()
             .map(|_| ())
@@ -165,6 +166,7 @@ mod tests {
         for (text, complaint) in [
             ("data = \"d\"\ncolour = 1", "colour"),
             ("data = \"d\"\n[rules.above_limit]\nrepeat_within = \"soon\"", "no duration"),
+            ("data = \"d\"\n[rules.silent_home]\nwith_alarm = \"0s\"", "more than no time"),
             ("data = \"d\"\n[rules.above_limit]\nsistolic = 180", "sistolic"),
             ("data = \"d\"\n[console]\nlisten = \"0.0.0.0:8080\"", "unencrypted"),
             ("data = \"d\"\n[console]\ntime_zone = \"Europe/Atlantis\"", "Atlantis"),

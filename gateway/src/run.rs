@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::alerts::rules::Rules;
+use crate::alerts::rules::silent_home::watch::Watch;
 use crate::alerts::timers;
 use crate::broker::Broker;
 use crate::broker::external::External;
@@ -220,6 +221,13 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         let desk = workers::Desk { store: store.clone(), peers: Arc::clone(&peers), changes: changes.clone() };
         tasks.spawn(workers::run(desk, channel));
     }
+    let watch = Watch {
+        store: store.clone(),
+        config: config.rules.silent_home.clone(),
+        health: Arc::clone(&health),
+        changes: changes.clone(),
+    };
+    tasks.spawn(watch.run());
     let brokers = config.broker.advertise.clone();
     let life = config.enrolment.certificate_life;
     let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());

@@ -82,10 +82,18 @@ impl World {
     /// # Errors
     /// When something cannot be started.
     pub async fn behind_mosquitto() -> anyhow::Result<(Self, Mosquitto)> {
+        Self::behind_mosquitto_with(Settings::default()).await
+    }
+
+    /// As [`World::behind_mosquitto`], with these settings.
+    ///
+    /// # Errors
+    /// When something cannot be started.
+    pub async fn behind_mosquitto_with(settings: Settings) -> anyhow::Result<(Self, Mosquitto)> {
         let folder = tempfile::Builder::new().prefix("hempuls-world-").tempdir()?;
         let programs = Programs::beside_this_one()?;
         let port = hempuls_simulators::system::free_port()?;
-        let settings = Settings { external: Some(port), ..Settings::default() };
+        let settings = Settings { external: Some(port), ..settings };
         let mut gateway = Gateway::install(&programs, &folder.path().join("gateway"), port, &settings)?;
         gateway.program().start()?;
         let mosquitto = Mosquitto::start(&folder.path().join("mosquitto"), port, &gateway).await?;

@@ -14,6 +14,9 @@ pub const CLAIM_HOLDS_MS: i64 = 10 * 60 * 1000;
 /// Source: clinical-rules §9.3.
 pub const QUIET_MS: i64 = 12 * 60 * 60 * 1000;
 
+/// Who ends a case that another one tells of.
+const OURSELVES: &str = "Hempuls";
+
 /// One case.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Alert {
@@ -170,6 +173,15 @@ impl Alert {
                 Ok(Line::Closed { by: by.to_owned(), note: note.to_owned() })
             }
         }
+    }
+
+    /// Another case tells of it from here on. Who has claimed it keeps it. Says whether it ends.
+    pub fn fold(&mut self, now_ms: i64) -> bool {
+        let is_open = self.state == State::Open;
+        if is_open {
+            self.state = State::Closed { by: OURSELVES.to_owned(), at_ms: now_ms };
+        }
+        is_open
     }
 
     /// Later than anything seen, so that what was seen in the same millisecond rings too.

@@ -42,7 +42,7 @@ fn held_back(concern: &Concern) -> Option<&str> {
     let is_urgent = concern.finding.severity == Severity::High || concern.finding.weight == Weight::AskedAgain;
     match &concern.about {
         About::Person(person) if !is_urgent => Some(person),
-        About::Person(_) | About::Device { .. } | About::Agent(_) | About::Channel(_) => None,
+        About::Person(_) | About::Device { .. } | About::Agent(_) | About::Channel(_) | About::ManyHomes => None,
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::{
     self, PLAN_MISSING, alarm_pressed, blood_pressure_average, irregular_pulse, late, limits, missed_reading,
-    weight_gain, worsening_trend,
+    silent_home, weight_gain, worsening_trend,
 };
 use super::{flood, health, units};
 use crate::wording::Lang;
@@ -39,6 +39,13 @@ pub enum Line {
     },
     /// A press of an alarm button.
     AlarmPressed(alarm_pressed::Found),
+    /// A home that is silent, or heard again.
+    SilentHome {
+        /// The version of the rule.
+        version: u32,
+        /// What was found.
+        found: silent_home::Found,
+    },
     /// Something about a box.
     Health(health::Found),
     /// What an alarm unit of another make said.
@@ -133,6 +140,7 @@ impl Line {
             Self::PlanMissing => "plan_missing",
             Self::TooMany { .. } => "too_many",
             Self::AlarmPressed(_) => "alarm_pressed",
+            Self::SilentHome { .. } => "silent_home",
             Self::Health(_) => "health",
             Self::AlarmUnit(_) => "alarm_unit",
             Self::NotJudged { .. } => "not_judged",
@@ -158,6 +166,7 @@ impl Line {
             | Self::PlanMissing
             | Self::TooMany { .. }
             | Self::AlarmPressed(_)
+            | Self::SilentHome { .. }
             | Self::Health(_)
             | Self::AlarmUnit(_)
             | Self::NotJudged { .. } => true,
@@ -185,6 +194,7 @@ impl Line {
             Self::WeightGain(found) => Some((weight_gain::NAME, found.version)),
             Self::MissedReading(found) => Some((missed_reading::NAME, found.version)),
             Self::AlarmPressed(found) => Some((alarm_pressed::NAME, found.version)),
+            Self::SilentHome { version, .. } => Some((silent_home::NAME, *version)),
             Self::PlanMissing
             | Self::TooMany { .. }
             | Self::Health(_)
@@ -215,6 +225,9 @@ impl Line {
                 Some(Self::TooMany { held_back: held_back + more })
             }
             (Self::Health(later), Self::Health(earlier)) => later.with(earlier).map(Self::Health),
+            (Self::SilentHome { version, found: later }, Self::SilentHome { found: earlier, .. }) => {
+                later.with(earlier).map(|found| Self::SilentHome { version: *version, found })
+            }
             (_, _) => None,
         }
     }
@@ -235,6 +248,7 @@ impl Line {
             | Self::TooMany { .. }
             | Self::AlarmPressed(_)
             | Self::AlarmUnit(_)
+            | Self::SilentHome { .. }
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -269,6 +283,7 @@ impl Line {
                 format!("More than 5 cases within a day; {held_back} more were held back. Review the limits in the plan."),
             ),
             Self::AlarmPressed(found) => alarm_pressed::wording::say(found, reader),
+            Self::SilentHome { found, .. } => silent_home::wording::say(found, reader),
             Self::Health(found) => health::wording::say(found, reader),
             Self::AlarmUnit(found) => units::wording::say(found, reader),
             Self::NotJudged { rule } => lang.pick(
@@ -316,6 +331,8 @@ pub fn title(rule: &str, confirmed: bool, newest: Option<&Line>, lang: Lang) -> 
         irregular_pulse::NAME => irregular_pulse::wording::title(lang),
         missed_reading::NAME => missed_reading::wording::title(lang),
         weight_gain::NAME => return unconfirmed(weight_gain::wording::title(lang), confirmed, lang),
+        silent_home::NAME => silent_home::wording::title(lang),
+        silent_home::STORM => silent_home::wording::storm_title(lang),
         NOT_JUDGED => lang.pick("Ett värde kunde inte bedömas", "A record could not be judged"),
         _ => {
             return match rules::limited_by(rule) {

@@ -74,6 +74,8 @@ pub enum About {
     Agent(String),
     /// A way to reach people.
     Channel(String),
+    /// Many homes at once.
+    ManyHomes,
 }
 
 impl fmt::Display for About {
@@ -83,6 +85,7 @@ impl fmt::Display for About {
             Self::Device { home, device } => write!(f, "device:{home}/{device}"),
             Self::Agent(id) => write!(f, "agent:{id}"),
             Self::Channel(channel) => write!(f, "channel:{channel}"),
+            Self::ManyHomes => write!(f, "homes"),
         }
     }
 }
@@ -199,6 +202,19 @@ pub async fn ease(work: &mut Connection, concern: &Concern, now_ms: i64) -> Resu
     let Some((id, _)) = cases::open_case(work, finding.case, about).await? else { return Ok(()) };
     if stands(&cases::lines(work, &id).await?, &finding.line) {
         cases::add_line(work, &id, &over, None, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// A case that nobody has claimed is told of in another one from here on, and ends.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn fold(work: &mut Connection, case: &str, about: &About, now_ms: i64) -> Result<(), StoreError> {
+    let Some((id, mut alert)) = cases::open_case(work, case, about).await? else { return Ok(()) };
+    if alert.fold(now_ms) {
+        cases::save(work, &id, &alert).await?;
+        delivery::withdraw(work, &id, now_ms).await?;
     }
     Ok(())
 }

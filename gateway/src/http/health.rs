@@ -46,6 +46,11 @@ impl Health {
         self.said(|said| said.ingest_trouble = Some(why.to_owned()));
     }
 
+    /// Whether what homes say is taken in and stored.
+    pub fn takes_in(&self) -> bool {
+        self.said(|said| said.broker_up && said.ingest_trouble.is_none())
+    }
+
     fn said<T>(&self, change: impl FnOnce(&mut Said) -> T) -> T {
         change(&mut self.0.lock().expect("nobody panics while holding this"))
     }

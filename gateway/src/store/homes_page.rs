@@ -49,6 +49,8 @@ pub struct Agent {
     pub connected: bool,
     /// When it last said anything.
     pub last_heard_ms: Option<i64>,
+    /// Since when it is silent, where that was noticed and is so still.
+    pub silent_since_ms: Option<i64>,
     /// When its certificate expires.
     pub certificate_expires_ms: Option<i64>,
     /// When its last heartbeat came.
@@ -162,7 +164,8 @@ pub async fn read(reader: &Reader, ids: &[&str]) -> Result<Vec<Home>, StoreError
     let mut devices: BTreeMap<(String, String), Device> = BTreeMap::new();
 
     let agents = query(
-        "SELECT agent.*, at_ms, said, coalesce(heartbeat.certificate_expires_ms, agent.certificate_expires_ms) AS expires_ms
+        "SELECT agent.*, at_ms, said, coalesce(heartbeat.certificate_expires_ms, agent.certificate_expires_ms) AS expires_ms,
+             (SELECT silence.heard_ms FROM silence WHERE silence.agent = agent.id AND over_ms IS NULL) AS silent_since_ms
          FROM json_each($1) CROSS JOIN agent ON agent.home = value LEFT JOIN heartbeat ON heartbeat.agent = agent.id
          ORDER BY agent.created_ms, agent.id",
     )
@@ -244,6 +247,7 @@ fn agent_of(row: &Row) -> Result<Agent, StoreError> {
         retired: verdict_of(row, ["retired_ms", "retired_by", "retired_why"])?,
         connected: row.try_get("connected")?,
         last_heard_ms: row.try_get("last_heard_ms")?,
+        silent_since_ms: row.try_get("silent_since_ms")?,
         certificate_expires_ms: row.try_get("expires_ms")?,
         beat_ms: row.try_get("at_ms")?,
         beat: said.and_then(heartbeats::read),

@@ -27,6 +27,7 @@ pub mod readings;
 pub mod records;
 pub mod rule_memory;
 pub mod sessions;
+pub mod silence;
 pub mod timers;
 pub mod units;
 pub mod work_list;

@@ -124,6 +124,8 @@ pub struct Alert {
     pub rule: String,
     /// Whom it is about.
     pub person: Option<String>,
+    /// In which home.
+    pub home: String,
     /// `open`, `claimed` or `closed`.
     pub state: String,
     /// Whether repeats confirmed it.

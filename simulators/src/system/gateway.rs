@@ -20,12 +20,23 @@ pub struct Settings {
     pub external: Option<u16>,
     /// How long agents' certificates live.
     pub certificate_life: Duration,
+    /// How long any home may be silent; as shipped when none is given.
+    pub silent_after: Option<Duration>,
+    /// So many homes that fall silent at once are one case.
+    pub storm_homes: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let certificate_life = Duration::from_secs(365 * 24 * 60 * 60);
-        Self { repeat_within: Duration::from_secs(15 * 60), advertised_port: None, external: None, certificate_life }
+        Self {
+            repeat_within: Duration::from_secs(15 * 60),
+            advertised_port: None,
+            external: None,
+            certificate_life,
+            silent_after: None,
+            storm_homes: 10,
+        }
     }
 }
 
@@ -62,6 +73,10 @@ impl Gateway {
         let (enrolment_port, console_port) = (free_port()?, free_port()?);
         let advertised = settings.advertised_port.unwrap_or(broker_port);
         let external = settings.external.map(|port| format!("external = \"127.0.0.1:{port}\""));
+        let silent = settings.silent_after.map(|after| {
+            let ms = after.as_millis();
+            format!("with_alarm = \"{ms}ms\"\nothers = \"{ms}ms\"")
+        });
         let data = folder.join("data");
         let config = folder.join("gateway.toml");
         let text = format!(
@@ -77,10 +92,15 @@ certificate_life = "{}s"
 listen = "127.0.0.1:{console_port}"
 [rules.above_limit]
 repeat_within = "{}ms"
+[rules.silent_home]
+storm_homes = {}
+{}
 "#,
             external.unwrap_or_default(),
             settings.certificate_life.as_secs(),
-            settings.repeat_within.as_millis()
+            settings.repeat_within.as_millis(),
+            settings.storm_homes,
+            silent.unwrap_or_default()
         );
         std::fs::write(&config, text)?;
         let arguments = ["run", "--config", path_text(&config)?];

@@ -20,6 +20,7 @@ mod pairing;
 mod radio;
 mod repeats;
 mod rules;
+mod silence;
 mod stores;
 mod team;
 mod traps;

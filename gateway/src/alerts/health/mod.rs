@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use self::ailments::Ailment;
 use self::identity::Happened;
+use super::rules::silent_home;
 use super::{About, Concern, Finding, Line, Severity, Weight};
 use crate::ingest::accept::Oddity;
 
@@ -40,8 +41,20 @@ pub const IDENTITY: &str = "agent_identity";
 pub const CHANNEL: &str = "channel";
 
 /// The kinds of case that are about equipment, and not about a person.
-pub const ABOUT_EQUIPMENT: [&str; 10] =
-    [BUFFER, UNREADABLE, REFUSED, DEVICE, RADIO, FLASH, CONFIG, BATTERY, IDENTITY, CHANNEL];
+pub const ABOUT_EQUIPMENT: [&str; 12] = [
+    BUFFER,
+    UNREADABLE,
+    REFUSED,
+    DEVICE,
+    RADIO,
+    FLASH,
+    CONFIG,
+    BATTERY,
+    IDENTITY,
+    CHANNEL,
+    silent_home::NAME,
+    silent_home::STORM,
+];
 
 /// A battery at or below this, in percent, is low.
 pub const LOW_BATTERY: u8 = 15;

@@ -11,6 +11,7 @@ pub mod irregular_pulse;
 pub mod late;
 pub mod limits;
 pub mod missed_reading;
+pub mod silent_home;
 #[cfg(test)]
 mod testing;
 pub mod vital;
@@ -201,6 +202,8 @@ pub struct Config {
     pub above_limit: above_limit::Config,
     /// Values below a limit.
     pub below_limit: below_limit::Config,
+    /// Homes that fall silent.
+    pub silent_home: silent_home::Config,
 }
 
 impl Default for Config {
@@ -210,6 +213,7 @@ impl Default for Config {
             review_after: Duration::from_secs(15 * 60),
             above_limit: above_limit::Config::default(),
             below_limit: below_limit::Config::default(),
+            silent_home: silent_home::Config::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::alerts::alert::{NotNow, State as Stands};
+use crate::alerts::rules::silent_home;
 use crate::alerts::{self, Act, ActError, Line};
 use crate::changes::Change;
 use crate::clock;
@@ -24,7 +25,7 @@ use crate::http::{State, live, looks};
 use crate::letters::Occasion;
 use crate::store::access_log::{self, Action, Look};
 use crate::store::alerts::Told;
-use crate::store::{devices, outbox};
+use crate::store::{devices, outbox, silence};
 use crate::wording::Lang;
 
 /// What just happened to the alert, told once above it.
@@ -272,6 +273,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
             }
         }
         (acts(&case, reader, lang))
+        @if case.alert.rule == silent_home::STORM && case.is_open() { (silent_together(&silence::now(store).await?, moment)) }
         @if began_anew.is_some() { (ask_for_battery(id, lang)) }
         section.card aria-labelledby="story" {
             h2 #story { (lang.pick("Vad som har hänt", "What has happened")) }
@@ -280,6 +282,27 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
         (told::card(&told, moment))
         (why(&case, &story, lang))
     })
+}
+
+/// The homes that one case tells of.
+fn silent_together(silent: &[silence::Now], moment: &Moment) -> Markup {
+    let lang = moment.lang;
+    html! {
+        section.card aria-labelledby="silent" {
+            h2 #silent { (lang.pick("Hem som är tysta nu", "Homes that are silent now")) }
+            ul {
+                @for home in silent.iter().filter(|home| home.in_storm) {
+                    li {
+                        a href={ "/homes/" (home.home) } { (home.name) }
+                        @if home.has_alarm { ", " (lang.pick("har larmknapp", "has an alarm button")) }
+                        @if let Ok(since) = Timestamp::from_millisecond(home.heard_ms) {
+                            ", " (lang.pick("sedan ", "since ")) (moment.time_and_age(since))
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// What can be done about it now.

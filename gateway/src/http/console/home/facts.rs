@@ -146,7 +146,19 @@ pub(crate) fn connection(agent: &Agent, lang: Lang) -> Markup {
 
 pub(crate) fn last_heard(agent: &Agent, moment: &Moment) -> Markup {
     let silent = agent.is_in_service() && is_silent(agent.last_heard_ms, moment);
-    html! { span.bad[silent] { (when(agent.last_heard_ms, moment)) } }
+    let since = agent.silent_since_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok());
+    let lang = moment.lang;
+    html! {
+        span.bad[silent || since.is_some()] {
+            @match since {
+                Some(since) => {
+                    (Icon::Cross) (lang.pick(" tyst sedan ", " silent since ")) (moment.time_and_age(since))
+                    @if agent.last_heard_ms.is_none() { (lang.pick(", aldrig hörd", ", never heard")) }
+                }
+                None => (when(agent.last_heard_ms, moment)),
+            }
+        }
+    }
 }
 
 pub(crate) fn when(at_ms: Option<i64>, moment: &Moment) -> Markup {

@@ -14,6 +14,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::changes::Change;
+use crate::http::console::homes::listening;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
@@ -114,6 +115,7 @@ async fn region(state: &State, moment: &Moment, home: &Home) -> Result<Markup, R
     let troubles: Vec<String> = home.agents.iter().flat_map(|agent| facts::troubles(home, agent, moment)).collect();
     Ok(html! {
         (case::elsewhere(store, "", lang).await?)
+        (listening::gaps(store, moment).await?)
         @if home.agents.is_empty() { p.card { (lang.pick("Ingen box ännu.", "No box yet.")) } }
         @if !troubles.is_empty() {
             section.card aria-labelledby="troubles" {

@@ -1,5 +1,7 @@
 //! The homes: which are heard, and what is wrong with their boxes. The silent ones come first.
 
+pub(crate) mod listening;
+
 use std::cmp::Reverse;
 
 use axum::extract::{Query, State as Shared};
@@ -84,6 +86,7 @@ async fn region(state: &State, moment: &Moment, part: Part) -> Result<Markup, Re
     let lang = moment.lang;
     Ok(html! {
         (case::elsewhere(store, "", lang).await?)
+        (listening::gaps(store, moment).await?)
         @if all.is_empty() {
             p.card { (lang.pick("Det finns inget hem ännu.", "There is no home yet.")) }
         }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::alerts::alert::{Alert, State};
 use crate::alerts::line::{self, Reader};
-use crate::alerts::rules::{self, alarm_pressed};
+use crate::alerts::rules::{self, alarm_pressed, silent_home};
 use crate::alerts::{Severity, health};
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
@@ -133,6 +133,9 @@ impl Case {
 
     /// The person it is about, or the home where no person is known.
     pub(crate) fn whom(&self, lang: Lang) -> String {
+        if self.alert.rule == silent_home::STORM {
+            return lang.pick("Flera hem", "Several homes").to_owned();
+        }
         self.person_name.clone().unwrap_or_else(|| {
             let nobody = if self.is_about_a_box() {
                 lang.pick("Utrustning", "Equipment")

@@ -14,6 +14,7 @@ use maud::{Markup, html};
 
 use self::case::{Case, Wait};
 use crate::changes::Change;
+use crate::http::console::homes::listening;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
@@ -79,6 +80,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment) -> Result<Marku
     Ok(html! {
         span data-title=(title(&alarms, lang)) hidden {}
         (ending(reader, moment))
+        (listening::gaps(store, moment).await?)
         (list("alarms", lang.pick("Larm", "Alarms"), &alarms, moment))
         (list("alerts", lang.pick("Att ta hand om", "To take care of"), &others, moment))
         (waits(&waiting, moment))
