@@ -293,11 +293,12 @@ impl Gateway {
         for line in lines.by_ref() {
             said.push_str(&line);
             said.push('\n');
-            if line.contains("ready") {
+            // At level trace others are "ready", too, before the console is.
+            if line.contains("ready") && line.contains("http://") {
                 break;
             }
         }
-        assert!(said.contains("ready"), "{said}");
+        assert!(said.contains("http://"), "{said}");
         let log = std::thread::spawn(move || said + &lines.collect::<Vec<_>>().join("\n"));
         Self { folder, child, log: Some(log), broker, console }
     }

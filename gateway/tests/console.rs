@@ -194,7 +194,12 @@ async fn a_persons_number_is_whole_only_for_a_member_who_asks_and_that_is_noted(
     let program = night.program().post(&asked, "").await;
     assert!(program.header("location").starts_with("/login"), "a program is no member: {}", program.status);
     assert_masked(&program.body, "what a program gets");
-    assert_eq!(anna.get(&asked).await.status, 404, "nothing to fetch ahead, or to link to");
+    let fetched = anna.get(&asked).await;
+    assert_eq!(
+        (fetched.status, fetched.header("location")),
+        (303, format!("/persons/{ada}").as_str()),
+        "it is not fetched"
+    );
     let bo = night.path("/persons/{bo}/number");
     assert_eq!(anna.post(&bo, "").await.status, 404, "Bo has none");
     assert_eq!(night.new_rows().await, Vec::<String>::new());

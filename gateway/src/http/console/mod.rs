@@ -28,7 +28,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/persons/{person}", get(person::page))
         .route("/persons/{person}/stream", get(person::stream))
         .route("/persons/{person}/plan", get(plan::page).post(plan::change))
-        .route("/persons/{person}/number", post(person::number::page))
+        .route("/persons/{person}/number", get(person::number::back).post(person::number::page))
         .route("/alerts/{alert}", get(alert::page))
         .route("/alerts/{alert}/stream", get(alert::stream))
         .route("/alerts/{alert}/claim", post(alert::claim))

@@ -3,7 +3,7 @@
 
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Redirect, Response};
 use hempuls_protocol::personnummer::IdentityNumber;
 use maud::{Markup, html};
 
@@ -50,6 +50,16 @@ pub(crate) async fn page(
         region,
     };
     Ok(page.answer(StatusCode::OK))
+}
+
+/// `GET /persons/{person}/number`: where fetching that page again leads, as it is never fetched, but asked for.
+pub(crate) async fn back(
+    Shared(state): Shared<State>,
+    _: Reader,
+    Path(person): Path<String>,
+) -> Result<Redirect, Refusal> {
+    let person = person_page::find(state.store().reader(), &person).await?.ok_or(Refusal::NotFound)?;
+    Ok(Redirect::to(&format!("/persons/{}", person.id)))
 }
 
 /// The masked number among a person's facts, and the way to the whole.
