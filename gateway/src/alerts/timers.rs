@@ -10,7 +10,7 @@ use super::reviews;
 use super::rules::Rules;
 use crate::changes::{Change, Changes};
 use crate::clock;
-use crate::store::{Store, StoreError, alerts as cases, timers};
+use crate::store::{Store, StoreError, alerts as cases, savepoint, timers};
 
 /// The longest sleep: the clock of the store may have been set meanwhile.
 const NAP: Duration = Duration::from_secs(1);
@@ -47,8 +47,20 @@ pub async fn fire(store: &Store, rules: &Rules, zone: &TimeZone) -> Result<Vec<C
     let mut changed = Vec::new();
     for timer in timers::take_due(&mut work).await? {
         if timer.kind == reviews::TIMER {
-            if reviews::review(&mut work, store.reader(), rules, &timer.key, zone, now_ms).await? {
-                changed.extend([Change::WorkList, Change::Person(timer.key)]);
+            let mut part = savepoint(&mut work).await?;
+            match reviews::review(&mut part, store.reader(), rules, &timer.key, zone, now_ms).await {
+                Ok(is_known) => {
+                    part.commit().await?;
+                    changed.extend(
+                        is_known.then_some([Change::WorkList, Change::Person(timer.key)]).into_iter().flatten(),
+                    );
+                }
+                // One person's rows must not keep everybody else's timers from firing.
+                Err(error) if error.is_refused() => {
+                    part.rollback().await?;
+                    tracing::error!(%error, "what rules make of a person's days cannot be written");
+                }
+                Err(error) => return Err(error),
             }
             continue;
         }

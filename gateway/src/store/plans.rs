@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use serde_json::json;
 use sqlx::Row as _;
 
-use super::ledger::unexpected;
 use super::{Connection, Reader, Row, StoreError, query, query_as};
 use crate::plan::{Plan, Version};
 
@@ -70,6 +69,15 @@ pub async fn versions(reader: &Reader, person: &str) -> Result<Vec<Version>, Sto
     rows.iter().map(version_of).collect()
 }
 
+/// A plan as it is stored. One that this version cannot read, as a later one wrote it, must cost no event its place: it is as
+/// a child's without limits, so that nothing is judged by limits that nobody set, and the team is told that they are missing.
+fn read(stored: &str) -> Plan {
+    serde_json::from_str(stored).unwrap_or_else(|_| {
+        tracing::error!("a plan cannot be read; what it limits is not judged");
+        Plan { is_child: true, ..Plan::default() }
+    })
+}
+
 fn version_of(row: &Row) -> Result<Version, StoreError> {
     Ok(Version {
         version: row.try_get("version")?,
@@ -77,7 +85,7 @@ fn version_of(row: &Row) -> Result<Version, StoreError> {
         until_ms: row.try_get("until_ms")?,
         author: row.try_get("author")?,
         reason: row.try_get("reason")?,
-        plan: serde_json::from_str(row.try_get("plan")?).map_err(|_| unexpected("plan"))?,
+        plan: read(row.try_get("plan")?),
     })
 }
 
@@ -86,6 +94,12 @@ mod tests {
     use super::*;
     use crate::plan::in_force;
     use crate::store::{assignments, homes, tests::fresh};
+
+    #[test]
+    fn a_plan_that_cannot_be_read_applies_no_limit_that_nobody_set() {
+        let plan = read(r#"{"standard":"adult","limits":{"of_a_later_version":7}}"#);
+        assert!(plan.is_child && plan.limits.is_empty());
+    }
 
     #[tokio::test]
     async fn a_new_plan_ends_the_one_before_and_both_stay() {
