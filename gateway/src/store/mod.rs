@@ -89,7 +89,11 @@ impl Store {
             .acquire_timeout(Duration::from_secs(30))
             .connect_with(options.clone())
             .await?;
-        sqlx::migrate!().run(&writer).await?;
+        // The command line may open a new version's store in the same moment as the gateway: whoever comes second waits,
+        // and finds it done.
+        let mut whole = writer.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::migrate!().run(&mut *whole).await?;
+        whole.commit().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true).create_if_missing(false))
