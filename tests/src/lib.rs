@@ -188,12 +188,14 @@ impl World {
         .await
     }
 
-    /// Ends the agent without a warning, and starts it again once the bus has noticed.
+    /// Ends the agent without a warning, and starts it again once the broker has noticed: what is asked of it from here on is
+    /// not answered from the life before.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// When the broker does not notice, or it cannot be started.
     pub async fn kill_and_restart(&self, house: &mut House) -> anyhow::Result<()> {
         house.agent.program().kill().await;
+        self.broker_says(house, false).await?;
         house.agent.start()
     }
 

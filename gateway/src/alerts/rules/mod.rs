@@ -184,9 +184,12 @@ pub trait Rule: Send + Sync {
 
     /// Judges what came before, and says what it remembers of that; none: what it did before.
     fn review(&self, _facts: &Lookback<'_>) -> (Verdict, Option<String>) {
-        (Verdict::Unsure(Doubt::NotMine), None)
+        NOT_MINE
     }
 }
+
+/// What a rule makes of days that say nothing that it judges; it remembers what it did before.
+const NOT_MINE: (Verdict, Option<String>) = (Verdict::Unsure(Doubt::NotMine), None);
 
 /// The rules in force.
 pub type Rules = Vec<Box<dyn Rule>>;
@@ -234,41 +237,30 @@ impl Config {
     }
 }
 
+/// The rules about limits, and what each is about.
+const LIMITED: [(&str, Side, Vital); 9] = [
+    (above_limit::NAME, Side::Above, Vital::BloodPressure),
+    (above_limit::PULSE, Side::Above, Vital::Pulse),
+    (above_limit::TEMPERATURE, Side::Above, Vital::Temperature),
+    (above_limit::WEIGHT, Side::Above, Vital::Weight),
+    (below_limit::NAME, Side::Below, Vital::BloodPressure),
+    (below_limit::PULSE, Side::Below, Vital::Pulse),
+    (below_limit::OXYGEN, Side::Below, Vital::Oxygen),
+    (below_limit::TEMPERATURE, Side::Below, Vital::Temperature),
+    (below_limit::WEIGHT, Side::Below, Vital::Weight),
+];
+
 /// What a rule about limits is about, by its name.
 #[must_use]
 pub fn limited_by(rule: &str) -> Option<(Side, Vital)> {
-    Some(match rule {
-        above_limit::NAME => (Side::Above, Vital::BloodPressure),
-        above_limit::PULSE => (Side::Above, Vital::Pulse),
-        above_limit::TEMPERATURE => (Side::Above, Vital::Temperature),
-        above_limit::WEIGHT => (Side::Above, Vital::Weight),
-        below_limit::NAME => (Side::Below, Vital::BloodPressure),
-        below_limit::PULSE => (Side::Below, Vital::Pulse),
-        below_limit::OXYGEN => (Side::Below, Vital::Oxygen),
-        below_limit::TEMPERATURE => (Side::Below, Vital::Temperature),
-        below_limit::WEIGHT => (Side::Below, Vital::Weight),
-        _ => return None,
-    })
+    LIMITED.iter().find(|(name, ..)| *name == rule).map(|(_, side, vital)| (*side, *vital))
 }
 
 /// The rule about limits that is about this.
 #[must_use]
 pub fn name_of(side: Side, vital: Vital) -> Option<&'static str> {
-    LIMITED.iter().find(|name| limited_by(name) == Some((side, vital))).copied()
+    LIMITED.iter().find(|(_, one_side, one)| (*one_side, *one) == (side, vital)).map(|(name, ..)| *name)
 }
-
-/// The rules about limits.
-const LIMITED: [&str; 9] = [
-    above_limit::NAME,
-    above_limit::PULSE,
-    above_limit::TEMPERATURE,
-    above_limit::WEIGHT,
-    below_limit::NAME,
-    below_limit::PULSE,
-    below_limit::OXYGEN,
-    below_limit::TEMPERATURE,
-    below_limit::WEIGHT,
-];
 
 /// What a rule waits for, in the reader's words.
 #[must_use]

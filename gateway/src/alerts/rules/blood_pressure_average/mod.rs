@@ -6,7 +6,7 @@ pub mod wording;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Doubt, Lookback, Rule, Verdict};
+use super::{Lookback, NOT_MINE, Rule, Verdict};
 use crate::alerts::{Finding, Line, Severity, Weight};
 use crate::plan::{Limit, Tenths, local};
 use crate::trends::{self, Average};
@@ -56,7 +56,6 @@ impl Rule for BloodPressureAverage {
     }
 
     fn review(&self, facts: &Lookback<'_>) -> (Verdict, Option<String>) {
-        const NOT_MINE: (Verdict, Option<String>) = (Verdict::Unsure(Doubt::NotMine), None);
         let limits = [facts.plan.limit(Limit::AverageSystolic), facts.plan.limit(Limit::AverageDiastolic)];
         let is_new = facts.is_fresh(|past| past.values.systolic.is_some());
         if !is_new || facts.was_said_within(QUIET_MS) || limits == [None, None] {
@@ -78,6 +77,7 @@ impl Rule for BloodPressureAverage {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Doubt;
     use super::super::testing::Weeks;
     use super::*;
     use crate::plan::Plan;

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::blood_pressure_average::QUIET_MS;
-use super::{Doubt, Lookback, Rule, Verdict};
+use super::{Lookback, NOT_MINE, Rule, Verdict};
 use crate::alerts::{Finding, Line, Severity, Weight};
 use crate::plan::local;
 use crate::trends::{self, Session};
@@ -60,7 +60,7 @@ impl Rule for IrregularPulse {
 
     fn review(&self, facts: &Lookback<'_>) -> (Verdict, Option<String>) {
         if !facts.is_fresh(|past| past.is_irregular) || facts.was_said_within(QUIET_MS) {
-            return (Verdict::Unsure(Doubt::NotMine), None);
+            return NOT_MINE;
         }
         let today = local(facts.now_ms, facts.zone).date();
         let Some(found) = found(&trends::sessions(facts.history, facts.zone), today) else {

@@ -11,7 +11,7 @@ pub mod wording;
 use jiff::ToSpan as _;
 use serde::{Deserialize, Serialize};
 
-use super::{Doubt, Lookback, Rule, Verdict};
+use super::{Doubt, Lookback, NOT_MINE, Rule, Verdict};
 use crate::alerts::{Finding, Line, Severity, Weight};
 use crate::plan::{Measurement, Plan, Slot, local};
 use crate::trends::Past;
@@ -65,7 +65,6 @@ impl Rule for MissedReading {
     }
 
     fn review(&self, facts: &Lookback<'_>) -> (Verdict, Option<String>) {
-        const NOT_MINE: (Verdict, Option<String>) = (Verdict::Unsure(Doubt::NotMine), None);
         let plan = facts.plan.plan();
         let ended = |past: &i64| *past + GRACE_MS <= facts.now_ms;
         let slots = slots_between(plan, facts.now_ms - LOOKS_BACK_DAYS * DAY_MS, facts.now_ms, facts.zone);

@@ -9,7 +9,7 @@ pub mod wording;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Doubt, Lookback, Rule, Verdict};
+use super::{Lookback, NOT_MINE, Rule, Verdict};
 use crate::alerts::{Finding, Line, Severity, Weight};
 use crate::plan::{Limit, Slot, Tenths};
 use crate::trends::Past;
@@ -68,7 +68,6 @@ impl Rule for WeightGain {
     }
 
     fn review(&self, facts: &Lookback<'_>) -> (Verdict, Option<String>) {
-        const NOT_MINE: (Verdict, Option<String>) = (Verdict::Unsure(Doubt::NotMine), None);
         let Some(Tenths(limit)) = facts.plan.limit(Limit::WeightChange) else { return NOT_MINE };
         let newest = facts.history.iter().filter(|past| past.values.weight.is_some()).max_by_key(|past| past.at_ms);
         let Some(newest) = newest.filter(|_| facts.is_fresh(|past| past.values.weight.is_some())) else {
@@ -110,6 +109,7 @@ fn weights(facts: &Lookback<'_>, newest: &Past) -> (i64, usize, Vec<i64>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Doubt;
     use super::super::testing::Weeks;
     use super::super::vital::Values;
     use super::*;

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::blood_pressure_average::QUIET_MS;
-use super::{Doubt, Lookback, Rule, Verdict};
+use super::{Lookback, NOT_MINE, Rule, Verdict};
 use crate::alerts::{Finding, Line, Severity, Weight};
 use crate::plan::local;
 use crate::trends::slope::{mann_kendall, median, theil_sen};
@@ -69,7 +69,6 @@ impl Rule for WorseningTrend {
     }
 
     fn review(&self, facts: &Lookback<'_>) -> (Verdict, Option<String>) {
-        const NOT_MINE: (Verdict, Option<String>) = (Verdict::Unsure(Doubt::NotMine), None);
         let is_new = facts.is_fresh(|past| past.values.systolic.is_some());
         if !is_new || facts.was_said_within(QUIET_MS) {
             return NOT_MINE;
@@ -119,6 +118,7 @@ fn trend(sessions: &[Session], today: Date) -> Option<Result<Found, Steady>> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Doubt;
     use super::super::testing::Weeks;
     use super::*;
     use crate::trends::tests::days;
