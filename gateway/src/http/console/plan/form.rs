@@ -171,12 +171,7 @@ pub(super) fn form(person: &str, typed: &Typed, lang: Lang) -> Markup {
                     input #born name="born" type="text" inputmode="numeric" maxlength="4" autocomplete="off"
                         value=(typed.field("born")) aria-describedby="born-hint";
                 }
-                div.field {
-                    label {
-                        input name="child" type="checkbox" value="yes" checked[!typed.field("child").is_empty()];
-                        " " (lang.pick("Är ett barn", "Is a child"))
-                    }
-                }
+                div.field { (tick("child", lang.pick("Är ett barn", "Is a child"), typed)) }
                 div.field {
                     label for="standard" { (lang.pick("Standardgränser", "Standard limits")) }
                     select #standard name="standard" {
@@ -219,13 +214,15 @@ fn limits(typed: &Typed, lang: Lang) -> Markup {
                 ))
             }
             @let standard: Standard = typed.field("standard").parse().unwrap_or_default();
-            @for limit in Limit::ALL {
-                @let name = limit_field(limit);
-                div.field {
-                    label for=(name) { (wording::limit(limit, lang)) " (" (limit.unit()) ")" }
-                    @let usual = standard.limit(limit).map(|value| wording::number(value, lang));
-                    input id=(name) name=(name) type="text" inputmode="decimal" maxlength="6" autocomplete="off"
-                        value=(typed.field(&name)) placeholder=[usual] aria-describedby="limits-hint";
+            div.pairs {
+                @for limit in Limit::ALL {
+                    @let name = limit_field(limit);
+                    div.field {
+                        label for=(name) { (wording::limit(limit, lang)) " (" (limit.unit()) ")" }
+                        @let usual = standard.limit(limit).map(|value| wording::number(value, lang));
+                        input id=(name) name=(name) type="text" inputmode="decimal" maxlength="6" autocomplete="off"
+                            value=(typed.field(&name)) placeholder=[usual] aria-describedby="limits-hint";
+                    }
                 }
             }
         }
@@ -236,18 +233,25 @@ fn schedule(typed: &Typed, lang: Lang) -> Markup {
     html! {
         section.card aria-labelledby="schedule" {
             h2 #schedule { (lang.pick("Mättider", "Times to measure")) }
-            @for measurement in Measurement::ALL {
-                fieldset {
-                    legend { (wording::measurement(measurement, lang)) }
-                    @for slot in Slot::ALL {
-                        @let name = slot_field(measurement, slot);
-                        label {
-                            input name=(name) type="checkbox" value="yes" checked[!typed.field(&name).is_empty()];
-                            " " (wording::slot(slot, lang)) " "
+            div.pairs {
+                @for measurement in Measurement::ALL {
+                    fieldset {
+                        legend { (wording::measurement(measurement, lang)) }
+                        @for slot in Slot::ALL {
+                            (tick(&slot_field(measurement, slot), wording::slot(slot, lang), typed))
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+fn tick(name: &str, words: &str, typed: &Typed) -> Markup {
+    html! {
+        label.tick {
+            input name=(name) type="checkbox" value="yes" checked[!typed.field(name).is_empty()];
+            (words)
         }
     }
 }

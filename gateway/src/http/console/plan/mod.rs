@@ -210,14 +210,15 @@ fn history(versions: &[Version], moment: &Moment) -> Markup {
             h2 #history { (lang.pick("Alla versioner", "All versions")) }
             @if versions.is_empty() {
                 p.muted { (lang.pick("Ingen än.", "None yet.")) }
-            }
-            ul.card.looks {
-                @for version in versions {
-                    li {
-                        strong { (version.version) ". " (version.author) } ", " (time(version.from_ms, moment))
-                        @if let Some(until_ms) = version.until_ms { (lang.pick(" till ", " until ")) (time(until_ms, moment)) }
-                        ": " (version.reason)
-                        (facts(&version.plan, &version.plan.at(version.from_ms, &moment.zone), lang))
+            } @else {
+                ul.card.looks {
+                    @for version in versions {
+                        li {
+                            strong { (version.version) ". " (version.author) } ", " (time(version.from_ms, moment))
+                            @if let Some(until_ms) = version.until_ms { (lang.pick(" till ", " until ")) (time(until_ms, moment)) }
+                            ": " (version.reason)
+                            (facts(&version.plan, &version.plan.at(version.from_ms, &moment.zone), lang))
+                        }
                     }
                 }
             }
