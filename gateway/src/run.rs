@@ -21,6 +21,7 @@ use crate::changes::Changes;
 use crate::clock;
 use crate::config::Config;
 use crate::delivery::channels::{Channel, Peers};
+use crate::delivery::course::ATTEMPT;
 use crate::delivery::workers;
 use crate::enrolment;
 use crate::http::{self, Health};
@@ -157,6 +158,8 @@ pub struct Running {
     /// Where the console is.
     pub console: SocketAddr,
     tasks: JoinSet<()>,
+    tellers: JoinSet<()>,
+    stop_tellers: watch::Sender<bool>,
     stop_broker: oneshot::Sender<()>,
     stop_console: oneshot::Sender<()>,
     console_task: JoinHandle<()>,
@@ -209,7 +212,8 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let (renewed, files) = watch::channel(files);
     let (stop_broker, broker_stops) = oneshot::channel();
     let (stop_console, console_stops) = oneshot::channel();
-    let mut tasks = JoinSet::new();
+    let (stop_tellers, tellers_stop) = watch::channel(false);
+    let (mut tasks, mut tellers) = (JoinSet::new(), JoinSet::new());
     let review_after = config.rules.review_after;
     let settings = Settings { rules: Arc::clone(&rules), zone: zone.clone(), review_after };
     tasks.spawn(letters::carry(store.clone(), config.console.time_zone.clone(), occasions, letters.clone()));
@@ -219,7 +223,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     tasks.spawn(timers::run(store.clone(), rules, zone, changes.clone()));
     for channel in Channel::ALL {
         let desk = workers::Desk { store: store.clone(), peers: Arc::clone(&peers), changes: changes.clone() };
-        tasks.spawn(workers::run(desk, channel));
+        tellers.spawn(workers::run(desk, channel, tellers_stop.clone()));
     }
     let watch = Watch {
         store: store.clone(),
@@ -250,25 +254,44 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
             tracing::error!(%error, "the console has stopped");
         }
     });
-    Ok(Running { store, broker: broker_address, enrolment, console, tasks, stop_broker, stop_console, console_task })
+    Ok(Running {
+        store,
+        broker: broker_address,
+        enrolment,
+        console,
+        tasks,
+        tellers,
+        stop_tellers,
+        stop_broker,
+        stop_console,
+        console_task,
+    })
 }
 
 impl Running {
-    /// Stops: takes no connections any more, lets the console's answers finish, and closes the store. What was not
-    /// receipted, the agents still have.
+    /// Stops: takes no connections any more, lets the console's answers and what is being told to people finish, and closes
+    /// the store. What was not receipted, the agents still have.
     pub async fn stop(mut self) {
         const LAST_ANSWERS: Duration = Duration::from_secs(5);
         // Errors mean that the task has ended already.
         let _ = self.stop_broker.send(());
         let _ = self.stop_console.send(());
+        let _ = self.stop_tellers.send(true);
         let _ = tokio::time::timeout(LAST_ANSWERS, self.console_task).await;
+        let told = async { while self.tellers.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(ATTEMPT, told).await;
+        self.tellers.shutdown().await;
         self.tasks.shutdown().await;
         self.store.close().await;
     }
 
     /// Waits until a part of the gateway ends by itself, which none should.
     pub async fn failed(&mut self) {
-        if let Some(Err(error)) = self.tasks.join_next().await {
+        let ended = tokio::select! {
+            ended = self.tasks.join_next() => ended,
+            ended = self.tellers.join_next() => ended,
+        };
+        if let Some(Err(error)) = ended {
             tracing::error!(%error, "a part of the gateway has failed");
         }
     }

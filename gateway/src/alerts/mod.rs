@@ -48,6 +48,12 @@ impl Severity {
         }
     }
 
+    /// The severity of this word.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Low, Self::Medium, Self::High].into_iter().find(|severity| severity.as_str() == word)
+    }
+
     /// One step less urgent, but never less than low.
     #[must_use]
     pub fn lowered(self) -> Self {

@@ -18,7 +18,10 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+use super::course::CONNECT;
 
 /// More of an answer is not read.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -102,7 +105,7 @@ impl Caller {
         }
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
             .map_err(|_| NoAnswer::NotAllowed("the address's host is no name"))?;
-        let stream = self.tls.connect(name, stream).await.map_err(|error| failed("TLS", &error))?;
+        let stream = self.tls.connect(name, stream).await.map_err(|error| NoAnswer::Failed(tls_failed(&error)))?;
         exchange(stream, request).await
     }
 
@@ -120,13 +123,24 @@ impl Caller {
             } else if !is_allowed && !is_tls {
                 why = NoAnswer::NotAllowed("the address is not https");
             } else {
-                match TcpStream::connect(address).await {
-                    Ok(stream) => return Ok(stream),
-                    Err(error) => why = NoAnswer::Failed(format!("cannot connect: {}", error.kind())),
+                match timeout(CONNECT, TcpStream::connect(address)).await {
+                    Ok(Ok(stream)) => return Ok(stream),
+                    Ok(Err(error)) => why = NoAnswer::Failed(format!("cannot connect: {}", error.kind())),
+                    Err(_) => why = NoAnswer::Failed("cannot connect: no answer in time".to_owned()),
                 }
             }
         }
         Err(why)
+    }
+}
+
+/// Why TLS failed. What the library says of a certificate names the host.
+fn tls_failed(error: &std::io::Error) -> String {
+    match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "TLS: the peer's certificate is not for its name, not trusted or out of date".to_owned()
+        }
+        Some(_) | None => format!("TLS: {error}"),
     }
 }
 

@@ -11,6 +11,9 @@ use crate::alerts::Severity;
 /// An attempt ends after this long, whatever its peer does.
 pub const ATTEMPT: Duration = Duration::from_secs(20);
 
+/// One address of a peer has so long to take a connection: it may have another one that is alive.
+pub const CONNECT: Duration = Duration::from_secs(5);
+
 /// For so long an attempt is its gateway's alone. Where that gateway dies, another tries after it: longer than
 /// [`ATTEMPT`] and what recording its end takes.
 pub const LEASE_MS: i64 = 40_000;

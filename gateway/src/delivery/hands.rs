@@ -1,7 +1,7 @@
 //! Which notifications a channel's worker takes up next, when it has so many hands. Nothing here knows of stores.
 //!
-//! Promised (P4): a recipient whose peer is slow or dead holds up nobody else, and what is not urgent never takes the last
-//! free hands, so that a press finds one.
+//! Promised (P4): a recipient whose peer is slow or dead holds up nobody else. What is not urgent never takes the last free
+//! hands, and what is urgent and was tried in vain leaves some, so that a fresh press finds one.
 
 use super::Recipient;
 use crate::alerts::Severity;
@@ -12,8 +12,13 @@ pub const HANDS: usize = 32;
 /// Of them, so many are kept free for what is urgent.
 const KEPT_FREE: usize = 16;
 
-/// So many attempts are under way to one recipient at most: for what is urgent, and for all else.
+/// Of these, so many for what is urgent and was not tried yet.
+const KEPT_FOR_FRESH: usize = 8;
+
+/// So many attempts are under way to one recipient at most: for what is urgent, for what is and was tried in vain, and for
+/// all else.
 pub const FOR_ONE: usize = 4;
+const FOR_ONE_TRIED: usize = 3;
 const FOR_ONE_NOT_URGENT: usize = 1;
 
 /// An attempt that is under way, or could be.
@@ -25,6 +30,8 @@ pub struct Flight {
     pub to: Recipient,
     /// How soon someone must act.
     pub urgency: Severity,
+    /// Whether it was tried before.
+    pub is_tried: bool,
 }
 
 /// Those of the waiting, the most pressing first, that there are hands for.
@@ -37,6 +44,7 @@ pub fn take_up<'a>(waiting: &'a [Flight], under_way: &[Flight]) -> Vec<&'a Fligh
         let all = under_way.iter().chain(taken.iter().copied());
         let to_same = all.clone().filter(|other| other.to == flight.to).count();
         let (hands, for_one) = match flight.urgency {
+            Severity::High if flight.is_tried => (HANDS - KEPT_FOR_FRESH, FOR_ONE_TRIED),
             Severity::High => (HANDS, FOR_ONE),
             Severity::Medium | Severity::Low => (HANDS - KEPT_FREE, FOR_ONE_NOT_URGENT),
         };
@@ -74,7 +82,20 @@ mod tests {
         assert_eq!(take_up(&[press], &under_way), Vec::<&Flight>::new(), "it is under way already");
     }
 
+    #[test]
+    fn a_fresh_press_finds_a_hand_while_earlier_ones_are_tried_again_at_dead_recipients() {
+        let tried = |n, to| Flight { is_tried: true, ..flight(n, to, Severity::High) };
+        let again: Vec<Flight> = (0..80).map(|n| tried(n, n / 4)).collect();
+        let under_way: Vec<Flight> = take_up(&again, &[]).into_iter().cloned().collect();
+        assert_eq!(under_way.len(), HANDS - KEPT_FOR_FRESH);
+
+        for to in [0, 99] {
+            let fresh = [flight(100, to, Severity::High)];
+            assert_eq!(take_up(&fresh, &under_way).len(), 1, "to {to}");
+        }
+    }
+
     fn flight(delivery: u32, to: u32, urgency: Severity) -> Flight {
-        Flight { delivery: delivery.to_string(), to: Recipient::Address(to.to_string()), urgency }
+        Flight { delivery: delivery.to_string(), to: Recipient::Address(to.to_string()), urgency, is_tried: false }
     }
 }

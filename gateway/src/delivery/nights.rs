@@ -250,7 +250,8 @@ impl Night {
     fn flight(&self, place: usize) -> Flight {
         let sent = &self.sent[place];
         let to = Recipient::Address(sent.to.to_string());
-        Flight { delivery: place.to_string(), to, urgency: sent.course.urgency }
+        let is_tried = sent.course.attempts > 0;
+        Flight { delivery: place.to_string(), to, urgency: sent.course.urgency, is_tried }
     }
 
     fn check(&mut self) {

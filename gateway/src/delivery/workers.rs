@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng as _;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::channels::{Channel, Notice, Peers};
@@ -34,8 +34,9 @@ pub struct Desk {
     pub changes: Changes,
 }
 
-/// Works for one channel, for ever.
-pub async fn run(desk: Desk, channel: Channel) {
+/// Works for one channel until the gateway stops. What is under way then ends first: cut off, it would be made again once its
+/// lease is over, and its recipient told twice.
+pub async fn run(desk: Desk, channel: Channel, mut stopping: watch::Receiver<bool>) {
     let mut changes = desk.changes.listen();
     let mut hands = JoinSet::new();
     let mut under_way: HashMap<Id, Flight> = HashMap::new();
@@ -58,6 +59,11 @@ pub async fn run(desk: Desk, channel: Channel) {
             Some(ended) = hands.join_next_with_id(), if !hands.is_empty() => landed(channel, &ended, &mut under_way),
             () = news(&mut changes) => {}
             () = tokio::time::sleep(nap) => {}
+            // An error means that whoever could say so is gone.
+            () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
+                while hands.join_next().await.is_some() {}
+                return;
+            }
         }
     }
 }
@@ -76,6 +82,8 @@ async fn round(
     let taken_up = take_up(&waiting, &flying);
     if !taken_up.is_empty() {
         let mut work = desk.store.work().await?;
+        // Leases count from here: others may have written for long.
+        let now_ms = outbox::now_ms(&mut *work).await?;
         let mut taken = Vec::with_capacity(taken_up.len());
         for flight in taken_up {
             if let Some(one) = outbox::take(&mut work, &flight.delivery, now_ms).await? {

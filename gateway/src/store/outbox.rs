@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::Row as _;
 
 use super::ledger::unexpected;
-use super::{Connection, Reader, Row, StoreError, query, query_scalar};
+use super::{Connection, Executor, Reader, Row, StoreError, query, query_scalar};
 use crate::alerts::Severity;
 use crate::delivery::course::{Course, Effect, Input, Outcome, State};
 use crate::delivery::hands::{FOR_ONE, Flight};
@@ -120,7 +120,7 @@ pub async fn withdraw(work: &mut Connection, alert: &str, now_ms: i64) -> Result
 /// [`StoreError`], where the store fails.
 pub async fn due(reader: &Reader, channel: Channel, now_ms: i64) -> Result<Vec<Flight>, StoreError> {
     let rows = query(
-        "SELECT id, member, address, urgency FROM (
+        "SELECT id, member, address, urgency, is_tried FROM (
              SELECT id, member, address, urgency, attempts, since_ms,
                     CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END AS rank,
                     CASE attempts WHEN 0 THEN 0 ELSE 1 END AS is_tried,
@@ -143,7 +143,8 @@ pub async fn due(reader: &Reader, channel: Channel, now_ms: i64) -> Result<Vec<F
             Ok(Flight {
                 delivery: row.try_get("id")?,
                 to: recipient_of(row)?,
-                urgency: severity_of(row.try_get("urgency")?)?,
+                urgency: severity_of(row, "urgency")?,
+                is_tried: row.try_get("is_tried")?,
             })
         })
         .collect()
@@ -320,7 +321,7 @@ pub async fn always_told(work: &mut Connection) -> Result<Vec<Always>, StoreErro
                 name: row.try_get("name")?,
                 channel: channel.parse().map_err(|_| unexpected("channel"))?,
                 to: row.try_get("address")?,
-                from: severity_of(row.try_get("severity")?)?,
+                from: severity_of(row, "severity")?,
                 about: if row.try_get::<&str, _>("about")? == "all" { About::All } else { About::Equipment },
                 language: lang.parse().map_err(|_| unexpected("language"))?,
             })
@@ -332,8 +333,8 @@ pub async fn always_told(work: &mut Connection) -> Result<Vec<Always>, StoreErro
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn now_ms(reader: &Reader) -> Result<i64, StoreError> {
-    Ok(query_scalar("SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)").fetch_one(reader).await?)
+pub async fn now_ms(store: impl Executor<'_>) -> Result<i64, StoreError> {
+    Ok(query_scalar("SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)").fetch_one(store).await?)
 }
 
 /// Reads a row that nobody else changes until this work is done.
@@ -394,7 +395,7 @@ async fn attempts_of(reader: &Reader, delivery: &str) -> Result<Vec<Attempt>, St
 
 fn course_of(row: &Row) -> Result<Course, StoreError> {
     Ok(Course {
-        urgency: severity_of(row.try_get("urgency")?)?,
+        urgency: severity_of(row, "urgency")?,
         since_ms: row.try_get("since_ms")?,
         state: match row.try_get("state")? {
             "waiting" => State::Waiting,
@@ -417,9 +418,6 @@ fn recipient_of(row: &Row) -> Result<Recipient, StoreError> {
     })
 }
 
-fn severity_of(word: &str) -> Result<Severity, StoreError> {
-    [Severity::Low, Severity::Medium, Severity::High]
-        .into_iter()
-        .find(|severity| severity.as_str() == word)
-        .ok_or_else(|| unexpected("severity"))
+fn severity_of(row: &Row, column: &'static str) -> Result<Severity, StoreError> {
+    Severity::of(row.try_get(column)?).ok_or_else(|| unexpected(column))
 }

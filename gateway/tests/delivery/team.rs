@@ -21,6 +21,7 @@ use hempuls_gateway::store::outbox::{self, Shown};
 use hempuls_gateway::store::{Store, homes};
 use hempuls_gateway::wording::Lang;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,6 +34,7 @@ pub(crate) struct Team {
     home: String,
     config: Config,
     gateways: JoinSet<()>,
+    stop: watch::Sender<bool>,
 }
 
 impl Team {
@@ -46,7 +48,8 @@ impl Team {
         let (home, _) = homes::add(&mut work, "Ada's kitchen", clock::now_ms()).await.expect("a home");
         outbox::set_always_told(&mut work, &config.always).await.expect("it can be written");
         work.commit().await.expect("it can be written");
-        let mut team = Self { _folder: folder, store, changes: Changes::new(), home, config, gateways: JoinSet::new() };
+        let (changes, gateways, stop) = (Changes::new(), JoinSet::new(), watch::channel(false).0);
+        let mut team = Self { _folder: folder, store, changes, home, config, gateways, stop };
         team.one_more_gateway();
         team
     }
@@ -56,8 +59,14 @@ impl Team {
         for channel in Channel::ALL {
             let desk =
                 workers::Desk { store: self.store.clone(), peers: Arc::clone(&peers), changes: self.changes.clone() };
-            self.gateways.spawn(workers::run(desk, channel));
+            self.gateways.spawn(workers::run(desk, channel, self.stop.subscribe()));
         }
+    }
+
+    /// All gateways stop in good order.
+    pub(crate) async fn stop(&mut self) {
+        let _ = self.stop.send(true);
+        while self.gateways.join_next().await.is_some() {}
     }
 
     /// Somebody in this home presses her button. Returns the alert.
@@ -156,6 +165,8 @@ pub(crate) struct Request {
 pub(crate) enum Does {
     Answer(u16, &'static str),
     Redirect(String),
+    /// Says 200 after a second.
+    Hesitate,
     Nothing,
 }
 
@@ -190,6 +201,10 @@ async fn answer(State(peer): State<Peer>, uri: Uri, headers: HeaderMap, body: St
     match does {
         Does::Answer(status, body) => (StatusCode::from_u16(status).expect("a status"), body).into_response(),
         Does::Redirect(to) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, to)]).into_response(),
+        Does::Hesitate => {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            StatusCode::OK.into_response()
+        }
         Does::Nothing => std::future::pending().await,
     }
 }

@@ -69,6 +69,19 @@ async fn one_that_never_answers_holds_up_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_stops_lets_what_it_is_telling_end_so_that_nobody_is_told_twice() {
+    let peer = Peer::that(&[Does::Hesitate]).await;
+    let mut team = team(&[("ward", peer.address)], "\"127.0.0.1\"").await;
+    let alert = team.press("button").await;
+    eventually(async || (peer.asked().len() == 1).then_some(())).await;
+
+    team.stop().await;
+
+    let told = team.told(&alert).await;
+    assert_eq!((told[0].course.state, told[0].attempts.len()), (State::Delivered, 1));
+}
+
+#[tokio::test]
 async fn what_somebody_takes_care_of_is_told_to_nobody_any_more() {
     let peer = Peer::that(&[Does::Answer(500, "")]).await;
     let team = team(&[("ward", peer.address)], "\"127.0.0.1\"").await;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::{Notice, wording};
 use crate::alerts::Severity;
-use crate::delivery::course::{ATTEMPT, Outcome};
+use crate::delivery::course::{CONNECT, Outcome};
 
 /// Through which mail server, and from whom.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
@@ -84,7 +84,7 @@ impl Email {
         let mut server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
             .port(port.unwrap_or(usual_port))
             .tls(tls)
-            .timeout(Some(ATTEMPT));
+            .timeout(Some(CONNECT));
         match (user, password_file) {
             (Some(user), Some(file)) => {
                 let password = super::read(&folder.join(file))?.trim_end_matches(['\r', '\n']).to_owned();
@@ -107,9 +107,9 @@ impl Email {
         match self.server.send(message).await {
             Ok(answer) => {
                 let said = format!("{} {}", answer.code(), answer.first_line().unwrap_or_default());
-                Outcome::Delivered { proof: without_addresses(&said) }
+                Outcome::Delivered { proof: without_mailbox(&said, &notice.address) }
             }
-            Err(error) => failed(&error),
+            Err(error) => failed(&error, &notice.address),
         }
     }
 
@@ -149,18 +149,31 @@ fn tls(host: &str, ca_file: Option<&Path>, folder: &Path) -> Result<TlsParameter
 }
 
 /// What a failure means. Only a no to this very address is one for good: a wrong password or a full server may be put right.
-fn failed(error: &smtp::Error) -> Outcome {
+fn failed(error: &smtp::Error, address: &str) -> Outcome {
     // RFC 5321 §4.2.3: mailbox unavailable, not local, name not allowed.
     const NO_SUCH_MAILBOX: [u16; 3] = [550, 551, 553];
-    let because = without_addresses(&error.to_string());
+    let because = without_mailbox(&error.to_string(), address);
     match error.status().map(u16::from) {
         Some(code) if NO_SUCH_MAILBOX.contains(&code) => Outcome::GiveUp { because },
         Some(_) | None => Outcome::TryAgain { after: None, because },
     }
 }
 
-/// A server's words, without whose mailbox it speaks of.
-fn without_addresses(said: &str) -> String {
-    let words = said.split_whitespace().map(|word| if word.contains('@') { "…" } else { word });
+/// A server's words, without whose mailbox it speaks of, be it by address or by what stands before the @.
+fn without_mailbox(said: &str, address: &str) -> String {
+    let mailbox = address.split('@').next().unwrap_or_default();
+    let is_hers = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric()).eq_ignore_ascii_case(mailbox);
+    let words = said.split_whitespace().map(|word| if word.contains('@') || is_hers(word) { "…" } else { word });
     words.collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_words_are_kept_without_whose_mailbox_it_speaks_of() {
+        let said = "550 5.1.1 User Anna.Berg unknown; <anna.berg@example.org>: no such user \"anna.berg\" here";
+        assert_eq!(without_mailbox(said, "anna.berg@example.org"), "550 5.1.1 User … unknown; … no such user … here");
+    }
 }

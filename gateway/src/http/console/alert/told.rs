@@ -80,8 +80,8 @@ fn stands(shown: &Shown, moment: &Moment) -> String {
             match course.withdrawn_ms {
                 None => format!("{taken} {when}."),
                 Some(_) => lang.pick(
-                    format!("{taken} {when}; det var redan på väg när någon tog hand om larmet."),
-                    format!("{taken} {when}; it was on its way already when somebody took the alert."),
+                    format!("{taken} {when}; det var redan på väg när larmet togs om hand eller avslutades."),
+                    format!("{taken} {when}; it was on its way already when the alert was taken or closed."),
                 ),
             }
         }
@@ -95,8 +95,8 @@ fn stands(shown: &Shown, moment: &Moment) -> String {
         State::Withdrawn => {
             let when = at(course.withdrawn_ms);
             lang.pick(
-                format!("inte bekräftat. Skickas inte längre: någon tog hand om det {when}."),
-                format!("not confirmed. Not sent any more: somebody took care of it at {when}."),
+                format!("inte bekräftat. Skickas inte längre: larmet togs om hand eller avslutades {when}."),
+                format!("not confirmed. Not sent any more: the alert was taken or closed at {when}."),
             )
         }
     }
