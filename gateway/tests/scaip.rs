@@ -92,6 +92,30 @@ fn a_unit_that_misses_three_signs_of_life_is_told_of_and_so_is_its_return() {
     });
 }
 
+#[test]
+fn a_peer_that_asks_and_does_not_read_keeps_no_unit_waiting() {
+    let house = House::begin("", "60s");
+    let mut deaf = TcpStream::connect(("127.0.0.1", house.scaip)).unwrap();
+    deaf.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
+    let body = message("E0", "<dty>3</dty>").replace(UNIT, "999");
+    // More answers than fit between the two: some 400 bytes each.
+    for number in 0..40_000 {
+        let asked = format!(
+            "MESSAGE sip:arc@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK{number}\r\n\
+             From: <sip:deaf@127.0.0.1>;tag=1\r\nTo: <sip:arc@127.0.0.1>\r\nCall-ID: {number}\r\nCSeq: 1 MESSAGE\r\n\
+             Content-Type: application/scaip+xml\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        if deaf.write_all(asked.as_bytes()).is_err() {
+            break;
+        }
+    }
+
+    let told = house.unit_says("u1", &message("E1", "<dty>3</dty><stc>10</stc>"), None);
+    assert!(told.contains("<mrs><ref>E1</ref><snu>0</snu></mrs>"), "{told}");
+    assert_eq!(house.alerts().len(), 1);
+}
+
 fn message(reference: &str, rest: &str) -> String {
     format!("<mrq><ref>{reference}</ref><cid>{UNIT}</cid>{rest}</mrq>")
 }

@@ -48,7 +48,7 @@ impl Health {
 
     /// Whether what homes say is taken in and stored.
     pub fn takes_in(&self) -> bool {
-        self.said(|said| said.broker_up && said.ingest_trouble.is_none())
+        self.reasons_against(now()).is_empty()
     }
 
     fn said<T>(&self, change: impl FnOnce(&mut Said) -> T) -> T {

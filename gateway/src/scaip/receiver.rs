@@ -8,11 +8,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::sip::{Framed, LONGEST_BODY, LONGEST_HEAD, Message, Start};
 use super::{Config, desk};
 use crate::changes::Changes;
-use crate::clock;
 use crate::store::Store;
 
 /// T1 and T2 of SIP. Source: RFC 3261, section 17.1.2.2.
@@ -129,7 +129,8 @@ impl Receiver {
         let (out, mut to_send) = mpsc::channel::<Vec<u8>>(16);
         tokio::spawn(async move {
             while let Some(bytes) = to_send.recv().await {
-                if outgoing.write_all(&bytes).await.is_err() {
+                // A peer that does not read holds up nothing but its own connection, and that not for long.
+                if !matches!(timeout(PATIENCE, outgoing.write_all(&bytes)).await, Ok(Ok(()))) {
                     return;
                 }
             }
@@ -144,8 +145,11 @@ impl Receiver {
                 Framed::Skip(blank) => drop(bytes.drain(..blank)),
                 Framed::Broken => return Ok(()),
                 Framed::More => {
-                    let read = tokio::time::timeout(LONGEST_SILENCE, incoming.read_buf(&mut bytes)).await;
-                    if read.unwrap_or(Ok(0))? == 0 {
+                    let read = tokio::select! {
+                        read = timeout(LONGEST_SILENCE, incoming.read_buf(&mut bytes)) => read.unwrap_or(Ok(0))?,
+                        () = out.closed() => 0,
+                    };
+                    if read == 0 {
                         return Ok(());
                     }
                 }
@@ -168,10 +172,12 @@ impl Receiver {
             Start::Request { method } => method.as_str(),
         };
         match method {
-            "MESSAGE" => {
+            "MESSAGE" if way.is_lossy() => {
                 let receiver = self.clone();
                 tokio::spawn(async move { receiver.take(message, way, source).await });
             }
+            // One after the other: whoever sends without end over one connection takes one place.
+            "MESSAGE" => self.take(message, way, source).await,
             "OPTIONS" => way.send(message.answer("200 OK", source, None)).await,
             "ACK" => {}
             _ => way.send(message.answer("405 Method Not Allowed", source, None)).await,
@@ -193,7 +199,10 @@ impl Receiver {
         self.0.changes.tell(done.changes);
         match done.answer {
             answer if in_response => way.send(message.answer("200 OK", source, answer.as_deref())).await,
-            Some(answer) => self.reply(&message, &answer, &way).await,
+            Some(answer) => {
+                let receiver = self.clone();
+                tokio::spawn(async move { receiver.reply(&message, &answer, &way).await });
+            }
             None => {}
         }
     }
@@ -224,10 +233,9 @@ impl Receiver {
     }
 
     async fn watch(&self) {
-        let listening_ms = clock::now_ms();
         loop {
             tokio::time::sleep(LOOK_FOR_SILENCE).await;
-            match desk::notice_silence(&self.0.store, listening_ms).await {
+            match desk::notice_silence(&self.0.store).await {
                 Ok(changes) => self.0.changes.tell(changes),
                 Err(error) => tracing::error!(%error, "it cannot be seen which alarm units are silent"),
             }
@@ -240,7 +248,8 @@ impl Way {
         match self {
             // What is lost is sent again, by the unit or by us.
             Self::Udp { socket, peer } => drop(socket.send_to(&bytes, peer).await),
-            Self::Tcp { out, .. } => drop(out.send(bytes).await),
+            // Where there is no room the peer does not read. It sends again what it gets no answer to.
+            Self::Tcp { out, .. } => drop(out.try_send(bytes)),
         }
     }
 

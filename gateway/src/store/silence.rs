@@ -27,6 +27,8 @@ pub async fn begin_to_listen(work: &mut Connection, id: &str, now_ms: i64) -> Re
     query("DELETE FROM listening WHERE until_ms < $1").bind(now_ms - KEPT_MS).execute(&mut *work).await?;
     for clamp in [
         "UPDATE agent SET last_heard_ms = $1 WHERE last_heard_ms > $1",
+        "UPDATE agent SET enrolled_ms = $1 WHERE enrolled_ms > $1",
+        "UPDATE alarm_unit SET last_heard_ms = $1 WHERE last_heard_ms > $1",
         "UPDATE silence SET heard_ms = $1 WHERE heard_ms > $1 AND over_ms IS NULL",
     ] {
         query(clamp).bind(now_ms).execute(&mut *work).await?;
@@ -54,16 +56,20 @@ pub async fn listening(reader: &Reader) -> Result<Vec<(i64, i64)>, StoreError> {
         .await?)
 }
 
-/// As [`listening`], of all that ended at `since_ms` or later.
+/// As [`listening`], of all that ended at `since_ms` or later, and the one before, from whose end on nobody listened.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn listening_since(reader: &Reader, since_ms: i64) -> Result<Vec<(i64, i64)>, StoreError> {
-    Ok(query_as("SELECT from_ms, until_ms FROM listening WHERE until_ms >= $1 ORDER BY until_ms DESC LIMIT $2")
-        .bind(since_ms)
-        .bind(LATEST)
-        .fetch_all(reader)
-        .await?)
+    Ok(query_as(
+        "SELECT from_ms, until_ms FROM listening
+         WHERE until_ms >= coalesce((SELECT max(until_ms) FROM listening WHERE until_ms < $1), $1)
+         ORDER BY until_ms DESC LIMIT $2",
+    )
+    .bind(since_ms)
+    .bind(LATEST)
+    .fetch_all(reader)
+    .await?)
 }
 
 /// Boxes in service that may be silent by these limits and are not known to be, and those that are. Of many that changed
@@ -320,12 +326,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_last_day_begins_with_when_somebody_listened_before_it() {
+        let (_folder, store) = fresh().await;
+        let mut work = store.work().await.unwrap();
+        for (id, from_ms, until_ms) in [("one", 0, 10), ("two", 20, 30), ("three", 100, 110)] {
+            begin_to_listen(&mut work, id, from_ms).await.unwrap();
+            listened(&mut work, id, until_ms).await.unwrap();
+        }
+        work.commit().await.unwrap();
+        assert_eq!(listening_since(store.reader(), 50).await.unwrap(), [(100, 110), (20, 30)]);
+        assert_eq!(listening_since(store.reader(), 105).await.unwrap(), [(100, 110), (20, 30)]);
+        assert_eq!(listening_since(store.reader(), 0).await.unwrap().len(), 3);
+    }
+
+    #[tokio::test]
     async fn a_clock_that_was_set_back_hides_no_silence() {
         let (_folder, store) = fresh().await;
         let mut work = store.work().await.unwrap();
         let (_, agent) = homes::add(&mut work, "Ada", 0).await.unwrap();
-        agents::enrol(&mut work, &agent, "s", 1, 100).await.unwrap();
-        homes::note_heard(&mut work, &[&agent], 9_000).await.unwrap();
+        agents::enrol(&mut work, &agent, "s", 1, 9_000).await.unwrap();
+        homes::note_heard(&mut work, &[&agent], 9_500).await.unwrap();
         begin_to_listen(&mut work, "one", 5_000).await.unwrap();
         work.commit().await.unwrap();
         let limits = Limits { with_alarm_ms: Some(5_000), others_ms: Some(5_000) };

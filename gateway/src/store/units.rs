@@ -4,7 +4,7 @@ use hempuls_protocol::scaip::{ControllerId, Request};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Connection, Reader, StoreError, query, query_as};
+use super::{Connection, Executor, Reader, StoreError, query, query_as, query_scalar};
 
 /// An alarm unit.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, sqlx::FromRow)]
@@ -73,10 +73,10 @@ pub async fn list(reader: &Reader) -> Result<Vec<Unit>, StoreError> {
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn find(work: &mut Connection, id: &ControllerId) -> Result<Option<Unit>, StoreError> {
+pub async fn find(store: impl Executor<'_>, id: &ControllerId) -> Result<Option<Unit>, StoreError> {
     Ok(query_as("SELECT * FROM alarm_unit WHERE id = $1 AND ended_ms IS NULL")
         .bind(id.as_str())
-        .fetch_optional(work)
+        .fetch_optional(store)
         .await?)
 }
 
@@ -93,41 +93,42 @@ pub async fn note_heard(work: &mut Connection, id: &str, now_ms: i64) -> Result<
     Ok(())
 }
 
-/// Those that should have been heard `missed` times since they last were, or since `listening_ms`, and are not known to
-/// be silent.
+/// Those that have not been heard for so long that they missed so many signs of life, and are not known to be silent.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn fallen_silent(
-    work: &mut Connection,
-    missed: i64,
-    listening_ms: i64,
-    now_ms: i64,
-) -> Result<Vec<Unit>, StoreError> {
+pub async fn quiet(reader: &Reader, missed: i64, now_ms: i64) -> Result<Vec<Unit>, StoreError> {
     Ok(query_as(
         "SELECT * FROM alarm_unit
-         WHERE ended_ms IS NULL AND silent_ms IS NULL AND heartbeat_s * 1000 * $2 <= $3
-             - CASE WHEN coalesce(last_heard_ms, created_ms) > $1 THEN coalesce(last_heard_ms, created_ms) ELSE $1 END
+         WHERE ended_ms IS NULL AND silent_ms IS NULL
+             AND coalesce(last_heard_ms, created_ms) <= $2 - heartbeat_s * 1000 * $1
          ORDER BY id",
     )
-    .bind(listening_ms)
     .bind(missed)
     .bind(now_ms)
-    .fetch_all(work)
+    .fetch_all(reader)
     .await?)
 }
 
-/// The case of its silence is open.
+/// One that was last heard at `since_ms` or earlier is silent. Says whether that is so, and nobody has written it before.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn note_silent(work: &mut Connection, id: &str, now_ms: i64) -> Result<(), StoreError> {
-    query("UPDATE alarm_unit SET silent_ms = $2 WHERE id = $1").bind(id).bind(now_ms).execute(work).await?;
-    Ok(())
+pub async fn note_silent(work: &mut Connection, id: &str, since_ms: i64, now_ms: i64) -> Result<bool, StoreError> {
+    let noted = query(
+        "UPDATE alarm_unit SET silent_ms = $3
+         WHERE id = $1 AND ended_ms IS NULL AND silent_ms IS NULL AND coalesce(last_heard_ms, created_ms) <= $2",
+    )
+    .bind(id)
+    .bind(since_ms)
+    .bind(now_ms)
+    .execute(work)
+    .await?;
+    Ok(noted.rows_affected() == 1)
 }
 
-/// Keeps that a message came. Says whether the same had come before, and last within so many milliseconds: then it is
-/// sent again, and not anew.
+/// Keeps that a message came. Says whether the same had come before, within so many milliseconds: then it is sent again,
+/// and not anew.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
@@ -138,13 +139,21 @@ pub async fn is_repeated(
     within_ms: i64,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
+    query("DELETE FROM alarm_unit_message WHERE unit = $1 AND seen_ms < $2")
+        .bind(unit)
+        .bind(now_ms - within_ms)
+        .execute(&mut *work)
+        .await?;
     let digest = Sha256::digest(request.write()).to_vec();
-    let before: Option<(Vec<u8>, i64)> =
-        query_as("SELECT digest, seen_ms FROM alarm_unit_message WHERE unit = $1 AND reference = $2")
+    let before: Option<Vec<u8>> =
+        query_scalar("SELECT digest FROM alarm_unit_message WHERE unit = $1 AND reference = $2")
             .bind(unit)
             .bind(request.reference.as_str())
             .fetch_optional(&mut *work)
             .await?;
+    if before.as_ref() == Some(&digest) {
+        return Ok(true);
+    }
     query(
         "INSERT INTO alarm_unit_message (unit, reference, digest, seen_ms) VALUES ($1, $2, $3, $4)
          ON CONFLICT (unit, reference) DO UPDATE SET digest = excluded.digest, seen_ms = excluded.seen_ms",
@@ -155,7 +164,7 @@ pub async fn is_repeated(
     .bind(now_ms)
     .execute(work)
     .await?;
-    Ok(before.is_some_and(|(same, seen_ms)| same == digest && now_ms - seen_ms <= within_ms))
+    Ok(false)
 }
 
 #[cfg(test)]
@@ -173,29 +182,41 @@ mod tests {
             Request::read(body.as_bytes()).unwrap().request
         };
         let mut came = Vec::new();
-        for (status, now_ms) in [(10, 0), (10, 1_000), (10, 2_000), (9, 2_100), (9, 3_000), (9, 9_000)] {
+        for (status, now_ms) in [(10, 0), (10, 500), (10, 1_000), (9, 1_100), (9, 2_000), (9, 2_101)] {
             came.push(is_repeated(&mut work, &unit.id, &said(status), 1_000, now_ms).await.unwrap());
         }
-        assert_eq!(came, [false, true, true, false, true, false], "and one that comes much later is new");
+        assert_eq!(came, [false, true, true, false, true, false], "and one that first came long ago is new");
     }
 
     #[tokio::test]
-    async fn silence_is_counted_from_the_last_word_and_from_when_somebody_listened() {
+    async fn a_unit_is_quiet_from_its_last_word_on_and_silent_once_nobody_heard_it_while_somebody_listened() {
         let (_folder, store) = crate::store::tests::fresh().await;
         let mut work = store.work().await.unwrap();
         let unit = a_unit(&mut work).await;
-        let mut silent = Vec::new();
-        for (listening_ms, now_ms) in [(0, 2_999), (0, 3_000), (1, 3_000), (1, 3_001)] {
-            silent.push(fallen_silent(&mut work, 3, listening_ms, now_ms).await.unwrap().len());
-        }
-        assert_eq!(silent, [0, 1, 0, 1]);
-        note_silent(&mut work, &unit.id, 3_001).await.unwrap();
-        assert!(fallen_silent(&mut work, 3, 0, 9_000).await.unwrap().is_empty(), "that is known");
+        work.commit().await.unwrap();
+        let quiet = async |now_ms| quiet(store.reader(), 3, now_ms).await.unwrap().len();
+        assert_eq!((quiet(2_999).await, quiet(3_000).await), (0, 1));
+
+        let mut work = store.work().await.unwrap();
+        assert!(
+            !note_silent(&mut work, &unit.id, -1, 3_000).await.unwrap(),
+            "it may have spoken while nobody listened"
+        );
+        assert!(note_silent(&mut work, &unit.id, 0, 3_000).await.unwrap());
+        assert!(!note_silent(&mut work, &unit.id, 0, 3_001).await.unwrap(), "that is known");
+        work.commit().await.unwrap();
+        assert_eq!(quiet(9_000).await, 0);
+
+        let mut work = store.work().await.unwrap();
         note_heard(&mut work, &unit.id, 10_000).await.unwrap();
-        assert!(fallen_silent(&mut work, 3, 0, 12_999).await.unwrap().is_empty());
-        assert_eq!(fallen_silent(&mut work, 3, 0, 13_000).await.unwrap().len(), 1);
+        work.commit().await.unwrap();
+        assert_eq!((quiet(12_999).await, quiet(13_000).await), (0, 1));
+
+        let mut work = store.work().await.unwrap();
         assert!(remove(&mut work, &unit.id.parse().unwrap(), 13_000).await.unwrap());
-        assert!(fallen_silent(&mut work, 3, 0, 99_000).await.unwrap().is_empty(), "nobody waits for it any more");
+        work.commit().await.unwrap();
+        assert_eq!(quiet(99_000).await, 0, "nobody waits for it any more");
+        let mut work = store.work().await.unwrap();
         assert!(add(&mut work, &Unit { created_ms: 99_000, ..unit.clone() }).await.unwrap(), "it comes back");
         assert!(!add(&mut work, &unit).await.unwrap(), "it is in a home already");
     }

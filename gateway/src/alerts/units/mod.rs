@@ -139,7 +139,7 @@ pub fn device(unit: &str) -> String {
 }
 
 fn concern(unit: &Unit, case: &'static str, severity: Severity, found: Found) -> Concern {
-    let asks = matches!(found, Found::Alarm(_) | Found::Unreadable { .. });
+    let asks = matches!(found, Found::Alarm(_) | Found::Unreadable { .. } | Found::Silent { .. });
     let about = match (&found, &unit.person) {
         (Found::Alarm(_) | Found::Withdrawn(_), Some(person)) => About::Person(person.clone()),
         (_, _) => About::Device { home: unit.home.clone(), device: device(&unit.id) },
