@@ -1,9 +1,10 @@
 //! Too many cases about one person are one task: look at her plan. What is held back is counted and stays in the trends.
 //!
-//! A press is never held back, nor anything else that somebody must act on now.
+//! A press is never held back, nor anything else that somebody must act on now, nor that a rule failed.
 //!
 //! Source: clinical-rules §9.5.
 
+use super::line::NOT_JUDGED;
 use super::rules::alarm_pressed;
 use super::{About, Concern, Finding, Line, Severity, Weight};
 use crate::store::alerts as cases;
@@ -13,7 +14,7 @@ use crate::store::{Connection, StoreError};
 pub const REVIEW_PLAN: &str = "review_plan";
 
 /// So many cases about a person are opened within [`WITHIN_MS`], and no more.
-const MOST: i64 = 5;
+pub(super) const MOST: i64 = 5;
 const WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// As [`super::raise`], unless it would be one case too many.
@@ -25,7 +26,7 @@ pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Res
     if cases::open_case(work, concern.finding.case, &concern.about).await?.is_some() {
         return super::raise(work, concern, now_ms).await;
     }
-    let besides = [REVIEW_PLAN, alarm_pressed::NAME];
+    let besides = [REVIEW_PLAN, alarm_pressed::NAME, NOT_JUDGED];
     let opened = cases::count_opened(work, &concern.about, now_ms - WITHIN_MS, &besides).await?;
     if opened < MOST {
         return super::raise(work, concern, now_ms).await;
@@ -39,7 +40,8 @@ pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Res
 
 /// Whose case it is, if it may be held back.
 fn held_back(concern: &Concern) -> Option<&str> {
-    let is_urgent = concern.finding.severity == Severity::High || concern.finding.weight == Weight::AskedAgain;
+    let Finding { case, severity, weight, .. } = &concern.finding;
+    let is_urgent = *severity == Severity::High || *weight == Weight::AskedAgain || *case == NOT_JUDGED;
     match &concern.about {
         About::Person(person) if !is_urgent => Some(person),
         About::Person(_) | About::Device { .. } | About::Agent(_) | About::Channel(_) | About::ManyHomes => None,
@@ -82,6 +84,7 @@ mod tests {
         for case in ["a", "b", "c", "d", "e", "f", "g"] {
             raise(&mut work, &of(case, Severity::Medium), 1_000).await.unwrap();
         }
+        raise(&mut work, &of(NOT_JUDGED, Severity::Medium), 1_000).await.unwrap();
         raise(&mut work, &of("h", Severity::High), 1_000).await.unwrap();
         raise(&mut work, &concern(alarm_pressed::finding(Press::at(0, 0))), 1_000).await.unwrap();
         raise(&mut work, &of("a", Severity::Medium), 2_000).await.unwrap();
@@ -92,7 +95,7 @@ mod tests {
             .fetch_one(store.reader())
             .await
             .unwrap();
-        assert_eq!(open, "a b c d e review_plan h alarm_pressed f");
+        assert_eq!(open, "a b c d e review_plan not_judged h alarm_pressed f");
         let held: i64 = query_scalar("SELECT count(*) FROM suppression WHERE rule IN ('f', 'g')")
             .fetch_one(store.reader())
             .await

@@ -206,7 +206,12 @@ impl Judging<'_> {
                 known.waiting.insert(key, waiting);
             }
             (verdict, Some((_, person))) => {
-                follows.extend(quiet(self.rule, verdict, was_waiting, &person, &record.home, Some(&record.id)));
+                // Each rule says it that limits are missing for a child.
+                if let Some(new) = quiet(self.rule, verdict, was_waiting, &person, &record.home, Some(&record.id))
+                    && !follows.contains(&new)
+                {
+                    follows.push(new);
+                }
             }
             (_, None) => {}
         }
@@ -227,19 +232,11 @@ fn quiet(
     match verdict {
         Verdict::Fine if was_waiting => kept("the repeats are within the limit", person),
         Verdict::Over(line) => Some(Consequence::Over { rule, person, line, record }),
-        Verdict::Unsure(Doubt::NoLimitsForChild) => Some(Consequence::Remind(Concern {
-            finding: Finding {
-                case: PLAN_MISSING,
-                severity: Severity::Low,
-                confirmed: true,
-                weight: Weight::More,
-                line: Line::PlanMissing,
-            },
-            about: About::Person(person.clone()),
-            person: Some(person),
-            home: home.to_owned(),
-            record: None,
-        })),
+        Verdict::Unsure(Doubt::NoLimitsForChild) => {
+            let (severity, weight, line) = (Severity::Low, Weight::More, Line::PlanMissing);
+            let finding = Finding { case: PLAN_MISSING, severity, confirmed: true, weight, line };
+            Some(Consequence::Remind(about_person(finding, &person, home)))
+        }
         Verdict::Unsure(Doubt::HomeSilent) => kept("her home has not been heard since", person),
         Verdict::Unsure(Doubt::Reminded) => kept("one is missing: the person is reminded first", person),
         Verdict::Fine | Verdict::Concern(_) | Verdict::Unsure(Doubt::NotMine | Doubt::Waiting(_)) => None,

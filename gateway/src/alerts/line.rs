@@ -278,10 +278,13 @@ impl Line {
                      limits for the child in the plan.",
                 )
                 .to_owned(),
-            Self::TooMany { held_back } => lang.pick(
-                format!("Fler än 5 ärenden på ett dygn; {held_back} till hölls tillbaka. Se över gränserna i planen."),
-                format!("More than 5 cases within a day; {held_back} more were held back. Review the limits in the plan."),
-            ),
+            Self::TooMany { held_back } => {
+                let most = flood::MOST;
+                lang.pick(
+                format!("Fler än {most} ärenden på ett dygn; {held_back} till hölls tillbaka. Se över gränserna i planen."),
+                format!("More than {most} cases within a day; {held_back} more were held back. Review the limits in the plan."),
+            )
+            }
             Self::AlarmPressed(found) => alarm_pressed::wording::say(found, reader),
             Self::SilentHome { found, .. } => silent_home::wording::say(found, reader),
             Self::Health(found) => health::wording::say(found, reader),

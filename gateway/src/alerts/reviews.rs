@@ -10,7 +10,7 @@ use super::rules::{Lookback, Rules};
 use crate::plan::{Plan, Version, in_force};
 use crate::store::records::Record;
 use crate::store::{Connection, Reader, StoreError, person_page, plans, readings, rule_memory, timers};
-use crate::trends::Past;
+use crate::trends::{self, Past};
 
 /// The kind of such a timer; its key is the person.
 pub const TIMER: &str = "review";
@@ -59,11 +59,13 @@ pub async fn review(
         let days = looking.clone().filter_map(|rule| rule.looks_back_days()).max().unwrap_or(0);
         let history = history(reader, person, now_ms - days * DAY_MS, now_ms).await?;
         let memory = rule_memory::of_people(work, &[person]).await?;
+        let sessions = trends::sessions(&history, zone);
         for rule in looking {
             let facts = Lookback {
                 plan: plan.at(now_ms, zone),
                 plan_from_ms: asked_since_ms(&versions, &plan),
                 history: &history,
+                sessions: &sessions,
                 memory: memory.iter().find(|known| known.rule == rule.name()).map(|known| known.memory.as_str()),
                 heard_ms: known.home_heard_ms,
                 zone,

@@ -10,10 +10,14 @@ use super::reviews;
 use super::rules::Rules;
 use crate::changes::{Change, Changes};
 use crate::clock;
-use crate::store::{Store, StoreError, alerts as cases, savepoint, timers};
+use crate::store::timers::{self, Timer};
+use crate::store::{Connection, Store, StoreError, alerts as cases, savepoint};
 
 /// The longest sleep: the clock of the store may have been set meanwhile.
 const NAP: Duration = Duration::from_secs(1);
+
+/// So long after it could not do what it is for, a timer is tried again.
+const AGAIN_MS: i64 = 60_000;
 
 /// Fires timers when they are due, for ever.
 pub async fn run(store: Store, rules: std::sync::Arc<Rules>, zone: TimeZone, changes: Changes) {
@@ -37,44 +41,51 @@ pub async fn run(store: Store, rules: std::sync::Arc<Rules>, zone: TimeZone, cha
     }
 }
 
-/// Fires what is due.
+/// Fires the timer that has been due for longest. Each is a work of its own: whoever presses a button while a thousand
+/// people's days are looked at waits for one of them. One that cannot do what it is for keeps no other from firing.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails. What was due is due still.
 pub async fn fire(store: &Store, rules: &Rules, zone: &TimeZone) -> Result<Vec<Change>, StoreError> {
     let mut work = store.work().await?;
     let now_ms = clock::now_ms();
-    let mut changed = Vec::new();
-    for timer in timers::take_due(&mut work).await? {
-        if timer.kind == reviews::TIMER {
-            let mut part = savepoint(&mut work).await?;
-            match reviews::review(&mut part, store.reader(), rules, &timer.key, zone, now_ms).await {
-                Ok(is_known) => {
-                    part.commit().await?;
-                    changed.extend(
-                        is_known.then_some([Change::WorkList, Change::Person(timer.key)]).into_iter().flatten(),
-                    );
-                }
-                // One person's rows must not keep everybody else's timers from firing.
-                Err(error) if error.is_refused() => {
-                    part.rollback().await?;
-                    tracing::error!(%error, "what rules make of a person's days cannot be written");
-                }
-                Err(error) => return Err(error),
-            }
-            continue;
+    let Some(timer) = timers::take_due(&mut work).await? else { return Ok(Vec::new()) };
+    let mut part = savepoint(&mut work).await?;
+    let done = if timer.kind == reviews::TIMER {
+        let is_known = reviews::review(&mut part, store.reader(), rules, &timer.key, zone, now_ms).await;
+        is_known.map(|is_known| is_known.then(|| timer.key.clone()))
+    } else {
+        overdue(&mut part, rules, &timer, now_ms).await
+    };
+    let about = match done {
+        Ok(about) => {
+            part.commit().await?;
+            about
         }
-        let waits =
-            cases::waiting_for(&mut work, &[&timer.key]).await?.into_iter().find(|waits| waits.rule == timer.kind);
-        let rule = rules.iter().find(|rule| rule.name() == timer.kind);
-        if let (Some(waits), Some(rule)) = (waits, rule) {
-            let follows = when_overdue(rule.as_ref(), &waits.waiting, &waits.person, &waits.home);
-            carry_out(&mut work, &follows, now_ms).await?;
-            changed.extend([Change::WorkList, Change::Person(waits.person)]);
+        Err(error) => {
+            part.rollback().await?;
+            tracing::error!(%error, timer.kind, "a timer cannot do what it is for; it is tried again in a minute");
+            timers::set(&mut work, &timer.kind, &timer.key, now_ms + AGAIN_MS).await?;
+            None
         }
-    }
+    };
     work.commit().await?;
-    Ok(changed)
+    Ok(about.map_or_else(Vec::new, |person| vec![Change::WorkList, Change::Person(person)]))
+}
+
+/// Says that what a rule waited for has not come. Returns about whom something may be new.
+async fn overdue(
+    work: &mut Connection,
+    rules: &Rules,
+    timer: &Timer,
+    now_ms: i64,
+) -> Result<Option<String>, StoreError> {
+    let waits = cases::waiting_for(work, &[&timer.key]).await?.into_iter().find(|waits| waits.rule == timer.kind);
+    let rule = rules.iter().find(|rule| rule.name() == timer.kind);
+    let (Some(waits), Some(rule)) = (waits, rule) else { return Ok(None) };
+    let follows = when_overdue(rule.as_ref(), &waits.waiting, &waits.person, &waits.home);
+    carry_out(work, &follows, now_ms).await?;
+    Ok(Some(waits.person))
 }
 
 async fn nap(store: &Store) -> Result<Duration, StoreError> {
@@ -87,4 +98,62 @@ fn warn_once(is_failing: &mut bool, error: &StoreError) {
         tracing::error!(%error, "timers cannot fire; they will as soon as the store can be written");
     }
     *is_failing = true;
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::AssertSqlSafe;
+
+    use super::*;
+    use crate::alerts::rules;
+    use crate::store::{assignments, homes, query, query_scalar, tests::fresh};
+
+    #[tokio::test]
+    async fn one_persons_rows_keep_nobody_elses_timer_from_firing_and_hers_is_tried_again() {
+        let (_folder, store) = fresh().await;
+        let mut work = store.work().await.unwrap();
+        let (home, _) = homes::add(&mut work, "h", 0).await.unwrap();
+        let mut people = Vec::new();
+        for (name, due_ms) in [("Ada", 1), ("Bo", 2)] {
+            let person = assignments::add_person(&mut work, name, &home, 0).await.unwrap();
+            query(
+                "INSERT INTO waiting (rule, person, home, since_ms, due_ms, got, wanted, state)
+                   VALUES ('above_limit', $1, $2, 0, $3, 0, 2, $4)",
+            )
+            .bind(&person)
+            .bind(&home)
+            .bind(due_ms)
+            .bind(r#"{"readings":[{"at_ms":0,"values":{"systolic":1900}}],"limits":[180,110],"severity":"medium"}"#)
+            .execute(&mut *work)
+            .await
+            .unwrap();
+            timers::set(&mut work, "above_limit", &person, due_ms).await.unwrap();
+            timers::set(&mut work, reviews::TIMER, &person, 0).await.unwrap();
+            people.push(person);
+        }
+        let refuse = format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON alert WHEN NEW.person = '{}' BEGIN SELECT RAISE(ABORT, 'no'); END",
+            people[0]
+        );
+        query(AssertSqlSafe(refuse)).execute(&mut *work).await.unwrap();
+        work.commit().await.unwrap();
+
+        let rules = rules::Config::default().rules();
+        for _ in 0..2 {
+            fire(&store, &rules, &TimeZone::UTC).await.unwrap();
+        }
+
+        let alerts = "SELECT count(*) FROM alert WHERE person = $1";
+        let alerts: i64 = query_scalar(alerts).bind(&people[1]).fetch_one(store.reader()).await.unwrap();
+        assert_eq!(alerts, 1);
+        let again: i64 = query_scalar("SELECT due_ms FROM timer WHERE kind = 'above_limit' AND key = $1")
+            .bind(&people[0])
+            .fetch_one(store.reader())
+            .await
+            .unwrap();
+        assert!(again > clock::now_ms());
+        let reviews: i64 =
+            query_scalar("SELECT count(*) FROM timer WHERE kind = 'review'").fetch_one(store.reader()).await.unwrap();
+        assert_eq!(reviews, 2, "what rules wait for goes first");
+    }
 }

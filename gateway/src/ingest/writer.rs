@@ -287,7 +287,7 @@ impl Writer {
             return Ok(());
         }
         let people: Vec<&str> = people.into_iter().collect();
-        let after_ms = i64::try_from(self.settings.review_after.as_millis()).unwrap_or(i64::MAX);
+        let after_ms = clock::millis(self.settings.review_after);
         timers::set_at_the_latest(work, reviews::TIMER, &people, desk.now_ms.saturating_add(after_ms)).await
     }
 

@@ -210,6 +210,9 @@ pub enum Unsound {
     /// Every value would be too low or too high.
     #[error("{} must be below {}", .0.as_str(), .1.as_str())]
     Crossed(Limit, Limit),
+    /// A dry weight without how far from it matters: nothing would be judged by it.
+    #[error("dry_weight needs weight_change: how far from it is too far")]
+    DryWeightAlone,
     /// Nobody was born in that year.
     #[error("the year of birth cannot be right")]
     Born,
@@ -236,7 +239,14 @@ impl Plan {
                 return Err(Unsound::OutOfRange(*limit));
             }
         }
+        let year = local(now_ms, zone).year();
+        if self.born.is_some_and(|born| born > year || born < year - 130) {
+            return Err(Unsound::Born);
+        }
         let here = self.at(now_ms, zone);
+        if here.limit(Limit::DryWeight).is_some() && here.limit(Limit::WeightChange).is_none() {
+            return Err(Unsound::DryWeightAlone);
+        }
         for (below, above) in [
             (Limit::SystolicBelow, Limit::SystolicAbove),
             (Limit::DiastolicBelow, Limit::DiastolicAbove),
@@ -247,10 +257,6 @@ impl Plan {
             if here.limit(below).zip(here.limit(above)).is_some_and(|(low, high)| low >= high) {
                 return Err(Unsound::Crossed(below, above));
             }
-        }
-        let year = local(now_ms, zone).year();
-        if self.born.is_some_and(|born| born > year || born < year - 130) {
-            return Err(Unsound::Born);
         }
         let is_pause_sound = |pause: Pause| {
             pause.from_ms < pause.until_ms
@@ -405,6 +411,8 @@ mod tests {
             (limit(Limit::SystolicAbove, 18), Unsound::OutOfRange(Limit::SystolicAbove)),
             (limit(Limit::SystolicAbove, 90), Unsound::Crossed(Limit::SystolicBelow, Limit::SystolicAbove)),
             (Plan { born: Some(2028), ..Plan::default() }, Unsound::Born),
+            (Plan { born: Some(i16::MIN), ..Plan::default() }, Unsound::Born),
+            (limit(Limit::DryWeight, 70), Unsound::DryWeightAlone),
             (pause(NOON, NOON - DAY), Unsound::Pause),
             (pause(NOON - 3 * DAY, NOON - DAY), Unsound::Pause),
             (pause(NOON, NOON + 400 * DAY), Unsound::Pause),

@@ -98,6 +98,13 @@ pub fn unsound(wrong: Unsound, lang: Lang) -> String {
                 format!("The limits cross: \"{below}\" must be lower than \"{above}\". Nothing was changed."),
             )
         }
+        Unsound::DryWeightAlone => {
+            let (dry, change) = (limit(Limit::DryWeight, lang), limit(Limit::WeightChange, lang));
+            lang.pick(
+                format!("\"{dry}\" behöver också \"{change}\": hur långt därifrån är för långt. Inget är ändrat."),
+                format!("\"{dry}\" also needs \"{change}\": how far from it is too far. Nothing was changed."),
+            )
+        }
         Unsound::Born => lang
             .pick(
                 "Födelseåret kan inte stämma. Inget är ändrat.",

@@ -431,11 +431,7 @@ fn case_of(row: &Row) -> Result<Case, StoreError> {
                 "claimed" => State::Claimed(claim()?),
                 _ => State::Closed { by: row.try_get("closed_by")?, at_ms: row.try_get("closed_ms")? },
             },
-            severity: match row.try_get("severity")? {
-                "high" => Severity::High,
-                "medium" => Severity::Medium,
-                _ => Severity::Low,
-            },
+            severity: Severity::of(row.try_get("severity")?).ok_or_else(|| unexpected("severity"))?,
             confirmed: row.try_get("confirmed")?,
             rung_ms: row.try_get("rung_ms")?,
             seen_ms: row.try_get("seen_ms")?,
@@ -464,4 +460,55 @@ fn waits_of(row: &Row) -> Result<Waits, StoreError> {
             memory: row.try_get("state")?,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::rules::limits;
+    use crate::store::{assignments, homes, tests::fresh};
+
+    #[tokio::test]
+    async fn what_the_first_rule_about_blood_pressure_left_behind_is_read() {
+        let (_folder, store) = fresh().await;
+        let mut work = store.work().await.unwrap();
+        let (home, _) = homes::add(&mut work, "Ada's kitchen", 0).await.unwrap();
+        let ada = assignments::add_person(&mut work, "Ada", &home, 0).await.unwrap();
+        query(
+            "INSERT INTO alert (id, rule, about, severity, confirmed, person, home, state, opened_ms, rung_ms)
+               VALUES ('a', 'above_limit_review', $1, 'low', FALSE, $2, $3, 'open', 0, 0)",
+        )
+        .bind(About::Person(ada.clone()).to_string())
+        .bind(&ada)
+        .bind(&home)
+        .execute(&mut *work)
+        .await
+        .unwrap();
+        query("INSERT INTO alert_line (alert, place, at_ms, kind, line) VALUES ('a', 0, 0, 'above_limit', $1)")
+            .bind(
+                r#"{"kind":"above_limit","version":1,"limit":[180,110],"what":{"late":{"count":2,"highest":{"at_ms":7,
+                    "pressure":{"systolic":1900,"diastolic":null}}}}}"#,
+            )
+            .execute(&mut *work)
+            .await
+            .unwrap();
+        query(
+            "INSERT INTO waiting (rule, person, home, since_ms, due_ms, got, wanted, state)
+               VALUES ('above_limit', $1, $2, 0, 9, 0, 2, $3)",
+        )
+        .bind(&ada)
+        .bind(&home)
+        .bind(r#"[{"at_ms":7,"pressure":{"systolic":1900,"diastolic":1200}}]"#)
+        .execute(&mut *work)
+        .await
+        .unwrap();
+        let migration = include_str!("../../migrations/0018_lines_of_first_light.sql");
+        sqlx::raw_sql(migration).execute(&mut *work).await.unwrap();
+
+        let (id, _) = open_case(&mut work, "late_review", &About::Person(ada.clone())).await.unwrap().unwrap();
+        let [Line::Late(found)] = &lines(&mut work, &id).await.unwrap()[..] else { panic!() };
+        assert_eq!((found.count, found.worst[0].reading.values.systolic), (2, Some(1_900)));
+        let waits = waiting_for(&mut work, &[&ada]).await.unwrap();
+        assert_eq!(limits::first(&waits[0].waiting).unwrap().values.diastolic, Some(1_200));
+    }
 }

@@ -72,14 +72,19 @@ pub async fn until_next_ms(reader: &Reader) -> Result<Option<i64>, StoreError> {
         .await?)
 }
 
-/// Takes the timers that are due. They are this work's: it does what they are for, or they stay.
+/// Takes the timer that has been due for longest, what rules wait for before all else; none where none is. It is this work's: it does what the timer is for, or
+/// the timer stays.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn take_due(work: &mut Connection) -> Result<Vec<Timer>, StoreError> {
-    let rows =
-        query("DELETE FROM timer WHERE due_ms <= CAST(unixepoch('subsec') * 1000 AS INTEGER) RETURNING kind, key")
-            .fetch_all(work)
-            .await?;
-    rows.iter().map(|row| Ok(Timer { kind: row.try_get("kind")?, key: row.try_get("key")? })).collect()
+pub async fn take_due(work: &mut Connection) -> Result<Option<Timer>, StoreError> {
+    let row = query(
+        "DELETE FROM timer WHERE (kind, key) = (
+             SELECT kind, key FROM timer WHERE due_ms <= CAST(unixepoch('subsec') * 1000 AS INTEGER) 
+             ORDER BY CASE kind WHEN 'review' THEN 1 ELSE 0 END, due_ms LIMIT 1)
+         RETURNING kind, key",
+    )
+    .fetch_optional(work)
+    .await?;
+    row.map(|row| Ok(Timer { kind: row.try_get("kind")?, key: row.try_get("key")? })).transpose()
 }

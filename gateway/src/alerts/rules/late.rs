@@ -97,13 +97,13 @@ impl Found {
             format!("{title} {limit}: {values} {at}.")
         });
         let said: Vec<String> = said.collect();
-        let (count, said) = (self.count, said.join(" "));
+        let (count, hours, said) = (self.count, LATE_MS / 3_600_000, said.join(" "));
         lang.pick(
             format!(
-                "{count} värden nådde oss mer än 6 timmar för sent och ligger utanför gränserna. Längst utanför: {said}"
+                "{count} värden nådde oss mer än {hours} timmar för sent och ligger utanför gränserna. Längst utanför: {said}"
             ),
             format!(
-                "{count} values reached us more than 6 hours late and lie beyond the limits. Farthest beyond: {said}"
+                "{count} values reached us more than {hours} hours late and lie beyond the limits. Farthest beyond: {said}"
             ),
         )
     }

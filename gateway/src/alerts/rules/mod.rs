@@ -31,7 +31,7 @@ use super::line::Reader;
 use super::{Finding, Line};
 use crate::config::duration;
 use crate::plan::AtMoment;
-use crate::trends::Past;
+use crate::trends::{Past, Session};
 
 /// The case of a child for whom nobody has set limits.
 pub const PLAN_MISSING: &str = "plan_missing";
@@ -126,6 +126,8 @@ pub struct Lookback<'a> {
     pub plan_from_ms: i64,
     /// Her usable values, the oldest first, at least as far back as the rule looks.
     pub history: &'a [Past],
+    /// The same as sessions of blood pressure.
+    pub sessions: &'a [Session],
     /// What the rule remembers about her.
     pub memory: Option<&'a str>,
     /// When her home was last heard.

@@ -7,8 +7,8 @@ use super::limits::Beyond;
 use super::{Doubt, Facts, Lookback, Rule, Verdict, Waiting, What, late};
 use crate::alerts::Finding;
 use crate::plan::Plan;
-use crate::trends::Past;
 use crate::trends::tests::{DAY, SEVEN};
+use crate::trends::{self, Past};
 
 pub(super) const MINUTE: i64 = 60_000;
 pub(super) const NOON: i64 = 1_800_014_400_000; // 2027-01-15T12:00:00Z
@@ -126,6 +126,7 @@ impl<R: Rule> Weeks<R> {
             plan: self.plan.at(self.now_ms, &TimeZone::UTC),
             plan_from_ms: self.plan_from_ms,
             history: &history,
+            sessions: &trends::sessions(&history, &TimeZone::UTC),
             memory: self.memory.as_deref(),
             heard_ms: self.heard_ms,
             zone: &TimeZone::UTC,

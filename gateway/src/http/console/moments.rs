@@ -87,6 +87,11 @@ impl Moment {
         html! { time datetime=(at) { (self.day_and_time(at)) } }
     }
 
+    /// As [`Moment::time`], of milliseconds since 1970.
+    pub(crate) fn time_of_ms(&self, at_ms: i64) -> Markup {
+        html! { @if let Ok(at) = Timestamp::from_millisecond(at_ms) { (self.time(at)) } }
+    }
+
     /// The time with its age: `02:14, för 3 min sedan`.
     pub(crate) fn time_and_age(&self, at: Timestamp) -> Markup {
         html! { (self.time(at)) ", " span.age { (self.ago(at)) } }

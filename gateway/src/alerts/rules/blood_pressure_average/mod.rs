@@ -61,8 +61,9 @@ impl Rule for BloodPressureAverage {
         if !is_new || facts.was_said_within(QUIET_MS) || limits == [None, None] {
             return NOT_MINE;
         }
-        let sessions = trends::sessions(facts.history, facts.zone);
-        let Some(average) = trends::average(&sessions, local(facts.now_ms, facts.zone).date()) else { return NOT_MINE };
+        let Some(average) = trends::average(facts.sessions, local(facts.now_ms, facts.zone).date()) else {
+            return NOT_MINE;
+        };
         let over = |value: i64, limit: Option<Tenths>| limit.is_some_and(|Tenths(limit)| value >= limit);
         if !over(average.mean.0, limits[0]) && !over(average.mean.1, limits[1]) {
             return (Verdict::Fine, None);

@@ -14,7 +14,7 @@ use super::blood_pressure_average::QUIET_MS;
 use super::{Lookback, NOT_MINE, Rule, Verdict};
 use crate::alerts::{Finding, Line, Severity, Weight};
 use crate::plan::local;
-use crate::trends::{self, Session};
+use crate::trends::Session;
 
 /// The rule's name, and that of its cases.
 pub const NAME: &str = "irregular_pulse";
@@ -63,7 +63,7 @@ impl Rule for IrregularPulse {
             return NOT_MINE;
         }
         let today = local(facts.now_ms, facts.zone).date();
-        let Some(found) = found(&trends::sessions(facts.history, facts.zone), today) else {
+        let Some(found) = found(facts.sessions, today) else {
             return (Verdict::Fine, None);
         };
         let line = Line::IrregularPulse(found);

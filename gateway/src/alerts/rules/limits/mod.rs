@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::vital::{Values, Vital};
 use super::{Doubt, Facts, Rule, Verdict, Waiting, What, late};
 use crate::alerts::{Finding, Line, Severity, Weight};
+use crate::clock;
 use crate::plan::{AtMoment, Limit, Tenths};
 
 /// Raised by one whenever these rules judge otherwise than before.
@@ -251,7 +252,7 @@ impl Rule for Beyond {
         if facts.has_confirmed_case && !is_doubtful && facts.waiting.is_none() && inside(facts) < BACK {
             return self.go_on(reading, limits, facts);
         }
-        let due_ms = facts.now_ms + millis(self.repeat_within);
+        let due_ms = facts.now_ms + clock::millis(self.repeat_within);
         let severity = self.severity(&facts.plan, &values);
         let Some(waiting) = facts.waiting else {
             return match (is_beyond, is_doubtful, self.repeats) {
@@ -297,14 +298,14 @@ impl Rule for Beyond {
         let memory = remember(waiting);
         let first = *memory.readings.first().filter(|first| !first.is_doubtful)?;
         let (got, wanted) = (waiting.got, waiting.wanted);
-        let what = Exceeded::Unconfirmed { first, got, wanted, within_ms: millis(self.repeat_within) };
+        let what = Exceeded::Unconfirmed { first, got, wanted, within_ms: clock::millis(self.repeat_within) };
         let severity = memory.severity.lowered();
         let line = self.line(memory.limits, what);
         Some(Finding { case: self.name, severity, confirmed: false, weight: Weight::More, line })
     }
 
     fn is_over(&self, waiting: &Waiting, measured_ms: i64) -> bool {
-        measured_ms - waiting.since_ms > millis(self.repeat_within)
+        measured_ms - waiting.since_ms > clock::millis(self.repeat_within)
     }
 }
 
@@ -317,12 +318,8 @@ fn remember(waiting: &Waiting) -> Memory {
     serde_json::from_str(&waiting.memory).expect("the rule reads what it wrote")
 }
 
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
 /// The first reading that a rule waits with.
-pub(super) fn first(waiting: &Waiting) -> Option<Measured> {
+pub(crate) fn first(waiting: &Waiting) -> Option<Measured> {
     let memory: Memory = serde_json::from_str(&waiting.memory).ok()?;
     memory.readings.first().copied()
 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::listening::Listening;
 use crate::alerts::{About, Concern, Finding, Line, Severity, Weight};
+use crate::clock;
 use crate::config::duration;
 
 /// The rule's name, and that of the case of one home.
@@ -75,7 +76,7 @@ impl Config {
     }
 
     fn limit_ms(&self, has_alarm: bool) -> i64 {
-        millis(if has_alarm { self.with_alarm } else { self.others })
+        clock::millis(if has_alarm { self.with_alarm } else { self.others })
     }
 
     /// So many homes at once are a storm.
@@ -83,10 +84,6 @@ impl Config {
         let share = in_service.saturating_mul(self.storm_per_mille as usize).div_ceil(1000);
         share.max(self.storm_homes as usize)
     }
-}
-
-pub(super) fn millis(length: Duration) -> i64 {
-    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Since when which homes must have been heard.
@@ -236,7 +233,7 @@ pub fn judge(scene: &Scene, limits: &Limits, config: &Config, now_ms: i64) -> Ve
     let still: Vec<&Silent> = scene.silent.iter().filter(|silent| silent.over.is_none()).collect();
     let (members, own): (Vec<&Silent>, Vec<&Silent>) = still.into_iter().partition(|silent| silent.in_storm);
     let recent: Vec<&Silent> =
-        own.into_iter().filter(|silent| silent.noticed_ms > now_ms - millis(config.storm_within)).collect();
+        own.into_iter().filter(|silent| silent.noticed_ms > now_ms - clock::millis(config.storm_within)).collect();
     let many = config.many(scene.in_service);
     let news = homes(recent.iter().map(|silent| &silent.home).chain(due.iter().map(|quiet| &quiet.home)));
     let becomes_storm = news >= many;

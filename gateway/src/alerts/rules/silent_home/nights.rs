@@ -159,7 +159,7 @@ impl Night {
             let is_known = self.silent.contains_key(&format!("a{n}"));
             assert!(is_known || home.up_ms <= latest_ms, "night {seed}, {now_ms} ms: the silence of {n} is unnoticed");
         }
-        let recent = now_ms - millis(self.config.storm_within);
+        let recent = now_ms - clock::millis(self.config.storm_within);
         let own = self.silent.values().filter(|silent| !silent.in_storm && silent.noticed_ms > recent).count();
         assert!(own < 4 || was_storm, "night {seed}, {now_ms} ms: {own} cases at once");
     }

@@ -16,8 +16,8 @@ use super::blood_pressure_average::QUIET_MS;
 use super::{Lookback, NOT_MINE, Rule, Verdict};
 use crate::alerts::{Finding, Line, Severity, Weight};
 use crate::plan::local;
+use crate::trends::Session;
 use crate::trends::slope::{mann_kendall, median, theil_sen};
-use crate::trends::{self, Session};
 
 /// The rule's name, and that of its cases.
 pub const NAME: &str = "worsening_trend";
@@ -74,7 +74,7 @@ impl Rule for WorseningTrend {
             return NOT_MINE;
         }
         let today = local(facts.now_ms, facts.zone).date();
-        let Some(found) = trend(&trends::sessions(facts.history, facts.zone), today) else { return NOT_MINE };
+        let Some(found) = trend(facts.sessions, today) else { return NOT_MINE };
         match found {
             Ok(found) => {
                 let line = Line::WorseningTrend(found);

@@ -1,6 +1,5 @@
 //! When the gateway itself did not listen: then no home is called silent, and none is known to be well.
 
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use crate::alerts::rules::silent_home::Listening;
@@ -32,7 +31,7 @@ pub(crate) async fn gaps(store: &Reader, moment: &Moment) -> Result<Markup, Stor
                 span {
                     (lang.pick("Gatewayen lyssnar inte på hemmen", "The gateway does not listen to the homes"))
                     @if since_ms > now_ms - TOLD_OF_MS {
-                        (lang.pick(" sedan ", ", and has not since ")) (time(since_ms, moment))
+                        (lang.pick(" sedan ", ", and has not since ")) (moment.time_of_ms(since_ms))
                     }
                     (lang.pick(". Larm och mätningar ligger kvar i boxarna tills den gör det.", ". Alarms and readings stay in the boxes until it does."))
                 }
@@ -45,15 +44,11 @@ pub(crate) async fn gaps(store: &Reader, moment: &Moment) -> Result<Markup, Stor
                     (lang.pick("Gatewayen lyssnade inte ", "The gateway did not listen "))
                     @for (n, (from, until)) in gaps.iter().rev().take(MOST).enumerate() {
                         @if n > 0 { ", " }
-                        (time(*from, moment)) "–" (time(*until, moment))
+                        (moment.time_of_ms(*from)) "–" (moment.time_of_ms(*until))
                     }
                     (lang.pick(". Hur hemmen mådde då syns först i det som kom efteråt.", ". How the homes were then shows only in what came afterwards."))
                 }
             }
         }
     })
-}
-
-fn time(at_ms: i64, moment: &Moment) -> Markup {
-    html! { @if let Ok(at) = Timestamp::from_millisecond(at_ms) { (moment.time(at)) } }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Limit {
 
 /// The limits that are drawn, as a plan has them.
 pub(crate) fn limits(plan: &AtMoment<'_>) -> Vec<Limit> {
-    const DRAWN: [(plan::Limit, Quantity); 12] = [
+    const DRAWN: [(plan::Limit, Quantity); 13] = [
         (plan::Limit::SystolicAbove, Quantity::Systolic),
         (plan::Limit::SystolicBelow, Quantity::Systolic),
         (plan::Limit::DiastolicAbove, Quantity::Diastolic),
@@ -40,6 +40,7 @@ pub(crate) fn limits(plan: &AtMoment<'_>) -> Vec<Limit> {
         (plan::Limit::TemperatureAbove, Quantity::BodyTemperature),
         (plan::Limit::TemperatureBelow, Quantity::BodyTemperature),
         (plan::Limit::WeightAbove, Quantity::BodyWeight),
+        (plan::Limit::WeightBelow, Quantity::BodyWeight),
     ];
     let drawn = DRAWN.into_iter().filter_map(|(limit, quantity)| {
         let plan::Tenths(tenths) = plan.limit(limit)?;

@@ -7,7 +7,6 @@ use axum::Form;
 use axum::extract::{Path, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use jiff::Timestamp;
 use maud::{Markup, html};
 
 use self::form::{Typed, Wrong};
@@ -126,7 +125,7 @@ pub(crate) fn in_short(person: &str, plan: &Plan, newest: Option<&Version>, mome
                     (Icon::Note)
                     span {
                         (lang.pick("Pausad, ", "Paused, ")) (wording::away(pause.why, lang)) (lang.pick(", till ", ", until "))
-                        (time(pause.until_ms, moment)) ". "
+                        (moment.time_of_ms(pause.until_ms)) ". "
                         (lang.pick("Mätvärden sparas men bedöms inte. Larmknappen gäller.", "Values are kept and not judged. The alarm button works."))
                     }
                 }
@@ -157,7 +156,7 @@ fn by_whom(newest: Option<&Version>, moment: &Moment) -> Markup {
     html! {
         @match newest {
             Some(version) => {
-                strong { (version.author) } ", " (time(version.from_ms, moment)) ": " (version.reason)
+                strong { (version.author) } ", " (moment.time_of_ms(version.from_ms)) ": " (version.reason)
             }
             None => (lang.pick(
                 "Ingen har skrivit en plan. Standardgränserna för vuxna gäller.",
@@ -214,8 +213,8 @@ fn history(versions: &[Version], moment: &Moment) -> Markup {
                 ul.card.looks {
                     @for version in versions {
                         li {
-                            strong { (version.version) ". " (version.author) } ", " (time(version.from_ms, moment))
-                            @if let Some(until_ms) = version.until_ms { (lang.pick(" till ", " until ")) (time(until_ms, moment)) }
+                            strong { (version.version) ". " (version.author) } ", " (moment.time_of_ms(version.from_ms))
+                            @if let Some(until_ms) = version.until_ms { (lang.pick(" till ", " until ")) (moment.time_of_ms(until_ms)) }
                             ": " (version.reason)
                             (facts(&version.plan, &version.plan.at(version.from_ms, &moment.zone), lang))
                         }
@@ -224,8 +223,4 @@ fn history(versions: &[Version], moment: &Moment) -> Markup {
             }
         }
     }
-}
-
-fn time(at_ms: i64, moment: &Moment) -> Markup {
-    html! { @if let Ok(at) = Timestamp::from_millisecond(at_ms) { (moment.time(at)) } }
 }
