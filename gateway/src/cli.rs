@@ -1,6 +1,7 @@
 //! The command line. Its commands work while the gateway runs.
 
 mod agents;
+mod centre;
 mod contacts;
 mod people;
 mod plans;
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
 use self::agents::AgentCommand;
+use self::centre::CentreCommand;
 use self::contacts::ContactCommand;
 use self::people::PersonCommand;
 use self::plans::PlanCommand;
@@ -67,6 +69,9 @@ enum Command {
     /// Where the members of the team are reached.
     #[command(subcommand)]
     Contact(ContactCommand),
+    /// The alarm receiving centre: by which numbers it knows people and homes, and when its receivers last answered.
+    #[command(subcommand)]
+    Centre(CentreCommand),
     /// People, and by which numbers the registers know them.
     #[command(subcommand)]
     Person(PersonCommand),
@@ -216,6 +221,7 @@ impl Cli {
             Command::Home(HomeCommand::AddBox { home }) => add_box(&config, home).await?,
             Command::Agent(command) => agents::execute(&config, command).await?,
             Command::Contact(command) => contacts::execute(&config, command).await?,
+            Command::Centre(command) => centre::execute(&config, command).await?,
             Command::Plan(command) => plans::execute(&config, command).await?,
             Command::Person(command) => people::execute(&config, command).await?,
             Command::Device(DeviceCommand::Add { device, kind, home, dialect, key_file, beacon }) => {

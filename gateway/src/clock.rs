@@ -1,6 +1,6 @@
 //! The gateway's clock. Nothing else in the gateway reads one, but for the store's own (timers).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A length of time in milliseconds, as the store counts it.
 #[must_use]
@@ -16,4 +16,11 @@ pub fn now_ms() -> i64 {
         Ok(since) => millis(since),
         Err(before) => -millis(before.duration()),
     }
+}
+
+/// A moment that only lengths of time are measured from: nobody sets this clock.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the clock module")]
+pub fn instant() -> Instant {
+    Instant::now()
 }

@@ -156,7 +156,12 @@ mod tests {
         let config: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         assert_eq!(config.check(), Ok(()));
         let delivery = config.delivery;
-        assert!(delivery.email.is_some() && delivery.webhook.is_some() && delivery.always.len() == 1);
+        assert!(
+            delivery.email.is_some()
+                && delivery.webhook.is_some()
+                && delivery.scaip.is_some()
+                && delivery.always.len() == 1
+        );
         let plain = "user = \"u0123456789\"\npassword_file = \"sms-password\"\nfrom = \"Hempuls\"";
         assert_eq!(delivery.sms, toml::from_str(plain).unwrap(), "what stands there is what holds without it");
     }

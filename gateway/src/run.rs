@@ -20,6 +20,7 @@ use crate::broker::external::External;
 use crate::changes::Changes;
 use crate::clock;
 use crate::config::Config;
+use crate::delivery::channels::scaip::supervise;
 use crate::delivery::channels::{Channel, Peers};
 use crate::delivery::course::ATTEMPT;
 use crate::delivery::workers;
@@ -224,6 +225,9 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     for channel in Channel::ALL {
         let desk = workers::Desk { store: store.clone(), peers: Arc::clone(&peers), changes: changes.clone() };
         tellers.spawn(workers::run(desk, channel, tellers_stop.clone()));
+    }
+    if let Some(centre) = &peers.scaip {
+        tasks.spawn(supervise(Arc::clone(centre), store.clone(), changes.clone()));
     }
     let watch = Watch {
         store: store.clone(),

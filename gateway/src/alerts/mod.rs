@@ -23,6 +23,9 @@ use crate::store::alerts as cases;
 use crate::store::{Connection, StoreError};
 pub use line::Line;
 
+/// The kinds of case in which a person asks for help, or may.
+pub const ALARMS: [&str; 2] = [rules::alarm_pressed::NAME, health::UNREADABLE_ALARM];
+
 /// How soon someone must act.
 ///
 /// Source: clinical-rules §8 and §10 (after IEC 60601-1-8).

@@ -31,10 +31,10 @@ pub(super) enum ContactCommand {
 pub(super) struct SetArgs {
     /// Who: the name she signs in with.
     member: String,
-    /// email, sms or webhook.
+    /// email, sms, webhook or scaip.
     #[arg(long)]
     channel: Channel,
-    /// An e-mail address, a number as +46700000000, or a URL.
+    /// An e-mail address, a number as +46700000000, a URL, or a number at the alarm centre.
     #[arg(long)]
     address: String,
     /// sv or en.
@@ -49,7 +49,7 @@ pub(super) struct SetArgs {
 pub(super) struct RemoveArgs {
     /// Who.
     member: String,
-    /// email, sms or webhook.
+    /// email, sms, webhook or scaip.
     #[arg(long)]
     channel: Channel,
     /// Who says so.

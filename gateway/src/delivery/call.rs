@@ -62,19 +62,7 @@ impl Caller {
     /// # Errors
     /// What is wrong with the file.
     pub fn new(ca: Option<&[u8]>, allowed: &[IpAddr]) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        for certificate in CertificateDer::pem_slice_iter(ca.unwrap_or_default()) {
-            let certificate = certificate.map_err(|error| error.to_string())?;
-            roots.add(certificate).map_err(|error| error.to_string())?;
-        }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider knows TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(tls)), allowed: allowed.to_vec() })
+        Ok(Self { tls: tls(ca)?, allowed: allowed.to_vec() })
     }
 
     /// Sends a request with this body; waits as long as it takes.
@@ -134,8 +122,28 @@ impl Caller {
     }
 }
 
+/// TLS to peers that the system's authorities know, or those of this file.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn tls(ca: Option<&[u8]>) -> Result<TlsConnector, String> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    for certificate in CertificateDer::pem_slice_iter(ca.unwrap_or_default()) {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider knows TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
 /// Why TLS failed. What the library says of a certificate names the host.
-fn tls_failed(error: &std::io::Error) -> String {
+pub(super) fn tls_failed(error: &std::io::Error) -> String {
     match error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(_)) => {
             "TLS: the peer's certificate is not for its name, not trusted or out of date".to_owned()

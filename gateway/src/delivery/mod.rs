@@ -17,7 +17,7 @@ pub mod workers;
 
 use std::path::PathBuf;
 
-use crate::alerts::{Severity, health};
+use crate::alerts::{ALARMS, Severity, health};
 use crate::store::{Connection, StoreError, outbox};
 use crate::wording::Lang;
 use serde::Deserialize;
@@ -38,6 +38,8 @@ pub struct Config {
     pub sms: Option<channels::sms::Config>,
     /// How programs are called.
     pub webhook: Option<channels::webhook::Config>,
+    /// Which alarm receiving centre takes alarms.
+    pub scaip: Option<channels::scaip::Config>,
     /// What file names are relative to.
     #[serde(skip)]
     pub folder: PathBuf,
@@ -53,6 +55,7 @@ impl Config {
             Channel::Email => self.email.is_some(),
             Channel::Sms => self.sms.is_some(),
             Channel::Webhook => self.webhook.is_some(),
+            Channel::Scaip => self.scaip.is_some(),
         };
         let is_link = self.console.starts_with("https://") || self.console.starts_with("http://");
         if Channel::ALL.into_iter().any(has) && !is_link {
@@ -61,6 +64,9 @@ impl Config {
                         what is told is a link to it"
                     .to_owned(),
             );
+        }
+        if let Some(scaip) = &self.scaip {
+            scaip.check()?;
         }
         let mut names = std::collections::BTreeSet::new();
         for Always { name, channel, to, .. } in &self.always {
@@ -137,10 +143,12 @@ pub async fn tell_always(
     rung_ms: i64,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    let is_alarm = ALARMS.contains(&rule);
     let is_about_equipment = health::ABOUT_EQUIPMENT.contains(&rule);
     for always in outbox::always_told(work).await? {
         let concerns = match always.about {
             About::All => true,
+            About::Alarms => is_alarm,
             About::Equipment => is_about_equipment,
         };
         if concerns && urgency >= always.from {
@@ -186,16 +194,22 @@ pub enum About {
     /// Of all.
     #[default]
     All,
+    /// Of those in which a person asks for help, or may.
+    Alarms,
     /// Of those about equipment.
     Equipment,
 }
 
 impl About {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::All, Self::Alarms, Self::Equipment];
+
     /// Its word in the store.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::All => "all",
+            Self::Alarms => "alarms",
             Self::Equipment => "equipment",
         }
     }

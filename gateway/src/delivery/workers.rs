@@ -110,6 +110,7 @@ async fn attempt(desk: Desk, channel: Channel, taken: Taken, now_ms: i64) {
             let notice = Notice {
                 id: taken.delivery.clone(),
                 alert: taken.alert.clone(),
+                rule: taken.rule.clone(),
                 address: address.clone(),
                 urgency: taken.urgency,
                 lang: taken.lang,

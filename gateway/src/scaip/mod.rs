@@ -6,8 +6,9 @@
 //! their next receiver at once, and stand in the log.
 
 mod desk;
+pub(crate) mod digest;
 mod receiver;
-mod sip;
+pub(crate) mod sip;
 
 use std::net::SocketAddr;
 

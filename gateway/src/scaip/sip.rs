@@ -1,4 +1,4 @@
-//! As much of SIP as a receiver of MESSAGEs needs: one message read, its answer and a message of our own written.
+//! As much of SIP as MESSAGEs need, in both directions: one message read, its answer and a request of our own written.
 //!
 //! Source: RFC 3261, sections 7 (form), 8.1.1 and 17.1.2 (our own requests), 8.2.6 and 18.2.2 (answers), 18.3 (length);
 //! RFC 3428 (MESSAGE).
@@ -8,21 +8,21 @@ use std::net::SocketAddr;
 use rand::Rng as _;
 
 /// The longest head that is read, in bytes.
-pub(super) const LONGEST_HEAD: usize = 16 * 1024;
+pub(crate) const LONGEST_HEAD: usize = 16 * 1024;
 /// The longest body that is taken off a stream, in bytes. What is longer than an alarm unit may send is answered so.
-pub(super) const LONGEST_BODY: usize = 64 * 1024;
+pub(crate) const LONGEST_BODY: usize = 64 * 1024;
 
 /// A message, as it came.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Message {
-    pub(super) start: Start,
+pub(crate) struct Message {
+    pub(crate) start: Start,
     headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 /// What its first line says.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Start {
+pub(crate) enum Start {
     /// Somebody asks.
     Request {
         /// What for.
@@ -37,7 +37,7 @@ pub(super) enum Start {
 
 /// What the bytes of a stream hold.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Framed {
+pub(crate) enum Framed {
     /// A message, in so many bytes.
     Whole(Message, usize),
     /// So many bytes mean nothing: the line ends with which peers keep a connection open.
@@ -61,7 +61,7 @@ const SHORT: [(&str, &str); 7] = [
 
 impl Message {
     /// Reads one datagram. `None`: it is no message.
-    pub(super) fn of_datagram(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn of_datagram(bytes: &[u8]) -> Option<Self> {
         let (head, body) = split(bytes)?;
         let message = Self::of_head(head)?;
         let length = message.length().unwrap_or(body.len());
@@ -70,7 +70,7 @@ impl Message {
     }
 
     /// Reads the first message of a stream.
-    pub(super) fn of_stream(bytes: &[u8]) -> Framed {
+    pub(crate) fn of_stream(bytes: &[u8]) -> Framed {
         let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         if blank > 0 {
             return Framed::Skip(blank);
@@ -126,21 +126,22 @@ impl Message {
     }
 
     /// The first header of that name.
-    pub(super) fn header(&self, name: &'static str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &'static str) -> Option<&str> {
         self.all(name).next()
     }
 
-    fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
+    /// Every header of that name.
+    pub(crate) fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
         self.headers.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Which of our own requests a response is to: the branch of its first Via.
-    pub(super) fn branch(&self) -> Option<&str> {
+    pub(crate) fn branch(&self) -> Option<&str> {
         parameter(self.header("via")?, "branch")
     }
 
     /// Where an answer over UDP goes. Source: RFC 3261, section 18.2.2; RFC 3581.
-    pub(super) fn answer_to(&self, source: SocketAddr) -> SocketAddr {
+    pub(crate) fn answer_to(&self, source: SocketAddr) -> SocketAddr {
         let Some(via) = self.header("via") else { return source };
         if has_parameter(via, "rport") {
             return source;
@@ -151,7 +152,7 @@ impl Message {
     }
 
     /// The answer to a request, with what its Vias, dialogue and turn were.
-    pub(super) fn answer(&self, status: &str, source: SocketAddr, body: Option<&str>) -> Vec<u8> {
+    pub(crate) fn answer(&self, status: &str, source: SocketAddr, body: Option<&str>) -> Vec<u8> {
         let mut text = format!("SIP/2.0 {status}\r\n");
         for (place, via) in self.all("via").enumerate() {
             let seen = if place == 0 { seen_at(via, source) } else { via.to_owned() };
@@ -172,22 +173,74 @@ impl Message {
     }
 
     /// A MESSAGE of our own to whoever sent this one, and the branch by which its responses are known.
-    pub(super) fn reply(&self, body: &str, transport: &str, local: SocketAddr) -> Option<(String, Vec<u8>)> {
-        let branch = format!("z9hG4bK{}", token());
+    pub(crate) fn reply(&self, body: &str, transport: &str, local: SocketAddr) -> Option<(String, Vec<u8>)> {
         let (them, us) = (address(self.header("from")?), address(self.header("to")?));
         let target = self.header("contact").map_or(them, address);
-        let text = format!(
-            "MESSAGE {target} SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch={branch};rport\r\nMax-Forwards: 70\r\n\
-             From: <{us}>;tag={}\r\nTo: <{them}>\r\nCall-ID: {}\r\nCSeq: 1 MESSAGE\r\n",
-            token(),
-            token(),
+        let call = token();
+        let ours = Outgoing {
+            method: "MESSAGE",
+            target,
+            us,
+            them,
+            call: &call,
+            sequence: 1,
+            transport,
+            local,
+            contact: None,
+            more: &[],
+            body: Some(body),
+        };
+        Some(ours.write())
+    }
+}
+
+/// A request of our own.
+pub(crate) struct Outgoing<'a> {
+    /// What for.
+    pub(crate) method: &'a str,
+    /// Whom: the address in the first line.
+    pub(crate) target: &'a str,
+    /// Who asks.
+    pub(crate) us: &'a str,
+    /// Who is asked.
+    pub(crate) them: &'a str,
+    /// The call it belongs to, which is our side's tag in it too.
+    pub(crate) call: &'a str,
+    /// The how-manieth of its call.
+    pub(crate) sequence: u32,
+    /// UDP, TCP or TLS.
+    pub(crate) transport: &'a str,
+    /// Where answers come to.
+    pub(crate) local: SocketAddr,
+    /// Where requests of the other side come to.
+    pub(crate) contact: Option<&'a str>,
+    /// More headers.
+    pub(crate) more: &'a [(&'a str, String)],
+    /// What is said.
+    pub(crate) body: Option<&'a str>,
+}
+
+impl Outgoing<'_> {
+    /// The branch by which its responses are known, and the bytes.
+    pub(crate) fn write(&self) -> (String, Vec<u8>) {
+        let Self { method, target, us, them, call, sequence, transport, local, contact, more, body } = self;
+        let branch = format!("z9hG4bK{}", token());
+        let mut text = format!(
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch={branch};rport\r\nMax-Forwards: 70\r\n\
+             From: <{us}>;tag={call}\r\nTo: <{them}>\r\nCall-ID: {call}\r\nCSeq: {sequence} {method}\r\n",
         );
-        Some((branch, end(text, Some(body))))
+        if let Some(contact) = contact {
+            text.push_str(&format!("Contact: <{contact}>\r\n"));
+        }
+        for (name, value) in *more {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        (branch, end(text, *body))
     }
 }
 
 /// The port of SIP without TLS.
-const DEFAULT_PORT: u16 = 5060;
+pub(crate) const DEFAULT_PORT: u16 = 5060;
 
 fn end(mut text: String, body: Option<&str>) -> Vec<u8> {
     if body.is_some() {
@@ -251,7 +304,7 @@ fn address(value: &str) -> &str {
 }
 
 /// 64 random bits.
-fn token() -> String {
+pub(crate) fn token() -> String {
     hex::encode(rand::rng().random::<[u8; 8]>())
 }
 

@@ -124,6 +124,14 @@ pub async fn note_connection(
         .await?)
 }
 
+/// The home that was added first; none where there is no home yet.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn first(work: &mut Connection) -> Result<Option<String>, StoreError> {
+    Ok(query_scalar("SELECT id FROM home ORDER BY id LIMIT 1").fetch_optional(work).await?)
+}
+
 /// No box is connected: the broker has just started.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub mod agents;
 pub mod alerts;
 pub mod assignments;
 pub mod books;
+pub mod centre;
 pub mod clocks;
 pub mod contacts;
 pub mod devices;

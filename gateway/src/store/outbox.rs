@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::Row as _;
 
 use super::ledger::unexpected;
-use super::{Connection, Executor, Reader, Row, StoreError, query, query_scalar};
+use super::{Connection, Executor, Reader, Row, StoreError, centre, query, query_scalar};
 use crate::alerts::Severity;
 use crate::delivery::course::{Course, Effect, Input, Outcome, State};
 use crate::delivery::hands::{FOR_ONE, Flight};
@@ -29,6 +29,8 @@ pub struct Taken {
     pub attempt: u32,
     /// The alert.
     pub alert: String,
+    /// Which rule opened it.
+    pub rule: String,
     /// Where to; `None` where the member has no address there.
     pub address: Option<String>,
     /// How soon someone must act.
@@ -166,7 +168,12 @@ pub async fn take(work: &mut Connection, delivery: &str, now_ms: i64) -> Result<
         .execute(&mut *work)
         .await?;
     let (channel, lang): (String, String) = (row.try_get("channel")?, row.try_get("lang")?);
+    let alert: String = row.try_get("alert")?;
     let address = match recipient_of(&row)? {
+        // A centre knows people and homes by numbers; the address is for those who have none.
+        Recipient::Address(address) if channel == Channel::Scaip.as_str() => {
+            Some(centre::number_of(work, &alert).await?.unwrap_or(address))
+        }
         Recipient::Address(address) => Some(address),
         Recipient::Member(member) => {
             query_scalar("SELECT address FROM contact WHERE member = $1 AND channel = $2")
@@ -179,7 +186,8 @@ pub async fn take(work: &mut Connection, delivery: &str, now_ms: i64) -> Result<
     Ok(Some(Taken {
         delivery: delivery.to_owned(),
         attempt,
-        alert: row.try_get("alert")?,
+        rule: query_scalar("SELECT rule FROM alert WHERE id = $1").bind(&alert).fetch_one(&mut *work).await?,
+        alert,
         address,
         urgency: course.urgency,
         lang: lang.parse().map_err(|_| unexpected("language"))?,
@@ -322,7 +330,10 @@ pub async fn always_told(work: &mut Connection) -> Result<Vec<Always>, StoreErro
                 channel: channel.parse().map_err(|_| unexpected("channel"))?,
                 to: row.try_get("address")?,
                 from: severity_of(row, "severity")?,
-                about: if row.try_get::<&str, _>("about")? == "all" { About::All } else { About::Equipment },
+                about: About::ALL
+                    .into_iter()
+                    .find(|about| row.try_get("about").is_ok_and(|word: &str| word == about.as_str()))
+                    .ok_or_else(|| unexpected("about"))?,
                 language: lang.parse().map_err(|_| unexpected("language"))?,
             })
         })

@@ -3,6 +3,7 @@
 mod chain;
 mod email;
 mod nights;
+mod scaip;
 mod sms;
 mod team;
 mod trouble;

@@ -14,6 +14,7 @@ use hempuls_gateway::alerts::rules::alarm_pressed::{self, Press};
 use hempuls_gateway::alerts::{self, About, Act, Concern, Severity};
 use hempuls_gateway::changes::{Change, Changes};
 use hempuls_gateway::clock;
+use hempuls_gateway::delivery::channels::scaip::supervise;
 use hempuls_gateway::delivery::channels::{Channel, Peers};
 use hempuls_gateway::delivery::{self, Config, Notification, Recipient, workers};
 use hempuls_gateway::store::contacts::{self, Contact};
@@ -31,7 +32,7 @@ pub(crate) struct Team {
     _folder: tempfile::TempDir,
     pub(crate) store: Store,
     pub(crate) changes: Changes,
-    home: String,
+    pub(crate) home: String,
     config: Config,
     gateways: JoinSet<()>,
     stop: watch::Sender<bool>,
@@ -61,6 +62,13 @@ impl Team {
                 workers::Desk { store: self.store.clone(), peers: Arc::clone(&peers), changes: self.changes.clone() };
             self.gateways.spawn(workers::run(desk, channel, self.stop.subscribe()));
         }
+    }
+
+    /// The alarm centre is sent signs of life until the test ends.
+    pub(crate) fn supervise(&self) {
+        let peers = Peers::open(&self.config).expect("its files can be read");
+        let centre = peers.scaip.expect("there is a centre");
+        tokio::spawn(supervise(centre, self.store.clone(), self.changes.clone()));
     }
 
     /// All gateways stop in good order.

@@ -132,6 +132,20 @@ pub enum Found {
         /// What its peer said, or why there was no answer.
         because: String,
     },
+    /// A receiver of the alarm centre gives no sign of life.
+    ReceiverSilent {
+        /// 1 for the first.
+        receiver: i64,
+        /// What it did, or why there was no answer.
+        because: String,
+        /// No other one answers.
+        is_last: bool,
+    },
+    /// It does again.
+    ReceiverAnswers {
+        /// 1 for the first.
+        receiver: i64,
+    },
     /// It delivers again, all that waited included.
     ChannelDelivers {
         /// Which.
@@ -150,6 +164,11 @@ impl Found {
             (Self::ChannelFails { channel, .. }, Self::ChannelFails { channel: before, .. }) if channel == before => {
                 Some(self.clone())
             }
+            (Self::ReceiverSilent { receiver, .. }, Self::ReceiverSilent { receiver: before, .. })
+                if receiver == before =>
+            {
+                Some(self.clone())
+            }
             (_, _) => None,
         }
     }
@@ -164,6 +183,7 @@ impl Found {
                 Some(Self::Over(Ailment::SilentDevice { device, device_kind }))
             }
             Self::ChannelFails { channel, .. } => Some(Self::ChannelDelivers { channel: channel.clone() }),
+            Self::ReceiverSilent { receiver, .. } => Some(Self::ReceiverAnswers { receiver: *receiver }),
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
             | Self::LostRestoring { .. }
@@ -174,7 +194,8 @@ impl Found {
             | Self::Device { .. }
             | Self::Over(_)
             | Self::Identity(_)
-            | Self::ChannelDelivers { .. } => None,
+            | Self::ChannelDelivers { .. }
+            | Self::ReceiverAnswers { .. } => None,
         }
     }
 
@@ -182,7 +203,11 @@ impl Found {
     #[must_use]
     pub fn is_repeated(&self) -> bool {
         match self {
-            Self::Refused { .. } | Self::Device { .. } | Self::Ails(_) | Self::ChannelFails { .. } => true,
+            Self::Refused { .. }
+            | Self::Device { .. }
+            | Self::Ails(_)
+            | Self::ChannelFails { .. }
+            | Self::ReceiverSilent { .. } => true,
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
             | Self::LostRestoring { .. }
@@ -191,7 +216,8 @@ impl Found {
             | Self::UnreadableMessage
             | Self::Over(_)
             | Self::Identity(_)
-            | Self::ChannelDelivers { .. } => false,
+            | Self::ChannelDelivers { .. }
+            | Self::ReceiverAnswers { .. } => false,
         }
     }
 
@@ -209,7 +235,9 @@ impl Found {
             | Self::Refused { .. }
             | Self::Identity(_)
             | Self::ChannelFails { .. }
-            | Self::ChannelDelivers { .. } => None,
+            | Self::ChannelDelivers { .. }
+            | Self::ReceiverSilent { .. }
+            | Self::ReceiverAnswers { .. } => None,
         }
     }
 }
@@ -351,7 +379,10 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
             Ailment::SilentDevice { .. } => (DEVICE, Misbehaviour::Silent.severity()),
         },
         Found::Identity(happened) => happened.case(),
-        Found::ChannelFails { .. } | Found::ChannelDelivers { .. } => (CHANNEL, Severity::Medium),
+        Found::ChannelFails { .. }
+        | Found::ChannelDelivers { .. }
+        | Found::ReceiverSilent { .. }
+        | Found::ReceiverAnswers { .. } => (CHANNEL, Severity::Medium),
     };
     // An alarm that cannot be read may be a person who asks again.
     let weight = if case == UNREADABLE_ALARM { Weight::AskedAgain } else { Weight::More };

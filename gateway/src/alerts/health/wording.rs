@@ -98,6 +98,29 @@ pub fn say(found: &Found, reader: &Reader) -> String {
             let channel = channel_name(channel, lang);
             lang.pick(format!("{channel} går fram igen."), format!("{channel} gets through again."))
         }
+        Found::ReceiverSilent { receiver, because, is_last } => {
+            let which = receiver_name(*receiver, lang);
+            match is_last {
+                false => lang.pick(
+                    format!("{which} ger inget livstecken ({because}). Larm går till den andra så länge."),
+                    format!("{which} gives no sign of life ({because}). Alarms go to the other one meanwhile."),
+                ),
+                true => lang.pick(
+                    format!(
+                        "{which} ger inget livstecken ({because}), och ingen annan heller. Larm når inte larmcentralen: någon \
+                         här måste se dem."
+                    ),
+                    format!(
+                        "{which} gives no sign of life ({because}), and neither does any other. Alarms do not reach the \
+                         centre: somebody here must look at them."
+                    ),
+                ),
+            }
+        }
+        Found::ReceiverAnswers { receiver } => {
+            let which = receiver_name(*receiver, lang);
+            lang.pick(format!("{which} ger livstecken igen."), format!("{which} gives signs of life again."))
+        }
     }
 }
 
@@ -107,7 +130,17 @@ fn channel_name(channel: &str, lang: Lang) -> String {
         "email" => lang.pick("E-post", "E-mail").to_owned(),
         "sms" => lang.pick("Sms", "SMS").to_owned(),
         "webhook" => lang.pick("Anrop till ett program", "A call to a program").to_owned(),
+        "scaip" => lang.pick("Larm till larmcentralen", "Alarms to the alarm centre").to_owned(),
         other => other.to_owned(),
+    }
+}
+
+/// What a receiver of the alarm centre is called at the beginning of a sentence.
+fn receiver_name(receiver: i64, lang: Lang) -> &'static str {
+    if receiver == 1 {
+        lang.pick("Larmcentralens första mottagare", "The alarm centre's first receiver")
+    } else {
+        lang.pick("Larmcentralens andra mottagare", "The alarm centre's second receiver")
     }
 }
 

@@ -3,6 +3,7 @@
 //! What goes out says that someone must act, how soon, and where to look. It names nobody, and no value.
 
 pub mod email;
+pub mod scaip;
 pub mod sms;
 pub mod webhook;
 mod wording;
@@ -11,10 +12,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use tokio_rustls::TlsConnector;
 
-use super::call::Caller;
+use super::call::{self, Caller};
 use super::course::Outcome;
 use crate::alerts::Severity;
 use crate::wording::Lang;
@@ -29,11 +32,13 @@ pub enum Channel {
     Sms,
     /// A signed HTTP request to a program.
     Webhook,
+    /// An alarm receiving centre.
+    Scaip,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 3] = [Self::Email, Self::Sms, Self::Webhook];
+    pub const ALL: [Self; 4] = [Self::Email, Self::Sms, Self::Webhook, Self::Scaip];
 
     /// Its word in the store and in JSON.
     #[must_use]
@@ -42,6 +47,7 @@ impl Channel {
             Self::Email => "email",
             Self::Sms => "sms",
             Self::Webhook => "webhook",
+            Self::Scaip => "scaip",
         }
     }
 
@@ -54,6 +60,7 @@ impl Channel {
             Self::Email => (email::is_address(address), "an e-mail address looks like name@example.org"),
             Self::Sms => (sms::is_number(address), "a number looks like +46700000000"),
             Self::Webhook => (webhook::is_url(address), "a URL begins with https:// or http://"),
+            Self::Scaip => (scaip::is_number(address), scaip::LOOKS),
         };
         if is_one { Ok(()) } else { Err(looks) }
     }
@@ -67,7 +74,7 @@ impl fmt::Display for Channel {
 
 /// There is no such channel.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not a channel (email, sms or webhook)")]
+#[error("not a channel (email, sms, webhook or scaip)")]
 pub struct UnknownChannel;
 
 impl FromStr for Channel {
@@ -85,6 +92,8 @@ pub struct Notice {
     pub id: String,
     /// The alert.
     pub alert: String,
+    /// Which rule opened it.
+    pub rule: String,
     /// Where to.
     pub address: String,
     /// How soon someone must act.
@@ -106,6 +115,8 @@ pub struct Peers {
     pub sms: Option<sms::Sms>,
     /// Programs that are called.
     pub webhook: Option<webhook::Webhook>,
+    /// The alarm receiving centre.
+    pub scaip: Option<Arc<scaip::Scaip>>,
 }
 
 impl Peers {
@@ -120,6 +131,7 @@ impl Peers {
             email: config.email.as_ref().map(|config| email::Email::open(config, folder)).transpose()?,
             sms: config.sms.as_ref().map(|config| sms::Sms::open(config, folder)).transpose()?,
             webhook: config.webhook.as_ref().map(|config| webhook::Webhook::open(config, folder)).transpose()?,
+            scaip: config.scaip.as_ref().map(|config| scaip::Scaip::open(config, folder).map(Arc::new)).transpose()?,
         })
     }
 
@@ -139,6 +151,10 @@ impl Peers {
                 Some(webhook) => Some(webhook.send(notice, &link).await),
                 None => None,
             },
+            Channel::Scaip => match &self.scaip {
+                Some(scaip) => Some(scaip.send(notice).await),
+                None => None,
+            },
         };
         // A later configuration may have the channel.
         sent.unwrap_or_else(|| Outcome::TryAgain { after: None, because: "the channel is not configured".to_owned() })
@@ -154,4 +170,10 @@ fn read(file: &Path) -> Result<String, String> {
 fn caller(ca_file: Option<&Path>, allow: &[IpAddr], folder: &Path) -> Result<Caller, String> {
     let ca = ca_file.map(|file| read(&folder.join(file))).transpose()?;
     Caller::new(ca.as_deref().map(str::as_bytes), allow)
+}
+
+/// TLS to peers that the authorities of this file, or the system's, know.
+fn tls(ca_file: Option<&Path>, folder: &Path) -> Result<TlsConnector, String> {
+    let ca = ca_file.map(|file| read(&folder.join(file))).transpose()?;
+    call::tls(ca.as_deref().map(str::as_bytes))
 }

@@ -196,6 +196,7 @@ mod tests {
         let notice = Notice {
             id: "d1".into(),
             alert: "a1".into(),
+            rule: "alarm_pressed".into(),
             address: "+46700000000".into(),
             urgency: Severity::High,
             lang: Lang::Sv,

@@ -143,6 +143,7 @@ mod tests {
         let notice = Notice {
             id: "d1".into(),
             alert: "a1".into(),
+            rule: "alarm_pressed".into(),
             address: "https://example.org/".into(),
             urgency: Severity::High,
             lang: Lang::Sv,

@@ -55,6 +55,7 @@ fn channel(channel: Channel, lang: Lang) -> &'static str {
         Channel::Email => lang.pick("e-post", "e-mail"),
         Channel::Sms => "sms",
         Channel::Webhook => lang.pick("anrop till ett program", "a call to a program"),
+        Channel::Scaip => lang.pick("larmcentral", "alarm centre"),
     }
 }
 
@@ -108,6 +109,7 @@ fn taken(channel: Channel, lang: Lang) -> &'static str {
         Channel::Email => lang.pick("mottaget av e-postservern", "taken by the mail server"),
         Channel::Sms => lang.pick("mottaget av sms-leverantören", "taken by the SMS provider"),
         Channel::Webhook => lang.pick("mottaget av programmet", "taken by the program"),
+        Channel::Scaip => lang.pick("mottaget av larmcentralen", "taken by the alarm centre"),
     }
 }
 

@@ -295,9 +295,7 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         Some(Action::UnretiredBox) => lang.pick("tog boxen i bruk igen", "put the box to use again"),
         Some(Action::RevokedBox) => lang.pick("stängde av boxen", "cut the box off"),
         Some(Action::WroteOff) => lang.pick("skrev av det som låg i boxen", "wrote off what was in the box"),
-        Some(Action::ChangedContact) => {
-            lang.pick("ändrade var någon i teamet nås", "changed where a member is reached")
-        }
+        Some(Action::ChangedContact) => lang.pick("ändrade var någon nås", "changed where somebody is reached"),
         Some(Action::FetchedReadings) => lang.pick("hämtade mätvärden", "fetched readings"),
         Some(Action::FetchedAlerts) => lang.pick("hämtade larm", "fetched alerts"),
         Some(Action::OpenedPlan) => lang.pick("öppnade planen", "opened the plan"),

@@ -5,17 +5,14 @@ use maud::{Markup, html};
 
 use crate::alerts::alert::{Alert, State};
 use crate::alerts::line::{self, Reader};
-use crate::alerts::rules::{self, alarm_pressed, silent_home};
-use crate::alerts::{Severity, health};
+use crate::alerts::rules::{self, silent_home};
+use crate::alerts::{ALARMS, Severity, health};
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
 use crate::store::alerts::{self, Told, Waits, Which};
 use crate::store::names::{self, Names};
 use crate::store::{self, StoreError, work_list};
 use crate::wording::Lang;
-
-/// The kinds of case in which a person asks for help, or may.
-const ALARMS: [&str; 2] = [alarm_pressed::NAME, health::UNREADABLE_ALARM];
 
 /// So many alerts are read at most.
 const MOST: u32 = 500;
@@ -135,6 +132,9 @@ impl Case {
     pub(crate) fn whom(&self, lang: Lang) -> String {
         if self.alert.rule == silent_home::STORM {
             return lang.pick("Flera hem", "Several homes").to_owned();
+        }
+        if self.alert.rule == health::CHANNEL {
+            return lang.pick("Alla hem", "All homes").to_owned();
         }
         self.person_name.clone().unwrap_or_else(|| {
             let nobody = if self.is_about_a_box() {
