@@ -1,10 +1,12 @@
 //! The command line. Its commands work while the gateway runs.
 
+mod accounts;
 mod agents;
 mod centre;
 mod contacts;
 mod people;
 mod plans;
+mod teams;
 mod units;
 
 use std::path::{Path, PathBuf};
@@ -23,11 +25,13 @@ use rand::Rng as _;
 use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 
+use self::accounts::AccountCommand;
 use self::agents::AgentCommand;
 use self::centre::CentreCommand;
 use self::contacts::ContactCommand;
 use self::people::PersonCommand;
 use self::plans::PlanCommand;
+use self::teams::TeamCommand;
 use self::units::UnitCommand;
 use crate::alerts::rules::Rules;
 use crate::clock;
@@ -66,6 +70,12 @@ enum Command {
     /// Boxes: retired, revoked, and what waits in them.
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Who can sign in to the console.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Care teams: who works for them, and whom they are responsible for.
+    #[command(subcommand)]
+    Team(TeamCommand),
     /// Where the members of the team are reached.
     #[command(subcommand)]
     Contact(ContactCommand),
@@ -220,6 +230,8 @@ impl Cli {
             Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
             Command::Home(HomeCommand::AddBox { home }) => add_box(&config, home).await?,
             Command::Agent(command) => agents::execute(&config, command).await?,
+            Command::Account(command) => accounts::execute(&config, command).await?,
+            Command::Team(command) => teams::execute(&config, command).await?,
             Command::Contact(command) => contacts::execute(&config, command).await?,
             Command::Centre(command) => centre::execute(&config, command).await?,
             Command::Plan(command) => plans::execute(&config, command).await?,
@@ -517,6 +529,15 @@ impl Desk {
         self.store.close().await;
         Ok(())
     }
+}
+
+/// Who says so.
+fn named(by: &str) -> anyhow::Result<&str> {
+    let by = by.trim();
+    if by.is_empty() {
+        bail!("--by must name the person who says so; nothing was changed");
+    }
+    Ok(by)
 }
 
 fn refused(error: StoreError, why: String) -> anyhow::Error {

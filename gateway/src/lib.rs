@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod delivery;
+pub mod duty;
 pub mod enrolment;
 pub mod http;
 pub mod ingest;

@@ -30,7 +30,7 @@ use crate::ingest::{Intake, Settings, Writer};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::scaip;
-use crate::store::{Store, StoreError, homes, outbox};
+use crate::store::{Store, StoreError, homes, outbox, teams};
 
 /// The name and the unit of the account that the first start makes.
 const FIRST_ACCOUNT: (&str, &str) = ("nurse", "care-team");
@@ -306,7 +306,7 @@ fn server_files(ca: &Ca, config: &Config) -> Result<(ServerFiles, bool), StartEr
         .map_err(|source| StartError::Pki { folder: config.data.join("ca"), source })
 }
 
-/// Makes the first account and the API token where there are none. The log says which file, never the secret.
+/// Makes the first account, the fallback team and the API token where there are none. The log says which file, never the secret.
 async fn console_secrets(config: &Config, store: &Store) -> Result<http::ApiToken, StartError> {
     let (name, unit) = FIRST_ACCOUNT;
     let made = http::ensure_account(store, name, unit)
@@ -318,6 +318,10 @@ async fn console_secrets(config: &Config, store: &Store) -> Result<http::ApiToke
         write_secret(&file, &secret).map_err(|source| StartError::Secret { file: file.clone(), source })?;
         tracing::info!(file = %file.display(), "made the first account; its name and password are in the file");
     }
+    let made = ensure_team(store, config).await;
+    if made.map_err(|source| StartError::Store { file: store_file(config), source })? {
+        tracing::info!("made the fallback team, of all accounts; `hempuls-gateway team list` shows it");
+    }
     let file = config.data.join("api-token");
     let is_new = !file.exists();
     let token = http::ensure_api_token(&file).map_err(|source| StartError::Secret { file: file.clone(), source })?;
@@ -325,6 +329,13 @@ async fn console_secrets(config: &Config, store: &Store) -> Result<http::ApiToke
         tracing::info!(file = %file.display(), "made the token for programs; it is in the file");
     }
     Ok(token)
+}
+
+async fn ensure_team(store: &Store, config: &Config) -> Result<bool, StoreError> {
+    let mut work = store.work().await?;
+    let made = teams::ensure_fallback(&mut work, &config.console.time_zone, clock::now_ms()).await?;
+    work.commit().await?;
+    Ok(made)
 }
 
 fn write_secret(file: &Path, text: &str) -> std::io::Result<()> {

@@ -68,6 +68,68 @@ fn a_plan_has_an_author_a_reason_and_all_its_versions() {
 }
 
 #[test]
+fn an_account_signs_in_with_the_password_it_was_shown_once_until_it_is_disabled() {
+    let mut gateway = Gateway::start();
+    let added = gateway.ask(&["account", "add", "Bo Ek", "--unit", "Night patrol", "--by", "Eva"]);
+    let password = added["password"].as_str().unwrap();
+    let sign_in = || gateway.http("POST", "/login", "", &format!("name=Bo+Ek&password={password}&to=/"));
+    assert!(sign_in().starts_with("HTTP/1.1 303"));
+    let taken = gateway.run(&["account", "add", "Bo Ek", "--unit", "u", "--by", "Eva"]);
+    assert_says(&taken, &["is or was an account Bo Ek", "nothing was changed"]);
+    assert_says(&gateway.run(&["account", "add", " ", "--unit", "u", "--by", "Eva"]), &["needs a name"]);
+    assert_says(&gateway.run(&["account", "add", "Cia", "--unit", "u", "--by", " "]), &["--by must name"]);
+    let listed = gateway.run(&["account", "list"]);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains("Bo Ek  Night patrol"));
+    assert!(!String::from_utf8_lossy(&listed.stdout).contains(password));
+
+    gateway.ask(&["account", "disable", "Bo Ek", "--by", "Eva"]);
+
+    assert!(sign_in().starts_with("HTTP/1.1 401"));
+    assert_says(&gateway.run(&["account", "disable", "Bo Ek", "--by", "Eva"]), &["no account Bo Ek"]);
+    assert!(!gateway.stop().contains(password));
+}
+
+#[test]
+fn teams_are_made_of_members_and_are_responsible_for_people() {
+    let gateway = Gateway::start();
+    let teams = gateway.ask(&["team", "list"]);
+    let fallback = &teams["teams"][0];
+    assert_eq!((teams["teams"].as_array().map(Vec::len), fallback["fallback"].as_bool()), (Some(1), Some(true)));
+    let of_all = gateway.ask(&["team", "show", fallback["team"].as_str().unwrap()]);
+    assert_eq!(of_all["on_duty"][0], "nurse", "the account of the first start");
+    let add = ["team", "add", "Night patrol", "--area", "social_services", "--by", "Eva"];
+    let team = gateway.ask(&add)["team"].as_str().unwrap().to_owned();
+    assert_says(&gateway.run(&add), &["a team Night patrol already", "nothing was changed"]);
+    let zone = ["team", "add", "X", "--area", "health_care", "--time-zone", "Mars", "--by", "Eva"];
+    assert_says(&gateway.run(&zone), &["no time zone Mars", "nothing was changed"]);
+    gateway.ask(&["account", "add", "Bo Ek", "--unit", "Night patrol", "--by", "Eva"]);
+    gateway.ask(&["team", "commission", &team, "Bo Ek", "--by", "Eva"]);
+    assert_eq!(gateway.ask(&["team", "show", &team])["on_duty"][0], "Bo Ek");
+    let nobody = gateway.run(&["team", "commission", &team, "nobody", "--by", "Eva"]);
+    assert_says(&nobody, &["nobody signs in as nobody", "nothing was changed"]);
+    let backwards =
+        ["team", "commission", &team, "Bo Ek", "--from", "2026-11-23", "--until", "2026-11-22", "--by", "E"];
+    assert_says(&gateway.run(&backwards), &["--until is not after --from"]);
+    let home = gateway.ask(&["home", "add", "Ada's kitchen"]);
+    let person = gateway.ask(&["person", "add", "Ada", "--home", home["home"].as_str().unwrap()]);
+    let person = person["person"].as_str().unwrap();
+
+    gateway.ask(&["team", "responsible", &team, person, "--by", "Eva"]);
+
+    assert_eq!(gateway.ask(&["team", "of", person])["teams"][0]["name"], "Night patrol");
+    assert_says(&gateway.run(&["team", "responsible", &team, "nobody", "--by", "Eva"]), &["no person nobody"]);
+    gateway.ask(&["team", "not-responsible", &team, person, "--by", "Eva"]);
+    assert!(gateway.ask(&["team", "of", person])["teams"][0]["until_ms"].is_i64());
+    gateway.ask(&["team", "release", &team, "Bo Ek", "--by", "Eva"]);
+    assert_eq!(gateway.ask(&["team", "show", &team])["on_duty"].as_array().map(Vec::len), Some(0));
+    gateway.ask(&["team", "fallback", &team, "--by", "Eva"]);
+    let teams = gateway.ask(&["team", "list"]);
+    let fallbacks = teams["teams"].as_array().unwrap().iter().filter(|one| one["fallback"] == true);
+    assert_eq!(fallbacks.map(|one| one["team"].as_str().unwrap()).collect::<Vec<_>>(), [team.as_str()]);
+    assert_says(&gateway.run(&["team", "fallback", "nowhere", "--by", "Eva"]), &["no team nowhere", "team list"]);
+}
+
+#[test]
 fn a_buttons_key_goes_in_and_never_comes_out_again() {
     let mut gateway = Gateway::start();
     let home = gateway.ask(&["home", "add", "Ada's kitchen"]);

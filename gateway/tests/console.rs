@@ -11,11 +11,12 @@ use hempuls_gateway::changes::Change;
 use hempuls_gateway::clock;
 use hempuls_gateway::delivery::course::Outcome;
 use hempuls_gateway::delivery::{self, Channel, Notification, Recipient};
+use hempuls_gateway::duty::Area;
 use hempuls_gateway::http;
 use hempuls_gateway::letters::Occasion;
 use hempuls_gateway::store::access_log::{self, Verified};
-use hempuls_gateway::store::outbox;
 use hempuls_gateway::store::person_numbers;
+use hempuls_gateway::store::{accounts, outbox, teams};
 use hempuls_gateway::wording::Lang;
 use hempuls_protocol::personnummer::{IdentityNumber, Written};
 use jiff::civil::date;
@@ -48,8 +49,15 @@ const ACTS: [&str; 9] = [
     "/homes/{ada_home}/devices/{button}/remove",
     "/homes/{ada_home}/devices/{button}/battery-changed",
 ];
-const FOR_PROGRAMS: [&str; 5] =
-    ["/api/v1/books", "/api/v1/homes", "/api/v1/readings", "/api/v1/alerts", "/api/v1/persons/{ada}/plan"];
+const FOR_PROGRAMS: [&str; 7] = [
+    "/api/v1/books",
+    "/api/v1/homes",
+    "/api/v1/readings",
+    "/api/v1/alerts",
+    "/api/v1/persons/{ada}/plan",
+    "/api/v1/teams",
+    "/api/v1/persons/{ada}/teams",
+];
 
 #[tokio::test]
 async fn nobody_sees_anything_without_signing_in() {
@@ -711,6 +719,47 @@ async fn a_member_changes_a_plan_with_a_reason_and_every_version_stays() {
 }
 
 #[tokio::test]
+async fn a_program_makes_a_team_responsible_and_a_member_cannot_make_herself() {
+    let night = Night::begin().await;
+    let ada = night.ward.ada.clone();
+    let mut work = night.ward.store.work().await.unwrap();
+    let team = teams::add(&mut work, "Night patrol", Area::SocialServices, "Europe/Stockholm", 0).await.unwrap();
+    work.commit().await.unwrap();
+    let address = format!("/api/v1/persons/{ada}/teams");
+    let wish = format!(r#"{{"by":"Eva Lund","team":"{team}"}}"#);
+    let anna = night.sign_in().await;
+    assert_eq!(anna.post_json(&address, &wish).await.status, 403);
+    let program = night.program();
+    assert_eq!(program.json(&address).await["teams"].as_array().map(Vec::len), Some(0));
+    assert_eq!(night.new_rows().await, ["fetched_teams by program"]);
+
+    assert_eq!(program.post_json(&address, &wish).await.status, 204);
+
+    assert_eq!(night.new_rows().await, ["changed_team by program"]);
+    assert_eq!(program.json(&address).await["teams"][0]["area"], "social_services");
+    let listed = program.json("/api/v1/teams").await;
+    let listed = listed["teams"].as_array().unwrap().iter().find(|one| one["id"] == team.as_str()).unwrap().clone();
+    assert_eq!((listed["people"].as_i64(), listed["on_duty"].as_array().map(Vec::len)), (Some(1), Some(0)));
+    let nowhere = r#"{"by":"Eva Lund","team":"nowhere"}"#;
+    let refused = program.post_json(&address, nowhere).await;
+    assert_eq!((refused.status, refused.body.contains("no such team")), (422, true));
+}
+
+#[tokio::test]
+async fn a_disabled_account_is_signed_out_at_once_and_signs_in_no_more() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    anna.get("/").await.expect(200);
+    let mut work = night.ward.store.work().await.unwrap();
+    assert!(accounts::disable(&mut work, "Anna Ström", clock::now_ms()).await.unwrap());
+    work.commit().await.unwrap();
+
+    assert_eq!(anna.get("/").await.status, 303);
+    let typed = format!("name=Anna+Str%C3%B6m&password={}", night.console.login.password);
+    assert_eq!(night.browser().post("/login", &typed).await.status, 401);
+}
+
+#[tokio::test]
 async fn programs_read_the_homes_page_by_page() {
     let night = Night::begin().await;
     let program = night.program();
@@ -1007,6 +1056,11 @@ impl Client {
         self.send("POST", path, &[("origin", &origin)], form).await
     }
 
+    async fn post_json(&self, path: &str, body: &str) -> Answer {
+        let origin = format!("http://{}", self.address);
+        self.send("POST", path, &[("origin", &origin), ("content-type", "application/json")], body).await
+    }
+
     async fn json(&self, path: &str) -> Value {
         serde_json::from_str(&self.get(path).await.expect(200)).expect("JSON")
     }
@@ -1039,9 +1093,10 @@ impl Client {
             request.push_str(&format!("{name}: {value}\r\n"));
         }
         if method == "POST" {
-            let length = body.len();
-            request
-                .push_str(&format!("content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n"));
+            request.push_str(&format!("content-length: {}\r\n", body.len()));
+            if headers.iter().all(|(name, _)| *name != "content-type") {
+                request.push_str("content-type: application/x-www-form-urlencoded\r\n");
+            }
         }
         request.push_str(&format!("\r\n{body}"));
         wire.write_all(request.as_bytes()).await.expect("it listens");

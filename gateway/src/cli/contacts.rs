@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Answer, Desk};
+use super::{Answer, Desk, named};
 use crate::config::Config;
 use crate::delivery::Channel;
 use crate::store::access_log::Action;
@@ -123,12 +123,4 @@ async fn list(config: &Config, member: Option<&str>) -> anyhow::Result<Answer> {
                "proven_ms": proven_ms})
     });
     Ok(Answer { said: said.collect::<Vec<_>>().join("\n"), json: json!({"contacts": json.collect::<Vec<_>>()}) })
-}
-
-fn named(by: &str) -> anyhow::Result<&str> {
-    let by = by.trim();
-    if by.is_empty() {
-        bail!("--by must name the person who says so; nothing was changed");
-    }
-    Ok(by)
 }

@@ -33,7 +33,7 @@ use crate::clock;
 use crate::letters::Courier;
 use crate::store::Store;
 
-pub use console::login::account::{GeneratedLogin, ensure_account};
+pub use console::login::account::{GeneratedLogin, ensure_account, generate};
 pub use entry::{ApiToken, ensure_api_token};
 pub use health::Health;
 

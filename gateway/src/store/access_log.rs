@@ -67,11 +67,17 @@ pub enum Action {
     ChangedPlan,
     /// Fetches a plan through the interface for programs.
     FetchedPlan,
+    /// Says who works for a team, or whom it is responsible for.
+    ChangedTeam,
+    /// Fetches which teams are responsible for the person.
+    FetchedTeams,
+    /// Adds or disables an account.
+    ChangedAccount,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -95,6 +101,9 @@ impl Action {
         Self::OpenedPlan,
         Self::ChangedPlan,
         Self::FetchedPlan,
+        Self::ChangedTeam,
+        Self::FetchedTeams,
+        Self::ChangedAccount,
     ];
 
     /// The action's word in the store.
@@ -124,6 +133,9 @@ impl Action {
             Self::OpenedPlan => "opened_plan",
             Self::ChangedPlan => "changed_plan",
             Self::FetchedPlan => "fetched_plan",
+            Self::ChangedTeam => "changed_team",
+            Self::FetchedTeams => "fetched_teams",
+            Self::ChangedAccount => "changed_account",
         }
     }
 

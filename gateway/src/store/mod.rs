@@ -29,6 +29,7 @@ pub mod records;
 pub mod rule_memory;
 pub mod sessions;
 pub mod silence;
+pub mod teams;
 pub mod timers;
 pub mod units;
 pub mod work_list;

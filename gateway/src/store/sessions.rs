@@ -69,7 +69,7 @@ pub async fn find(store: impl Executor<'_>, token: TokenHash, now: Timestamp) ->
     let row: Option<(String, String, i64, i64)> = query_as(
         "SELECT account, unit, console_session.created_ms, expires_ms
          FROM console_session JOIN account ON account.name = console_session.account
-         WHERE token_hash = ? AND ended_ms IS NULL AND expires_ms > ?",
+         WHERE token_hash = ? AND ended_ms IS NULL AND expires_ms > ? AND disabled_ms IS NULL",
     )
     .bind(&token[..])
     .bind(now.as_millisecond())

@@ -5,6 +5,7 @@ mod books;
 mod homes;
 mod plans;
 mod readings;
+mod teams;
 
 use axum::Router;
 use axum::routing::get;
@@ -19,6 +20,8 @@ pub(crate) fn routes() -> Router<State> {
         .route("/readings", get(readings::list))
         .route("/alerts", get(alerts::list))
         .route("/persons/{person}/plan", get(plans::show).post(plans::change))
+        .route("/teams", get(teams::list))
+        .route("/persons/{person}/teams", get(teams::of_person).post(teams::make_responsible))
 }
 
 /// A moment as RFC 3339 has it.

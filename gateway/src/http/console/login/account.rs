@@ -1,4 +1,4 @@
-//! The first account: a name, and a password that nobody chose.
+//! Accounts: a name, and a password that nobody chose.
 
 use argon2::password_hash::rand_core::OsRng;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
@@ -9,7 +9,7 @@ use crate::http::now;
 use crate::store::accounts::{self, Account};
 use crate::store::{Store, StoreError};
 
-/// What was made at the first start. It is told once, and the password is kept nowhere.
+/// What was made for a new account. It is told once, and the password is kept nowhere.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GeneratedLogin {
     /// The account's name.
@@ -23,13 +23,19 @@ pub struct GeneratedLogin {
 /// # Errors
 /// When the store cannot be written.
 pub async fn ensure_account(store: &Store, name: &str, unit: &str) -> Result<Option<GeneratedLogin>, StoreError> {
-    let password = generate_password();
-    let password_hash = hash(&password);
-    let account = Account { name: name.to_owned(), unit: unit.to_owned(), password_hash };
+    let (account, login) = generate(name, unit);
     let mut work = store.work().await?;
     let added = accounts::add_first(&mut work, &account, now()).await?;
     work.commit().await?;
-    Ok(added.then(|| GeneratedLogin { name: name.to_owned(), password }))
+    Ok(added.then_some(login))
+}
+
+/// An account, and the password that opens it.
+#[must_use]
+pub fn generate(name: &str, unit: &str) -> (Account, GeneratedLogin) {
+    let password = generate_password();
+    let account = Account { name: name.to_owned(), unit: unit.to_owned(), password_hash: hash(&password) };
+    (account, GeneratedLogin { name: name.to_owned(), password })
 }
 
 /// Whether this is the account's password. Takes as long where there is no such account: one hash either way.

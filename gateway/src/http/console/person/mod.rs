@@ -267,7 +267,7 @@ fn who_looked(looks: &[Seen], moment: &Moment) -> Markup {
 
 fn who(seen: &Seen, lang: Lang) -> String {
     match seen.action {
-        Some(Action::FetchedReadings | Action::FetchedAlerts | Action::FetchedPlan) => {
+        Some(Action::FetchedReadings | Action::FetchedAlerts | Action::FetchedPlan | Action::FetchedTeams) => {
             lang.pick("Ett anslutet datorprogram", "A connected program").to_owned()
         }
         Some(_) | None => format!("{} ({})", seen.who, seen.unit),
@@ -301,6 +301,13 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         Some(Action::OpenedPlan) => lang.pick("öppnade planen", "opened the plan"),
         Some(Action::ChangedPlan) => lang.pick("ändrade planen", "changed the plan"),
         Some(Action::FetchedPlan) => lang.pick("hämtade planen", "fetched the plan"),
+        Some(Action::ChangedTeam) => {
+            lang.pick("ändrade vilket team som har ansvaret", "changed which team is responsible")
+        }
+        Some(Action::FetchedTeams) => {
+            lang.pick("hämtade vilka team som har ansvaret", "fetched which teams are responsible")
+        }
+        Some(Action::ChangedAccount) => lang.pick("ändrade ett konto", "changed an account"),
         None => lang.pick("läste uppgifter", "read data"),
     }
 }
