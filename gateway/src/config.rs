@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::alerts::rules;
+use crate::alerts::{patience, rules};
 use crate::{broker, delivery, enrolment, http, scaip};
 
 /// The whole configuration.
@@ -23,6 +23,9 @@ pub struct Config {
     /// The care team's pages.
     #[serde(default)]
     pub console: http::Config,
+    /// How long claims and closed alerts hold.
+    #[serde(default)]
+    pub alerts: patience::Config,
     /// The rules' settings.
     #[serde(default)]
     pub rules: rules::Config,
@@ -94,6 +97,7 @@ impl Config {
         }
         self.enrolment.check()?;
         self.delivery.check()?;
+        self.alerts.check()?;
         self.rules.silent_home.check()?;
         self.console
             .zone()
@@ -142,7 +146,7 @@ mod tests {
         let bare: Config = toml::from_str("data = \"data\"").unwrap();
         assert_eq!(format!("{:?}", example.rules), format!("{:?}", bare.rules));
         assert_eq!((example.broker, example.console.listen), (bare.broker, bare.console.listen));
-        assert_eq!((example.enrolment, example.scaip), (bare.enrolment, bare.scaip));
+        assert_eq!((example.enrolment, example.scaip, example.alerts), (bare.enrolment, bare.scaip, bare.alerts));
     }
 
     #[test]
@@ -173,6 +177,7 @@ mod tests {
             ("data = \"d\"\n[rules.above_limit]\nrepeat_within = \"soon\"", "no duration"),
             ("data = \"d\"\n[rules.silent_home]\nwith_alarm = \"0s\"", "more than no time"),
             ("data = \"d\"\n[rules.above_limit]\nsistolic = 180", "sistolic"),
+            ("data = \"d\"\n[alerts]\nclaim_silence_after = { high = \"5s\" }", "a minute or more"),
             ("data = \"d\"\n[console]\nlisten = \"0.0.0.0:8080\"", "unencrypted"),
             ("data = \"d\"\n[console]\ntime_zone = \"Europe/Atlantis\"", "Atlantis"),
             ("data = \"d\"\n[broker]\nadvertise = \"localhost\"", "host:port"),

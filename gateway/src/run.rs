@@ -30,7 +30,7 @@ use crate::ingest::{Intake, Settings, Writer};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::scaip;
-use crate::store::{Store, StoreError, homes, outbox, teams};
+use crate::store::{Store, StoreError, homes, outbox, patience, teams};
 
 /// The name and the unit of the account that the first start makes.
 const FIRST_ACCOUNT: (&str, &str) = ("nurse", "care-team");
@@ -202,7 +202,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let broker_address = address.transpose().map_err(|error| setting(error.to_string()))?;
 
     let peers = Arc::new(Peers::open(&config.delivery).map_err(setting)?);
-    always_tell(&store, config).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
+    settle(&store, config).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     let (courier, occasions) = Courier::new();
     let told = http::Told { changes: changes.clone(), courier: courier.clone() };
@@ -366,10 +366,11 @@ async fn forget_connections(store: &Store) -> Result<(), StoreError> {
     Ok(work.commit().await?)
 }
 
-/// Whom the configuration tells of every alert holds from now on, for all that write to the store.
-async fn always_tell(store: &Store, config: &Config) -> Result<(), StoreError> {
+/// Whom the configuration tells of every alert, and how long claims hold, counts from now on, for all that write to the store.
+async fn settle(store: &Store, config: &Config) -> Result<(), StoreError> {
     let mut work = store.work().await?;
     outbox::set_always_told(&mut work, &config.delivery.always).await?;
+    patience::set(&mut work, &config.alerts).await?;
     Ok(work.commit().await?)
 }
 

@@ -38,13 +38,18 @@ const PAGES_FOR_PEOPLE: [&str; 9] = [
 ];
 const STREAMS: [&str; 5] =
     ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream", "/homes/{bo_home}/stream"];
-const ACTS: [&str; 9] = [
+const ACTS: [&str; 14] = [
     "/persons/{ada}/plan",
     "/persons/{ada}/number",
     "/alerts/{press}/claim",
     "/alerts/{press}/on-the-way",
     "/alerts/{press}/battery-changed",
+    "/alerts/{press}/hand-over",
+    "/alerts/{press}/give-back",
+    "/alerts/{press}/note",
     "/alerts/{press}/close",
+    "/alerts/{press}/reopen",
+    "/hand-over",
     "/homes/{ada_home}/devices/{new_cuff}/add",
     "/homes/{ada_home}/devices/{button}/remove",
     "/homes/{ada_home}/devices/{button}/battery-changed",
@@ -275,18 +280,26 @@ async fn doing_the_same_twice_changes_nothing() {
     let lines = "SELECT count(*) FROM alert_line WHERE alert = '{press}'";
     let close = night.path("/alerts/{press}/close");
 
-    let too_early = anna.post(&close, "note=klart").await;
+    let too_early = anna.post(&close, "outcome=test&note=klart").await;
     assert!(too_early.header("location").ends_with("said=unclaimed"));
     for _ in 0..2 {
         anna.post(&night.path("/alerts/{press}/claim"), "").await.expect(303);
     }
     assert_eq!(night.count(lines).await, 2);
-    assert!(anna.post(&close, "note=+++").await.header("location").ends_with("said=note"));
+    assert!(anna.post(&close, "note=klart").await.header("location").ends_with("said=outcome"));
+    let not_reached = anna.post(&close, "outcome=could_not_be_reached&note=+++").await;
+    assert!(not_reached.header("location").ends_with("said=words"));
     for _ in 0..2 {
-        anna.post(&close, "note=Hon+m%C3%A5r+bra").await.expect(303);
+        anna.post(&close, "outcome=phoned_and_well&note=Hon+m%C3%A5r+bra").await.expect(303);
     }
-    assert_eq!(night.count(lines).await, 3);
-    assert!(anna.get(&night.path("/alerts/{press}")).await.expect(200).contains("Hon mår bra"));
+    for _ in 0..2 {
+        anna.post(&night.path("/alerts/{press}/note"), "note=Dottern+vet").await.expect(303);
+    }
+    assert_eq!(night.count(lines).await, 4);
+    let page = anna.get(&night.path("/alerts/{press}")).await.expect(200);
+    assert!(
+        page.contains("ringde upp, personen mår bra. Hon mår bra") && page.contains("Anna Ström skrev: Dottern vet")
+    );
 }
 
 #[tokio::test]
@@ -334,6 +347,122 @@ async fn who_took_an_alarm_says_that_someone_is_on_the_way_and_the_home_is_told(
     assert!(night.new_rows().await.contains(&"said_on_the_way by Anna Ström".to_owned()));
     let told = Occasion::Act { alert: night.ward.press.clone() };
     assert_eq!([night.occasion(), night.occasion(), night.occasion()], [Some(told.clone()), Some(told), None]);
+}
+
+#[tokio::test]
+async fn at_the_end_of_her_shift_a_nurse_hands_over_all_that_is_hers_in_one_step() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let bengt = night.sign_in_as("Bengt Ek").await;
+    let alert = night.path("/alerts/{press}");
+    anna.post(&format!("{alert}/claim"), "").await.expect(303);
+    assert!(anna.get("/").await.expect(200).contains("Lämna över alla mina (1)"));
+    assert!(!bengt.get("/").await.expect(200).contains("Lämna över alla mina"));
+    assert!(anna.post("/hand-over", "to=Nobody").await.header("location").ends_with("said=member"));
+    assert!(anna.get("/?said=member").await.expect(200).contains("Dina ärenden är fortfarande dina"));
+    night.new_rows().await;
+
+    anna.post("/hand-over", "to=Bengt+Ek").await.expect(303);
+
+    assert_eq!(night.new_rows().await, ["handed_over_alert by Anna Ström"]);
+    let list = bengt.get("/").await.expect(200);
+    assert!(list.contains("inte sett av Bengt Ek") && list.contains("Lämna över alla mina (1)"), "{list}");
+    assert!(!anna.get("/").await.expect(200).contains("Lämna över alla mina"));
+    let page = bengt.get(&alert).await.expect(200);
+    assert!(page.contains("Anna Ström lämnade över till Bengt Ek.") && page.contains("Går tillbaka till teamet"));
+    assert!(!bengt.get("/").await.expect(200).contains("inte sett av"));
+}
+
+#[tokio::test]
+async fn what_is_given_back_or_opened_again_is_before_the_whole_team() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let bengt = night.sign_in_as("Bengt Ek").await;
+    let alert = night.path("/alerts/{press}");
+    let press = night.ward.press.clone();
+    anna.post(&format!("{alert}/claim"), "").await.expect(303);
+    assert!(bengt.post(&format!("{alert}/give-back"), "note=x").await.header("location").ends_with("said=taken"));
+    assert!(anna.post(&format!("{alert}/give-back"), "note=").await.header("location").ends_with("said=words"));
+    anna.post(&format!("{alert}/give-back"), "note=Ett+annat+larm").await.expect(303);
+    assert_eq!(night.state_of(&press).await, "open");
+    assert!(bengt.get(&alert).await.expect(200).contains("Anna Ström lämnade tillbaka det. Ett annat larm"));
+
+    bengt.post(&format!("{alert}/claim"), "").await.expect(303);
+    bengt.post(&format!("{alert}/close"), "outcome=no_action_needed").await.expect(303);
+    for _ in 0..2 {
+        anna.post(&format!("{alert}/reopen"), "note=Hon+har+ramlat+igen").await.expect(303);
+    }
+    assert_eq!(night.state_of(&press).await, "open");
+    assert_eq!(night.count("SELECT count(*) FROM alert_line WHERE kind = 'opened_again'").await, 1);
+    assert!(anna.get(&alert).await.expect(200).contains("Öppnat igen av Anna Ström: Hon har ramlat igen"));
+}
+
+#[tokio::test]
+async fn a_closed_alert_stays_closed_where_a_newer_one_about_the_same_is_open() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let old: String =
+        query_scalar("SELECT id FROM alert WHERE state = 'closed'").fetch_one(night.ward.store.reader()).await.unwrap();
+    let reopen = format!("/alerts/{old}/reopen");
+    assert!(anna.post(&reopen, "note=x").await.header("location").ends_with("said=late"), "nine days ago");
+    night.sql(&format!("UPDATE alert SET closed_ms = {} WHERE id = '{old}'", clock::now_ms())).await;
+    assert!(anna.post(&reopen, "note=x").await.header("location").ends_with("said=another"));
+    assert!(anna.get(&format!("/alerts/{old}?said=another")).await.expect(200).contains("nyare ärende"));
+    assert_eq!(night.state_of(&old).await, "closed");
+}
+
+#[tokio::test]
+async fn an_owner_is_warned_before_her_alert_goes_back_to_the_team() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let warning = "om du inte hörs av";
+    anna.post(&night.path("/alerts/{press}/claim"), "").await.expect(303);
+    assert!(!anna.get("/").await.expect(200).contains(warning));
+    let soon = clock::now_ms() + 60_000;
+    night
+        .sql(&night.path(&format!(
+            "UPDATE alert SET goes_back_ms = {soon}, said_ms = {soon} - 1800000 WHERE id = '{{press}}'"
+        )))
+        .await;
+
+    assert!(anna.get("/").await.expect(200).contains(warning));
+    assert!(!night.sign_in_as("Bengt Ek").await.get("/").await.expect(200).contains(warning));
+    anna.get(&night.path("/alerts/{press}")).await.expect(200);
+    assert!(!anna.get("/").await.expect(200).contains(warning), "she has it before her eyes");
+}
+
+#[tokio::test]
+async fn a_program_does_what_a_named_member_does_about_an_alert_and_nothing_in_its_own_name() {
+    let night = Night::begin().await;
+    night.sign_in_as("Bengt Ek").await;
+    let program = night.program();
+    let alert = night.path("/api/v1/alerts/{press}");
+    let wish = |by: &str, rest: &str| format!(r#"{{"by":"{by}","act":{rest}}}"#);
+    assert_eq!(program.post_json(&alert, &wish("program", r#""claim""#)).await.status, 422);
+    assert!(program.post(&night.path("/alerts/{press}/claim"), "").await.header("location").starts_with("/login"));
+    assert_eq!(night.state_of(&night.ward.press).await, "open");
+
+    program.post_json(&alert, &wish("Anna Ström", r#""claim""#)).await.expect(204);
+    let taken = program.post_json(&alert, &wish("Bengt Ek", r#""give_back","why":"x""#)).await;
+    assert_eq!((taken.status, taken.body.contains("Anna Ström has claimed it")), (409, true));
+    for rest in [r#""on_the_way""#, r#""note","note":"at the door""#, r#""hand_over","to":"Bengt Ek""#] {
+        program.post_json(&alert, &wish("Anna Ström", rest)).await.expect(204);
+    }
+    let all = program.post_json("/api/v1/alerts/hand-over", r#"{"by":"Bengt Ek","to":"Anna Ström"}"#).await.expect(200);
+    assert_eq!(all, r#"{"handed_over":1}"#);
+    let shown = async || {
+        let listed = program.json("/api/v1/alerts").await;
+        let alerts = listed["alerts"].as_array().expect("a list").clone();
+        alerts.into_iter().find(|alert| alert["id"] == night.ward.press).expect("it is there")
+    };
+    let press = shown().await;
+    assert_eq!((&press["claimed_by"], press["seen"].as_bool()), (&Value::from("Anna Ström"), Some(false)));
+    assert!(press["goes_back_at"].is_string() && press["last_word_at"].is_string() && press["claimed_at"].is_string());
+    program.post_json(&alert, &wish("Anna Ström", r#""close","outcome":"helped_on_site""#)).await.expect(204);
+    let press = shown().await;
+    assert_eq!((&press["outcome"], press["closed_at"].is_string()), (&Value::from("helped_on_site"), true));
+    program.post_json(&alert, &wish("Bengt Ek", r#""reopen","why":"not over""#)).await.expect(204);
+    assert_eq!(night.state_of(&night.ward.press).await, "open");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ mod ward;
 use std::time::Duration;
 
 use hempuls_gateway::alerts::Act;
+use hempuls_gateway::alerts::outcome::Outcome;
 use hempuls_gateway::store::devices::NewDevice;
 use hempuls_protocol::devices::DeviceKind;
 use hempuls_protocol::devices::alarm_button::BindKey;
@@ -124,7 +125,7 @@ async fn whoever_pressed_is_told_how_far_it_has_come_and_nothing_before_it_is_tr
     for (act, stage) in [
         (Act::Claim, Stage::TakenByAPerson),
         (Act::SayOnTheWay, Stage::OnTheWay),
-        (Act::Close { note: "was there".into() }, Stage::Closed),
+        (Act::Close { outcome: Outcome::HelpedOnSite, note: "was there".into() }, Stage::Closed),
     ] {
         ward.act(&act, "Anna").await;
         agent.say(uses(1)).await;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::outcome::Outcome;
 use super::rules::{
     self, PLAN_MISSING, alarm_pressed, blood_pressure_average, irregular_pulse, late, limits, missed_reading,
     silent_home, weight_gain, worsening_trend,
@@ -79,10 +80,53 @@ pub enum Line {
         /// When.
         claimed_ms: i64,
     },
+    /// Its owner gave it to somebody else.
+    HandedOver {
+        /// Who gave it.
+        by: String,
+        /// Whose it is.
+        to: String,
+    },
+    /// Its owner gave it back to the team.
+    GivenBack {
+        /// Who had claimed it.
+        by: String,
+        /// Why, in her words.
+        why: String,
+    },
+    /// Its owner said nothing of it for too long.
+    ClaimLapsed {
+        /// Who had claimed it.
+        claimed_by: String,
+        /// When she last said something.
+        said_ms: i64,
+    },
+    /// It got worse again before its owner had seen that it had.
+    WorseUnseen {
+        /// Who had claimed it.
+        claimed_by: String,
+    },
+    /// Somebody opened it again.
+    OpenedAgain {
+        /// Who.
+        by: String,
+        /// Why, in her words.
+        why: String,
+    },
+    /// Somebody wrote something about it.
+    Noted {
+        /// Who.
+        by: String,
+        /// What.
+        note: String,
+    },
     /// It is dealt with.
     Closed {
         /// Who closed it.
         by: String,
+        /// What came of it; cases that were closed before that was asked have none.
+        #[serde(default)]
+        outcome: Option<Outcome>,
         /// What was done, in her words.
         note: String,
     },
@@ -148,9 +192,30 @@ impl Line {
             Self::OnTheWay { .. } => "on_the_way",
             Self::BatteryChanged { .. } => "battery_changed",
             Self::Reopened { .. } => "reopened",
+            Self::HandedOver { .. } => "handed_over",
+            Self::GivenBack { .. } => "given_back",
+            Self::ClaimLapsed { .. } => "claim_lapsed",
+            Self::WorseUnseen { .. } => "worse_unseen",
+            Self::OpenedAgain { .. } => "opened_again",
+            Self::Noted { .. } => "noted",
             Self::Closed { .. } => "closed",
         }
     }
+
+    /// The words of the lines that are not about the matter itself, as [`Line::is_about_the_matter`] has it.
+    pub const OF_ACTS: [&str; 11] = [
+        "claimed",
+        "on_the_way",
+        "battery_changed",
+        "reopened",
+        "handed_over",
+        "given_back",
+        "claim_lapsed",
+        "worse_unseen",
+        "opened_again",
+        "noted",
+        "closed",
+    ];
 
     /// Whether it is about the matter itself, and not about what somebody does about it.
     #[must_use]
@@ -174,6 +239,12 @@ impl Line {
             | Self::OnTheWay { .. }
             | Self::BatteryChanged { .. }
             | Self::Reopened { .. }
+            | Self::HandedOver { .. }
+            | Self::GivenBack { .. }
+            | Self::ClaimLapsed { .. }
+            | Self::WorseUnseen { .. }
+            | Self::OpenedAgain { .. }
+            | Self::Noted { .. }
             | Self::Closed { .. } => false,
         }
     }
@@ -204,6 +275,12 @@ impl Line {
             | Self::OnTheWay { .. }
             | Self::BatteryChanged { .. }
             | Self::Reopened { .. }
+            | Self::HandedOver { .. }
+            | Self::GivenBack { .. }
+            | Self::ClaimLapsed { .. }
+            | Self::WorseUnseen { .. }
+            | Self::OpenedAgain { .. }
+            | Self::Noted { .. }
             | Self::Closed { .. } => None,
         }
     }
@@ -254,6 +331,12 @@ impl Line {
             | Self::OnTheWay { .. }
             | Self::BatteryChanged { .. }
             | Self::Reopened { .. }
+            | Self::HandedOver { .. }
+            | Self::GivenBack { .. }
+            | Self::ClaimLapsed { .. }
+            | Self::WorseUnseen { .. }
+            | Self::OpenedAgain { .. }
+            | Self::Noted { .. }
             | Self::Closed { .. } => None,
         }
     }
@@ -308,11 +391,37 @@ impl Line {
                     format!("Before the whole team again: {claimed_by} had taken care of it since {since}."),
                 )
             }
-            Self::Closed { by, note } if note.is_empty() => {
-                lang.pick(format!("Avslutat av {by}."), format!("Closed by {by}."))
+            Self::HandedOver { by, to } => {
+                lang.pick(format!("{by} lämnade över till {to}."), format!("{by} handed it over to {to}."))
             }
-            Self::Closed { by, note } => {
-                lang.pick(format!("Avslutat av {by}: {note}"), format!("Closed by {by}: {note}"))
+            Self::GivenBack { by, why } => lang.pick(
+                format!("Åter öppet för hela teamet: {by} lämnade tillbaka det. {why}"),
+                format!("Before the whole team again: {by} gave it back. {why}"),
+            ),
+            Self::ClaimLapsed { claimed_by, said_ms } => {
+                let since = reader.moment(*said_ms);
+                lang.pick(
+                    format!("Åter öppet för hela teamet: {claimed_by} har inte hörts av om det sedan {since}."),
+                    format!("Before the whole team again: {claimed_by} has said nothing of it since {since}."),
+                )
+            }
+            Self::WorseUnseen { claimed_by } => lang.pick(
+                format!("Åter öppet för hela teamet: det blev värre igen, och {claimed_by} har inte sett det."),
+                format!("Before the whole team again: it got worse again, and {claimed_by} has not seen it."),
+            ),
+            Self::OpenedAgain { by, why } => {
+                lang.pick(format!("Öppnat igen av {by}: {why}"), format!("Opened again by {by}: {why}"))
+            }
+            Self::Noted { by, note } => lang.pick(format!("{by} skrev: {note}"), format!("{by} wrote: {note}")),
+            Self::Closed { by, outcome, note } => {
+                let closed = lang.pick(format!("Avslutat av {by}"), format!("Closed by {by}"));
+                let came = outcome.map(|outcome| outcome.say(lang)).unwrap_or_default();
+                match (came.is_empty(), note.is_empty()) {
+                    (true, true) => format!("{closed}."),
+                    (true, false) => format!("{closed}: {note}"),
+                    (false, true) => format!("{closed}: {came}."),
+                    (false, false) => format!("{closed}: {came}. {note}"),
+                }
             }
         }
     }
@@ -380,8 +489,21 @@ mod tests {
         let acts = [
             Line::OnTheWay { by: "Anna".into() },
             Line::BatteryChanged { by: "Anna".into(), device: device() },
-            alarm_pressed::finding(press).line,
+            Line::Reopened { claimed_by: "Anna".into(), claimed_ms: 1 },
+            Line::HandedOver { by: "Anna".into(), to: "Bengt".into() },
+            Line::GivenBack { by: "Anna".into(), why: "must go".into() },
+            Line::ClaimLapsed { claimed_by: "Anna".into(), said_ms: 1 },
+            Line::WorseUnseen { claimed_by: "Anna".into() },
+            Line::OpenedAgain { by: "Anna".into(), why: "it was not over".into() },
+            Line::Noted { by: "Anna".into(), note: "she has a cold".into() },
+            Line::Closed { by: "Anna".into(), outcome: Some(Outcome::Test), note: String::new() },
+            Line::Claimed { by: "Anna".into() },
         ];
+        assert_eq!(acts.len(), Line::OF_ACTS.len());
+        for line in &acts {
+            assert!(Line::OF_ACTS.contains(&line.kind()) && !line.is_about_the_matter(), "{line:?}");
+        }
+        let pressed = [alarm_pressed::finding(press).line];
         let missing = missed_reading::Missing { what: crate::plan::Measurement::Weight, slots: 2, last_ms: None };
         let limits = [Some(crate::plan::Tenths::whole(135)), None];
         let judged = [
@@ -406,12 +528,14 @@ mod tests {
             Line::PlanMissing,
             Line::TooMany { held_back: 2 },
         ];
-        for line in found.into_iter().map(Line::Health).chain(acts).chain(judged) {
+        for line in found.into_iter().map(Line::Health).chain(acts).chain(pressed).chain(judged) {
             let stored = serde_json::to_string(&line).unwrap();
             assert_eq!(serde_json::from_str::<Line>(&stored).unwrap(), line, "{stored}");
             for lang in [Lang::Sv, Lang::En] {
                 assert!(!line.say(&Reader { lang, zone: TimeZone::UTC }).is_empty());
             }
         }
+        let before: Line = serde_json::from_str(r#"{"kind":"closed","by":"Anna","note":"was there"}"#).unwrap();
+        assert_eq!(before, Line::Closed { by: "Anna".into(), outcome: None, note: "was there".into() });
     }
 }

@@ -8,6 +8,10 @@ pub mod flood;
 pub mod health;
 pub mod judge;
 pub mod line;
+#[cfg(test)]
+mod nights;
+pub mod outcome;
+pub mod patience;
 pub mod reviews;
 pub mod rules;
 pub mod timers;
@@ -18,9 +22,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use self::alert::State;
+use self::outcome::Outcome;
 use crate::delivery;
-use crate::store::alerts as cases;
-use crate::store::{Connection, StoreError};
+use crate::store::{Connection, StoreError, accounts, alerts as cases, patience as settings, timers as rows};
 pub use line::Line;
 
 /// The kinds of case in which a person asks for help, or may.
@@ -151,13 +155,13 @@ pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Res
         let id = cases::open(work, concern, now_ms).await?;
         return delivery::tell_always(work, &id, finding.case, finding.severity, now_ms, now_ms).await;
     };
-    let was_rung_ms = alert.rung_ms;
-    let lines = alert.take_up(finding, now_ms);
+    let (was_rung_ms, had_owner) = (alert.rung_ms, owner(&alert).is_some());
+    let line = alert.take_up(finding, &settings::get(work).await?, now_ms);
     let is_quiet = alert.rung_ms == was_rung_ms && concern.record.is_none() && finding.weight != Weight::Summary;
     if is_quiet && stands(&cases::lines(work, &id).await?, &finding.line) {
         return Ok(());
     }
-    cases::save(work, &id, &alert).await?;
+    save(work, &id, &alert).await?;
     let is_summary = match finding.weight {
         Weight::Summary | Weight::More => {
             cases::sum_up(work, &id, &finding.line, concern.record.as_deref(), now_ms).await?
@@ -167,11 +171,14 @@ pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Res
     if !is_summary {
         cases::add_line(work, &id, &finding.line, concern.record.as_deref(), now_ms).await?;
     }
-    for line in lines {
+    if let Some(line) = line {
         cases::add_line(work, &id, &line, None, now_ms).await?;
     }
-    if alert.rung_ms != was_rung_ms && alert.state == State::Open {
-        delivery::tell_always(work, &id, finding.case, alert.severity, alert.rung_ms, now_ms).await?;
+    if had_owner && owner(&alert).is_none() {
+        delivery::withdraw(work, &id, now_ms).await?;
+    }
+    if alert.rung_ms != was_rung_ms {
+        tell(work, &id, finding.case, &alert, now_ms).await?;
     }
     if alert.rung_ms == was_rung_ms && finding.weight == Weight::More {
         let why = "the case is open already, and this is no worse";
@@ -222,7 +229,7 @@ pub async fn ease(work: &mut Connection, concern: &Concern, now_ms: i64) -> Resu
 pub async fn fold(work: &mut Connection, case: &str, about: &About, now_ms: i64) -> Result<(), StoreError> {
     let Some((id, mut alert)) = cases::open_case(work, case, about).await? else { return Ok(()) };
     if alert.fold(now_ms) {
-        cases::save(work, &id, &alert).await?;
+        save(work, &id, &alert).await?;
         delivery::withdraw(work, &id, now_ms).await?;
     }
     Ok(())
@@ -244,10 +251,32 @@ pub enum Act {
     SayOnTheWay,
     /// It is open before her eyes.
     See,
+    /// "You take it from here."
+    HandOver {
+        /// The member whose it is from then on.
+        to: String,
+    },
+    /// "I cannot take care of it after all."
+    GiveBack {
+        /// Why.
+        why: String,
+    },
+    /// She writes something about it.
+    Note {
+        /// What.
+        note: String,
+    },
     /// "It is dealt with."
     Close {
+        /// What came of it.
+        outcome: Outcome,
         /// What was done, in her words.
         note: String,
+    },
+    /// "It was not dealt with."
+    Reopen {
+        /// Why.
+        why: String,
     },
 }
 
@@ -256,28 +285,113 @@ pub enum Act {
 /// # Errors
 /// [`ActError`], where it cannot be done.
 pub async fn act(work: &mut Connection, id: &str, act: &Act, who: &str, now_ms: i64) -> Result<(), ActError> {
-    let mut alert = cases::find(work, id).await?.ok_or(ActError::NoSuchAlert)?;
+    let (rule, mut alert) = cases::find_with_rule(work, id).await?.ok_or(ActError::NoSuchAlert)?;
     let before = alert.clone();
+    let patience = settings::get(work).await?;
     let line = match act {
-        Act::Claim => Some(alert.claim(who, now_ms)?),
-        Act::SayOnTheWay => Some(alert.say_on_the_way(who, now_ms)?),
+        Act::Claim => Some(alert.claim(who, &patience, now_ms)?),
+        Act::SayOnTheWay => Some(alert.say_on_the_way(who, &patience, now_ms)?),
         Act::See => {
-            alert.see(who, now_ms);
+            alert.see(who, &patience, now_ms);
             None
         }
-        Act::Close { note } => Some(alert.close(who, note, now_ms)?),
+        Act::HandOver { to } => {
+            let to = accounts::find(&mut *work, to).await?.ok_or(ActError::NoSuchMember)?;
+            Some(alert.hand_over(who, &to.name, &patience, now_ms)?)
+        }
+        Act::GiveBack { why } => Some(alert.give_back(who, why, now_ms)?),
+        Act::Note { note } => Some(alert.note(who, note, &patience, now_ms)?),
+        Act::Close { outcome, note } => Some(alert.close(who, *outcome, note, now_ms)?),
+        Act::Reopen { why } => {
+            let line = alert.reopen(who, why, &patience, now_ms)?;
+            if let Some(other) = cases::open_besides(work, id).await? {
+                return Err(ActError::AnotherCase(other));
+            }
+            Some(line)
+        }
     };
     if alert != before {
-        cases::save(work, id, &alert).await?;
+        save(work, id, &alert).await?;
     }
     if let Some(line) = line {
         cases::add_line(work, id, &line, None, now_ms).await?;
     }
-    match act {
-        Act::Claim | Act::Close { .. } => delivery::withdraw(work, id, now_ms).await?,
-        Act::SayOnTheWay | Act::See => {}
+    if before.is_unseen() && !alert.is_unseen() || owner(&before) != owner(&alert) || is_closed(&alert) {
+        delivery::withdraw(work, id, now_ms).await?;
+    }
+    if alert.rung_ms != before.rung_ms {
+        tell(work, id, &rule, &alert, now_ms).await?;
     }
     Ok(())
+}
+
+/// Hands over all that somebody has claimed, as at the end of her shift. Returns which cases, with the person each is about.
+///
+/// # Errors
+/// [`ActError`], where it cannot be done; then none is handed over, once the work is given up.
+pub async fn hand_over_all(
+    work: &mut Connection,
+    who: &str,
+    to: &str,
+    now_ms: i64,
+) -> Result<Vec<(String, Option<String>)>, ActError> {
+    let cases = cases::claimed_by(work, who).await?;
+    for (id, _) in &cases {
+        act(work, id, &Act::HandOver { to: to.to_owned() }, who, now_ms).await?;
+    }
+    Ok(cases)
+}
+
+/// The timer of a claim: when it fires, a silent owner's case is before the whole team again.
+pub const CLAIM_TIMER: &str = "claim";
+
+/// A claim's time may be over. Says whether the case is before the whole team again.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn tick(work: &mut Connection, id: &str, now_ms: i64) -> Result<bool, StoreError> {
+    let Some((rule, mut alert)) = cases::find_with_rule(work, id).await? else { return Ok(false) };
+    let line = alert.tick(now_ms);
+    save(work, id, &alert).await?;
+    let Some(line) = line else { return Ok(false) };
+    cases::add_line(work, id, &line, None, now_ms).await?;
+    delivery::withdraw(work, id, now_ms).await?;
+    tell(work, id, &rule, &alert, now_ms).await?;
+    Ok(true)
+}
+
+/// Writes where a case stands, and when its claim is over if nothing happens.
+async fn save(work: &mut Connection, id: &str, alert: &alert::Alert) -> Result<(), StoreError> {
+    cases::save(work, id, alert).await?;
+    match alert.next_wake() {
+        Some(due_ms) => rows::set(work, CLAIM_TIMER, id, due_ms).await,
+        None => rows::clear(work, CLAIM_TIMER, id).await,
+    }
+}
+
+/// It rings: whoever is to be told of it is, and with an owner she alone.
+async fn tell(
+    work: &mut Connection,
+    id: &str,
+    rule: &str,
+    alert: &alert::Alert,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    match owner(alert) {
+        Some(owner) => delivery::tell_owner(work, id, owner, alert.severity, alert.rung_ms, now_ms).await,
+        None => delivery::tell_always(work, id, rule, alert.severity, alert.rung_ms, now_ms).await,
+    }
+}
+
+fn owner(alert: &alert::Alert) -> Option<&str> {
+    match &alert.state {
+        State::Claimed(claim) => Some(&claim.by),
+        State::Open | State::Closed { .. } => None,
+    }
+}
+
+fn is_closed(alert: &alert::Alert) -> bool {
+    matches!(alert.state, State::Closed { .. })
 }
 
 /// Why something could not be done about an alert.
@@ -286,6 +400,12 @@ pub enum ActError {
     /// There is none of that id.
     #[error("there is no such alert")]
     NoSuchAlert,
+    /// Whoever it was to be given to has no account.
+    #[error("nobody of that name has an account; it stays with its owner")]
+    NoSuchMember,
+    /// A newer case about the same is open: what is new stands there.
+    #[error("another case about the same is open: {0}")]
+    AnotherCase(String),
     /// Its state does not allow it.
     #[error(transparent)]
     NotNow(#[from] alert::NotNow),

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use super::judge::{carry_out, when_overdue};
 use super::reviews;
 use super::rules::Rules;
+use super::{CLAIM_TIMER, tick};
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::store::timers::{self, Timer};
@@ -51,26 +52,30 @@ pub async fn fire(store: &Store, rules: &Rules, zone: &TimeZone) -> Result<Vec<C
     let now_ms = clock::now_ms();
     let Some(timer) = timers::take_due(&mut work).await? else { return Ok(Vec::new()) };
     let mut part = savepoint(&mut work).await?;
-    let done = if timer.kind == reviews::TIMER {
-        let is_known = reviews::review(&mut part, store.reader(), rules, &timer.key, zone, now_ms).await;
-        is_known.map(|is_known| is_known.then(|| timer.key.clone()))
-    } else {
-        overdue(&mut part, rules, &timer, now_ms).await
+    let done = match timer.kind.as_str() {
+        reviews::TIMER => {
+            let is_known = reviews::review(&mut part, store.reader(), rules, &timer.key, zone, now_ms).await;
+            is_known.map(|is_known| if is_known { vec![Change::Person(timer.key.clone())] } else { Vec::new() })
+        }
+        CLAIM_TIMER => tick(&mut part, &timer.key, now_ms).await.map(|_| Vec::new()),
+        _ => {
+            overdue(&mut part, rules, &timer, now_ms).await.map(|about| about.map(Change::Person).into_iter().collect())
+        }
     };
-    let about = match done {
-        Ok(about) => {
+    let changed = match done {
+        Ok(changed) => {
             part.commit().await?;
-            about
+            [Change::WorkList].into_iter().chain(changed).collect()
         }
         Err(error) => {
             part.rollback().await?;
             tracing::error!(%error, timer.kind, "a timer cannot do what it is for; it is tried again in a minute");
             timers::set(&mut work, &timer.kind, &timer.key, now_ms + AGAIN_MS).await?;
-            None
+            Vec::new()
         }
     };
     work.commit().await?;
-    Ok(about.map_or_else(Vec::new, |person| vec![Change::WorkList, Change::Person(person)]))
+    Ok(changed)
 }
 
 /// Says that what a rule waited for has not come. Returns about whom something may be new.

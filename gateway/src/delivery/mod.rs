@@ -18,7 +18,7 @@ pub mod workers;
 use std::path::PathBuf;
 
 use crate::alerts::{ALARMS, Severity, health};
-use crate::store::{Connection, StoreError, outbox};
+use crate::store::{Connection, StoreError, contacts, outbox};
 use crate::wording::Lang;
 use serde::Deserialize;
 
@@ -162,6 +162,32 @@ pub async fn tell_always(
             };
             enqueue(work, &notification, now_ms).await?;
         }
+    }
+    Ok(())
+}
+
+/// A claimed alert rings for its owner: she is to be told of it over all her channels, and nobody else.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn tell_owner(
+    work: &mut Connection,
+    alert: &str,
+    owner: &str,
+    urgency: Severity,
+    rung_ms: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    for contact in contacts::list(&mut *work, Some(owner)).await? {
+        let notification = Notification {
+            alert: alert.to_owned(),
+            to: Recipient::Member(owner.to_owned()),
+            channel: contact.channel,
+            urgency,
+            lang: contact.lang,
+            key: format!("{alert}/{rung_ms}/owner/{owner}/{}", contact.channel),
+        };
+        enqueue(work, &notification, now_ms).await?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! the disk before the answer goes out ([`looks`]). Every page tells the time of its data, and its stream ([`live`])
 //! tells within seconds when something changed or when nothing comes any more.
 
+mod acts;
 mod api;
 mod assets;
 mod console;

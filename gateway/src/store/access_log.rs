@@ -39,8 +39,16 @@ pub enum Action {
     ClaimedAlert,
     /// Says that somebody is on the way to the person.
     SaidOnTheWay,
+    /// Gives an alert of hers to somebody else.
+    HandedOverAlert,
+    /// Gives an alert of hers back to the team.
+    GaveBackAlert,
+    /// Writes something about an alert.
+    WroteOfAlert,
     /// Closes an alert.
     ClosedAlert,
+    /// Opens a closed alert again.
+    ReopenedAlert,
     /// Says that a button's battery was changed.
     ChangedBattery,
     /// Gives a home a device.
@@ -77,7 +85,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 30] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -87,7 +95,11 @@ impl Action {
         Self::OpenedAlert,
         Self::ClaimedAlert,
         Self::SaidOnTheWay,
+        Self::HandedOverAlert,
+        Self::GaveBackAlert,
+        Self::WroteOfAlert,
         Self::ClosedAlert,
+        Self::ReopenedAlert,
         Self::ChangedBattery,
         Self::AdoptedDevice,
         Self::RemovedDevice,
@@ -119,7 +131,11 @@ impl Action {
             Self::OpenedAlert => "opened_alert",
             Self::ClaimedAlert => "claimed_alert",
             Self::SaidOnTheWay => "said_on_the_way",
+            Self::HandedOverAlert => "handed_over_alert",
+            Self::GaveBackAlert => "gave_back_alert",
+            Self::WroteOfAlert => "wrote_of_alert",
             Self::ClosedAlert => "closed_alert",
+            Self::ReopenedAlert => "reopened_alert",
             Self::ChangedBattery => "changed_battery",
             Self::AdoptedDevice => "adopted_device",
             Self::RemovedDevice => "removed_device",

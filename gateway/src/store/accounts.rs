@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Connection, Executor, StoreError, query, query_as};
+use super::{Connection, Executor, Reader, StoreError, query, query_as, query_scalar};
 
 /// An account as it is kept. The password itself is kept nowhere.
 #[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
@@ -38,6 +38,14 @@ pub async fn find(store: impl Executor<'_>, name: &str) -> Result<Option<Account
         .bind(name)
         .fetch_optional(store)
         .await?)
+}
+
+/// The names of all who have an account that is not disabled.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn names(reader: &Reader) -> Result<Vec<String>, StoreError> {
+    Ok(query_scalar("SELECT name FROM account WHERE disabled_ms IS NULL ORDER BY name").fetch_all(reader).await?)
 }
 
 /// Adds the first account there is; says whether there was none before.

@@ -6,6 +6,7 @@ use sqlx::Row as _;
 use super::ledger::unexpected;
 use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
 use crate::alerts::alert::{Alert, Claim, State};
+use crate::alerts::outcome::Outcome;
 use crate::alerts::rules::Waiting;
 use crate::alerts::{About, Concern, Line, Severity};
 
@@ -112,9 +113,10 @@ pub async fn headlines(reader: &Reader, ids: &[&str]) -> Result<Vec<(String, Tol
     let rows = query(
         "SELECT alert, at_ms, line, record FROM json_each($1) CROSS JOIN alert_line ON alert = value
          WHERE place = (SELECT max(place) FROM alert_line AS latest WHERE latest.alert = value
-                          AND latest.kind NOT IN ('claimed', 'on_the_way', 'battery_changed', 'reopened', 'closed'))",
+                          AND latest.kind NOT IN (SELECT value FROM json_each($2)))",
     )
     .bind(json!(ids).to_string())
+    .bind(json!(Line::OF_ACTS).to_string())
     .fetch_all(reader)
     .await?;
     rows.iter().map(|row| Ok((row.try_get("alert")?, told_of(row)?))).collect()
@@ -190,6 +192,50 @@ pub async fn find(work: &mut Connection, id: &str) -> Result<Option<Alert>, Stor
     row.map(|row| case_of(&row).map(|case| case.alert)).transpose()
 }
 
+/// One alert, with the rule or kind of case it belongs to.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn find_with_rule(work: &mut Connection, id: &str) -> Result<Option<(String, Alert)>, StoreError> {
+    let row = query("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(work).await?;
+    row.map(|row| case_of(&row).map(|case| (case.rule, case.alert))).transpose()
+}
+
+/// The cases that somebody has claimed, with the person each is about; what rang first is first.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn claimed_by(work: &mut Connection, who: &str) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    Ok(query_as("SELECT id, person FROM alert WHERE state = 'claimed' AND claimed_by = $1 ORDER BY rung_ms, id")
+        .bind(who)
+        .fetch_all(work)
+        .await?)
+}
+
+/// Another case of an alert's kind about the same that is not closed, if there is one.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn open_besides(work: &mut Connection, id: &str) -> Result<Option<String>, StoreError> {
+    Ok(query_scalar(
+        "SELECT other.id FROM alert JOIN alert AS other ON other.rule = alert.rule AND other.about = alert.about
+         WHERE alert.id = $1 AND other.id <> $1 AND other.state <> 'closed'",
+    )
+    .bind(id)
+    .fetch_optional(work)
+    .await?)
+}
+
+/// The person that an alert concerns, if one is known.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn person_of(work: &mut Connection, id: &str) -> Result<Option<String>, StoreError> {
+    let person: Option<Option<String>> =
+        query_scalar("SELECT person FROM alert WHERE id = $1").bind(id).fetch_optional(work).await?;
+    Ok(person.flatten())
+}
+
 /// The home that an alert is about.
 ///
 /// # Errors
@@ -231,13 +277,14 @@ pub async fn save(work: &mut Connection, id: &str, alert: &Alert) -> Result<(), 
     let (state, claim, closed) = match &alert.state {
         State::Open => ("open", None, None),
         State::Claimed(claim) => ("claimed", Some(claim), None),
-        State::Closed { by, at_ms } => ("closed", None, Some((by, at_ms))),
+        State::Closed { by, at_ms, outcome } => ("closed", None, Some((by, at_ms, outcome))),
     };
     query(
         "UPDATE alert SET severity = $2, confirmed = $3, state = $4, rung_ms = $5, seen_ms = $6,
              claimed_by = CASE $4 WHEN 'closed' THEN claimed_by ELSE $7 END,
              claimed_ms = CASE $4 WHEN 'closed' THEN claimed_ms ELSE $8 END, closed_by = $9, closed_ms = $10,
-             on_the_way_ms = CASE $4 WHEN 'closed' THEN on_the_way_ms ELSE $11 END
+             on_the_way_ms = CASE $4 WHEN 'closed' THEN on_the_way_ms ELSE $11 END,
+             said_ms = $12, goes_back_ms = $13, worse = $14, outcome = $15
          WHERE id = $1",
     )
     .bind(id)
@@ -248,9 +295,13 @@ pub async fn save(work: &mut Connection, id: &str, alert: &Alert) -> Result<(), 
     .bind(alert.seen_ms)
     .bind(claim.map(|claim| claim.by.as_str()))
     .bind(claim.map(|claim| claim.at_ms))
-    .bind(closed.map(|(by, _)| by.as_str()))
-    .bind(closed.map(|(_, at_ms)| *at_ms))
+    .bind(closed.map(|(by, _, _)| by.as_str()))
+    .bind(closed.map(|(_, at_ms, _)| *at_ms))
     .bind(claim.and_then(|claim| claim.on_the_way_ms))
+    .bind(claim.map(|claim| claim.said_ms))
+    .bind(claim.map(|claim| claim.goes_back_ms))
+    .bind(claim.map_or(0, |claim| claim.worse))
+    .bind(closed.and_then(|(_, _, outcome)| outcome.map(Outcome::as_str)))
     .execute(work)
     .await?;
     Ok(())
@@ -417,6 +468,9 @@ fn case_of(row: &Row) -> Result<Case, StoreError> {
             by: row.try_get("claimed_by")?,
             at_ms: row.try_get("claimed_ms")?,
             on_the_way_ms: row.try_get("on_the_way_ms")?,
+            said_ms: row.try_get("said_ms")?,
+            goes_back_ms: row.try_get("goes_back_ms")?,
+            worse: row.try_get("worse")?,
         })
     };
     Ok(Case {
@@ -429,7 +483,11 @@ fn case_of(row: &Row) -> Result<Case, StoreError> {
             state: match row.try_get("state")? {
                 "open" => State::Open,
                 "claimed" => State::Claimed(claim()?),
-                _ => State::Closed { by: row.try_get("closed_by")?, at_ms: row.try_get("closed_ms")? },
+                _ => State::Closed {
+                    by: row.try_get("closed_by")?,
+                    at_ms: row.try_get("closed_ms")?,
+                    outcome: row.try_get::<Option<&str>, _>("outcome")?.and_then(Outcome::of),
+                },
             },
             severity: Severity::of(row.try_get("severity")?).ok_or_else(|| unexpected("severity"))?,
             confirmed: row.try_get("confirmed")?,

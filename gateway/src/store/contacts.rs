@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use super::ledger::unexpected;
-use super::{Connection, Reader, StoreError, query};
+use super::{Connection, Executor, StoreError, query};
 use crate::delivery::Channel;
 use crate::wording::Lang;
 
@@ -64,7 +64,7 @@ pub async fn remove(work: &mut Connection, member: &str, channel: Channel) -> Re
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn list(reader: &Reader, member: Option<&str>) -> Result<Vec<Contact>, StoreError> {
+pub async fn list(reader: impl Executor<'_>, member: Option<&str>) -> Result<Vec<Contact>, StoreError> {
     let rows = query("SELECT * FROM contact WHERE (CAST($1 AS TEXT) IS NULL OR member = $1) ORDER BY member, channel")
         .bind(member)
         .fetch_all(reader)

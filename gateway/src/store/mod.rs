@@ -21,6 +21,7 @@ pub mod homes_page;
 pub mod ledger;
 pub mod names;
 pub mod outbox;
+pub mod patience;
 pub mod person_numbers;
 pub mod person_page;
 pub mod plans;

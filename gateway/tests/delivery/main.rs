@@ -2,6 +2,7 @@
 
 mod chain;
 mod email;
+mod life;
 mod nights;
 mod scaip;
 mod sms;

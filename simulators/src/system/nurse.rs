@@ -47,7 +47,8 @@ impl Nurse {
     /// # Errors
     /// When it cannot be done.
     pub async fn close(&self, alert: &str, note: &str) -> anyhow::Result<()> {
-        self.act(format!("/alerts/{alert}/close"), format!("note={}", note.replace(' ', "+"))).await
+        self.act(format!("/alerts/{alert}/close"), format!("outcome=helped_on_site&note={}", note.replace(' ', "+")))
+            .await
     }
 
     /// "The button's battery was changed."
@@ -111,7 +112,7 @@ impl Nurse {
         let answer = self.send(path.clone(), Some(form)).await?;
         ensure!(answer.status == 303, "{path} answers {}: {}", answer.status, answer.body);
         let to = answer.location.unwrap_or_default();
-        let refused = ["said=taken", "said=closed", "said=unclaimed", "said=note", "/login"];
+        let refused = ["said=", "/login"];
         ensure!(!refused.iter().any(|said| to.contains(said)), "{path} leads to {to}");
         Ok(())
     }

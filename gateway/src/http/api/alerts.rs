@@ -1,22 +1,32 @@
 //! `GET /api/v1/alerts`: every alert with its story and who was told of it, those that need somebody first, and what waits for repeats.
+//!
+//! `POST /api/v1/alerts/{alert}`: a named human does something about one, `{"by": …, "act": "claim"}`. The acts are `claim`,
+//! `on_the_way`, `hand_over` (`to`), `give_back` (`why`), `note` (`note`), `close` (`outcome`, `note`) and `reopen` (`why`).
+//! `POST /api/v1/alerts/hand-over`: `{"by": …, "to": …}` hands over all that she has claimed. `by` is a member's name; whoever
+//! is signed in is herself.
 
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::State as Shared;
-use serde::Serialize;
+use axum::extract::{Path, State as Shared};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::time;
-use crate::alerts::Severity;
-use crate::alerts::alert::State as Stands;
+use crate::alerts::alert::{Claim, State as Stands};
 use crate::alerts::line::{self, Reader as Speaker};
-use crate::delivery::course::Outcome;
+use crate::alerts::outcome::Outcome;
+use crate::alerts::{Act, ActError, Severity};
+use crate::delivery::course;
 use crate::http::console::alert::told;
 use crate::http::console::work_list::case;
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
-use crate::http::{State, looks};
+use crate::http::{State, acts, looks};
 use crate::store::access_log::Action;
+use crate::store::accounts;
 use crate::store::alerts::{self, Case, Told as Written, Waits, Which};
 use crate::store::outbox::{self, Shown};
 use crate::wording::Lang;
@@ -43,7 +53,14 @@ struct Alert {
     claimed_by: Option<String>,
     /// When who claimed it said that somebody is on the way.
     on_the_way_at: Option<String>,
+    claimed_at: Option<String>,
+    /// When who claimed it last said something of it.
+    last_word_at: Option<String>,
+    /// It is before the whole team again then, unless she says something.
+    goes_back_at: Option<String>,
     closed_by: Option<String>,
+    closed_at: Option<String>,
+    outcome: Option<Outcome>,
     seen: bool,
     title: String,
     lines: Vec<Line>,
@@ -122,13 +139,114 @@ pub(crate) async fn list(Shared(state): Shared<State>, reader: Reader, lang: Lan
     Ok(Json(Alerts { alerts: listed, waiting: waiting.into_iter().map(|waits| wait(waits, &speaker)).collect() }))
 }
 
+/// What somebody does about an alert.
+#[derive(Deserialize)]
+pub(crate) struct Wish {
+    #[serde(default)]
+    by: String,
+    #[serde(flatten)]
+    act: Wished,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "act", rename_all = "snake_case")]
+enum Wished {
+    Claim,
+    OnTheWay,
+    HandOver {
+        to: String,
+    },
+    GiveBack {
+        why: String,
+    },
+    Note {
+        note: String,
+    },
+    Close {
+        outcome: Outcome,
+        #[serde(default)]
+        note: String,
+    },
+    Reopen {
+        why: String,
+    },
+}
+
+impl From<Wished> for Act {
+    fn from(wished: Wished) -> Self {
+        match wished {
+            Wished::Claim => Self::Claim,
+            Wished::OnTheWay => Self::SayOnTheWay,
+            Wished::HandOver { to } => Self::HandOver { to },
+            Wished::GiveBack { why } => Self::GiveBack { why: acts::text(&why) },
+            Wished::Note { note } => Self::Note { note: acts::text(&note) },
+            Wished::Close { outcome, note } => Self::Close { outcome, note: acts::text(&note) },
+            Wished::Reopen { why } => Self::Reopen { why: acts::text(&why) },
+        }
+    }
+}
+
+pub(crate) async fn act(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    Path(alert): Path<String>,
+    Json(wish): Json<Wish>,
+) -> Result<Response, Refusal> {
+    let Some(who) = named(&state, &reader, &wish.by).await? else { return Ok(nobody()) };
+    Ok(match acts::act(&state, &reader, &who, &alert, &wish.act.into()).await? {
+        None => StatusCode::NO_CONTENT.into_response(),
+        Some(why) => refuse(&why),
+    })
+}
+
+/// To whom a member hands over all that is hers.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shift {
+    #[serde(default)]
+    by: String,
+    to: String,
+}
+
+pub(crate) async fn hand_over(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    Json(shift): Json<Shift>,
+) -> Result<Response, Refusal> {
+    let Some(who) = named(&state, &reader, &shift.by).await? else { return Ok(nobody()) };
+    Ok(match acts::hand_over_all(&state, &reader, &who, &shift.to).await? {
+        Ok(handed_over) => Json(json!({ "handed_over": handed_over })).into_response(),
+        Err(why) => refuse(&why),
+    })
+}
+
+/// The member who does it: she who is signed in, or the one that a program names.
+async fn named(state: &State, reader: &Reader, by: &str) -> Result<Option<String>, Refusal> {
+    if reader.session.is_some() {
+        return Ok(Some(reader.looker.who.clone()));
+    }
+    Ok(accounts::find(state.store().reader(), by).await?.map(|account| account.name))
+}
+
+fn nobody() -> Response {
+    let why = "by must name a member who has an account; nothing was changed";
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "error": why }))).into_response()
+}
+
+fn refuse(why: &ActError) -> Response {
+    (StatusCode::CONFLICT, Json(json!({ "error": format!("{why}; nothing was changed") }))).into_response()
+}
+
 fn alert(case: Case, story: &[Written], told: Vec<Told>, speaker: &Speaker) -> Alert {
-    let (state, claim, closed_by) = match &case.alert.state {
+    let (state, claim, closed) = match &case.alert.state {
         Stands::Open => ("open", None, None),
         Stands::Claimed(claim) => ("claimed", Some(claim), None),
-        Stands::Closed { by, .. } => ("closed", None, Some(by.clone())),
+        Stands::Closed { by, at_ms, outcome } => ("closed", None, Some((by.clone(), *at_ms, *outcome))),
     };
     let claimed_by = claim.map(|claim| claim.by.clone());
+    let at = |ms: fn(&Claim) -> i64| claim.map(ms).map(time);
+    let (claimed_at, last_word_at) = (at(|claim| claim.at_ms), at(|claim| claim.said_ms));
+    let goes_back_at = at(|claim| claim.goes_back_ms);
     let on_the_way_at = claim.and_then(|claim| claim.on_the_way_ms).map(time);
     let newest = story.iter().rev().map(|told| &told.line).find(|line| line.is_about_the_matter());
     let line = |told: &Written| Line {
@@ -150,7 +268,12 @@ fn alert(case: Case, story: &[Written], told: Vec<Told>, speaker: &Speaker) -> A
         state,
         claimed_by,
         on_the_way_at,
-        closed_by,
+        claimed_at,
+        last_word_at,
+        goes_back_at,
+        closed_at: closed.as_ref().map(|(_, at_ms, _)| time(*at_ms)),
+        outcome: closed.as_ref().and_then(|(_, _, outcome)| *outcome),
+        closed_by: closed.map(|(by, _, _)| by),
         lines: story.iter().map(line).collect(),
         told,
     }
@@ -160,7 +283,7 @@ fn tell(shown: Shown) -> Told {
     let attempt = |attempt: &outbox::Attempt| Attempt {
         began_at: time(attempt.began_ms),
         ended_at: attempt.ended.as_ref().map(|(at_ms, _)| time(*at_ms)),
-        delivered: attempt.ended.as_ref().map(|(_, outcome)| matches!(outcome, Outcome::Delivered { .. })),
+        delivered: attempt.ended.as_ref().map(|(_, outcome)| matches!(outcome, course::Outcome::Delivered { .. })),
         said: attempt.ended.as_ref().map(|(_, outcome)| outcome.because().to_owned()),
     };
     Told {

@@ -8,7 +8,7 @@ mod readings;
 mod teams;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use jiff::Timestamp;
 
 use crate::http::State;
@@ -19,6 +19,8 @@ pub(crate) fn routes() -> Router<State> {
         .route("/homes", get(homes::list))
         .route("/readings", get(readings::list))
         .route("/alerts", get(alerts::list))
+        .route("/alerts/hand-over", post(alerts::hand_over))
+        .route("/alerts/{alert}", post(alerts::act))
         .route("/persons/{person}/plan", get(plans::show).post(plans::change))
         .route("/teams", get(teams::list))
         .route("/persons/{person}/teams", get(teams::of_person).post(teams::make_responsible))

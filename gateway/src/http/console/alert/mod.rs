@@ -1,8 +1,11 @@
 //! One alert: why it is there, its story, who takes care of it, and who has been told.
 
+mod acts;
 pub(crate) mod told;
 
-use axum::Form;
+pub(in crate::http::console) use acts::hand_over_form;
+pub(crate) use acts::{claim, close, give_back, hand_over, note, on_the_way, reopen};
+
 use axum::extract::{Path, Query, State as Shared};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -10,12 +13,11 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::alerts::alert::{NotNow, State as Stands};
+use crate::alerts::alert::State as Stands;
 use crate::alerts::rules::silent_home;
 use crate::alerts::{self, Act, ActError, Line};
 use crate::changes::Change;
 use crate::clock;
-use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
 use crate::http::console::work_list::case::{self, Case};
@@ -25,27 +27,13 @@ use crate::http::{State, live, looks};
 use crate::letters::Occasion;
 use crate::store::access_log::{self, Action, Look};
 use crate::store::alerts::Told;
-use crate::store::{devices, outbox, silence};
+use crate::store::{accounts, devices, outbox, silence};
 use crate::wording::Lang;
-
-/// What just happened to the alert, told once above it.
-#[derive(Copy, Clone, PartialEq, Eq, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Said {
-    /// It was somebody else's already.
-    Taken,
-    /// It was closed already.
-    Closed,
-    /// Nobody had taken it.
-    Unclaimed,
-    /// The note was missing.
-    Note,
-}
 
 /// What to tell above the alert.
 #[derive(Deserialize)]
 pub(crate) struct Note {
-    said: Option<Said>,
+    said: Option<acts::Said>,
 }
 
 /// `GET /alerts/{alert}`
@@ -64,7 +52,7 @@ pub(crate) async fn page(
     let region = region(&state, &reader, &moment, &id).await?;
     let title = format!("{}: {}", case.title(lang), case.whom(lang));
     let region = html! {
-        @if let Some(said) = note.said { (said_words(said, &case, lang)) }
+        @if let Some(said) = note.said { (said.words(&case, lang)) }
         (region)
     };
     let page = Page {
@@ -100,24 +88,6 @@ pub(crate) async fn stream(
     }))
 }
 
-/// `POST /alerts/{alert}/claim`
-pub(crate) async fn claim(
-    Shared(state): Shared<State>,
-    reader: Reader,
-    Path(alert): Path<String>,
-) -> Result<Response, Refusal> {
-    act(&state, &reader, &alert, &Act::Claim, Action::ClaimedAlert).await
-}
-
-/// `POST /alerts/{alert}/on-the-way`
-pub(crate) async fn on_the_way(
-    Shared(state): Shared<State>,
-    reader: Reader,
-    Path(alert): Path<String>,
-) -> Result<Response, Refusal> {
-    act(&state, &reader, &alert, &Act::SayOnTheWay, Action::SaidOnTheWay).await
-}
-
 /// `POST /alerts/{alert}/battery-changed`: of the button whose counter began anew in this story. Doing it again changes
 /// nothing.
 pub(crate) async fn battery_changed(
@@ -128,9 +98,9 @@ pub(crate) async fn battery_changed(
     let case = case::one(state.store().reader(), &alert).await?.ok_or(Refusal::NotFound)?;
     let now_ms = clock::now_ms();
     let mut work = state.store().work().await?;
-    let Some(device) = devices::began_anew(&mut work, &alert).await? else { return Ok(back(&alert, None)) };
+    let Some(device) = devices::began_anew(&mut work, &alert).await? else { return Ok(back(&alert)) };
     let id = device.parse().map_err(|_| Refusal::NotFound)?;
-    let Some(home) = devices::change_battery(&mut work, &id, now_ms).await? else { return Ok(back(&alert, None)) };
+    let Some(home) = devices::change_battery(&mut work, &id, now_ms).await? else { return Ok(back(&alert)) };
     let look = Look {
         action: Action::ChangedBattery,
         person: case.alert.person.as_deref(),
@@ -143,90 +113,24 @@ pub(crate) async fn battery_changed(
     work.commit().await?;
     tell(&state, &case);
     state.0.courier.tell(Occasion::Devices { home });
-    Ok(back(&alert, None))
+    Ok(back(&alert))
 }
 
-/// What was done about it.
-#[derive(Deserialize)]
-pub(crate) struct Outcome {
-    #[serde(default)]
-    note: String,
+fn back(id: &str) -> Response {
+    Redirect::to(&format!("/alerts/{id}")).into_response()
 }
 
-/// The longest note that is kept.
-const LONGEST_NOTE: usize = 2_000;
-
-/// `POST /alerts/{alert}/close`
-pub(crate) async fn close(
-    Shared(state): Shared<State>,
-    reader: Reader,
-    Path(alert): Path<String>,
-    Form(outcome): Form<Outcome>,
-) -> Result<Response, Refusal> {
-    let note: String = outcome.note.trim().chars().take(LONGEST_NOTE).collect();
-    if note.is_empty() {
-        return Ok(back(&alert, Some("note")));
-    }
-    act(&state, &reader, &alert, &Act::Close { note }, Action::ClosedAlert).await
-}
-
-/// Does it once, in one piece of work with its row in the access log. Doing the same again changes nothing.
-async fn act(state: &State, reader: &Reader, id: &str, act: &Act, action: Action) -> Result<Response, Refusal> {
-    let who = &reader.looker.who;
-    let case = case::one(state.store().reader(), id).await?.ok_or(Refusal::NotFound)?;
-    let person = case.alert.person.as_deref();
-    let mut work = state.store().work().await?;
-    let stands = crate::store::alerts::find(&mut work, id).await?.ok_or(Refusal::NotFound)?.state;
-    if is_done(act, &stands, who) {
-        return Ok(back(id, None));
-    }
-    match alerts::act(&mut work, id, act, who, clock::now_ms()).await {
-        Ok(()) => {}
-        Err(ActError::NoSuchAlert) => return Err(Refusal::NotFound),
-        Err(ActError::Store(error)) => return Err(error.into()),
-        Err(ActError::NotNow(why)) => return Ok(back(id, Some(why_not(&why)))),
-    }
-    let look = Look { action, person, what: format!("alert {id}"), why: reader.why() };
-    access_log::write(&mut work, &reader.looker, &[look], crate::http::now()).await?;
-    work.commit().await?;
-    tell(state, &case);
-    state.0.courier.tell(Occasion::Act { alert: id.to_owned() });
-    Ok(back(id, None))
-}
-
-fn is_done(act: &Act, stands: &Stands, who: &str) -> bool {
-    match (act, stands) {
-        (Act::Claim, Stands::Claimed(claim)) => claim.by == who,
-        (Act::SayOnTheWay, Stands::Claimed(claim)) => claim.by == who && claim.on_the_way_ms.is_some(),
-        (Act::Close { .. }, Stands::Closed { by, .. }) => by == who,
-        (Act::Claim | Act::SayOnTheWay | Act::Close { .. } | Act::See, _) => false,
-    }
-}
-
-fn why_not(why: &NotNow) -> &'static str {
-    match why {
-        NotNow::Claimed(_) => "taken",
-        NotNow::Closed(_) => "closed",
-        NotNow::Unclaimed => "unclaimed",
-    }
-}
-
-fn back(id: &str, said: Option<&str>) -> Response {
-    let said = said.map(|said| format!("?said={said}")).unwrap_or_default();
-    Redirect::to(&format!("/alerts/{id}{said}")).into_response()
-}
-
-/// The page is before its claimer's eyes: what rang for her is seen.
+/// The page is before its claimer's eyes: what rang for her is seen, and her claim holds on.
 async fn see(state: &State, reader: &Reader, case: &Case) -> Result<(), Refusal> {
     let alert = &case.alert.alert;
     let is_hers = matches!(&alert.state, Stands::Claimed(claim) if claim.by == reader.looker.who);
-    if !is_hers || !alert.is_unseen() {
+    if !is_hers || reader.session.is_none() {
         return Ok(());
     }
     let mut work = state.store().work().await?;
     match alerts::act(&mut work, &case.alert.id, &Act::See, &reader.looker.who, clock::now_ms()).await {
         Ok(()) => work.commit().await?,
-        Err(ActError::NoSuchAlert | ActError::NotNow(_)) => {}
+        Err(ActError::NoSuchAlert | ActError::NoSuchMember | ActError::AnotherCase(_) | ActError::NotNow(_)) => {}
         Err(ActError::Store(error)) => return Err(error.into()),
     }
     tell(state, case);
@@ -245,6 +149,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
     let told = outbox::of_alerts(store, &[id]).await?.into_iter().map(|(_, shown)| shown).collect::<Vec<_>>();
     let began_anew = devices::began_anew(&mut *store.acquire().await?, id).await?;
     let lang = moment.lang;
+    let members = accounts::names(store).await?;
     let quiet = !case.rings();
     Ok(html! {
         (case::elsewhere(store, id, lang).await?)
@@ -272,13 +177,15 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
                 }
             }
         }
-        (acts(&case, reader, lang))
+        (case.warning(&reader.looker.who, moment))
+        (acts::forms(&case, &members, &reader.looker.who, lang))
         @if case.alert.rule == silent_home::STORM && case.is_open() { (silent_together(&silence::now(store).await?, moment)) }
         @if began_anew.is_some() { (ask_for_battery(id, lang)) }
         section.card aria-labelledby="story" {
             h2 #story { (lang.pick("Vad som har hänt", "What has happened")) }
             ol.story { @for told in &story { (line(told, moment)) } }
         }
+        (acts::note_form(id, lang))
         (told::card(&told, moment))
         (why(&case, &story, lang))
     })
@@ -299,70 +206,6 @@ fn silent_together(silent: &[silence::Now], moment: &Moment) -> Markup {
                             ", " (lang.pick("sedan ", "since ")) (moment.time_and_age(since))
                         }
                     }
-                }
-            }
-        }
-    }
-}
-
-/// What can be done about it now.
-fn acts(case: &Case, reader: &Reader, lang: Lang) -> Markup {
-    let id = &case.alert.id;
-    html! {
-        @match &case.alert.alert.state {
-            Stands::Open => p #claim-hint .muted.after {
-                (lang.pick(
-                    "När du tar hand om det ser alla andra att det är du. Det avslutas först när någon skriver vad som gjordes.",
-                    "When you take it, everybody else sees that it is you. It ends only when somebody writes what was done.",
-                ))
-            },
-            Stands::Claimed(claim) => {
-              @if case.is_alarm() && claim.by == reader.looker.who && claim.on_the_way_ms.is_none() { (ask_for_help(id, lang)) }
-              section.card aria-labelledby="act" {
-                h2 #act { (lang.pick("Avsluta", "Close it")) }
-                @if claim.by != reader.looker.who {
-                    p.muted {
-                        strong { (claim.by) } " "
-                        (lang.pick(
-                            "tar hand om det. Avsluta bara om ni har kommit överens.",
-                            "takes care of it. Close it only if you have agreed.",
-                        ))
-                    }
-                }
-                form.form.wide method="post" action={ "/alerts/" (id) "/close" } {
-                    div.field {
-                        label for="note" { (lang.pick("Vad gjordes, och hur gick det?", "What was done, and how did it go?")) }
-                        p #note-hint .hint {
-                            (lang.pick(
-                                "En eller två meningar. De sparas i berättelsen här nedanför.",
-                                "A sentence or two. They are kept in the story below.",
-                            ))
-                        }
-                        textarea #note name="note" rows="3" maxlength=(LONGEST_NOTE) required aria-describedby="note-hint" {}
-                    }
-                    div.actions { button #close type="submit" { (lang.pick("Avsluta", "Close")) } }
-                }
-              }
-            },
-            Stands::Closed { .. } => {}
-        }
-    }
-}
-
-/// Lets who takes care of an alarm tell the person that help is coming.
-fn ask_for_help(id: &str, lang: Lang) -> Markup {
-    html! {
-        section.card aria-labelledby="help" {
-            h2 #help { (lang.pick("Är någon på väg?", "Is someone on the way?")) }
-            p #help-hint .hint {
-                (lang.pick(
-                    "Säg det när någon har gett sig av. Den som larmade får höra det i hemmet, om boxen där kan säga det.",
-                    "Say so when someone has left. Whoever pressed hears it at home, where the box there can tell.",
-                ))
-            }
-            form.actions method="post" action={ "/alerts/" (id) "/on-the-way" } {
-                button #on-the-way type="submit" aria-describedby="help-hint" {
-                    (lang.pick("Någon är på väg", "Someone is on the way"))
                 }
             }
         }
@@ -423,26 +266,4 @@ fn why(case: &Case, story: &[Told], lang: Lang) -> Markup {
             }
         }
     }
-}
-
-fn said_words(said: Said, case: &Case, lang: Lang) -> Markup {
-    let by = match &case.alert.alert.state {
-        Stands::Claimed(claim) => claim.by.clone(),
-        Stands::Closed { by, .. } => by.clone(),
-        Stands::Open => String::new(),
-    };
-    let words = match said {
-        Said::Taken => lang.pick(
-            format!("{by} hann före och tar redan hand om det."),
-            format!("{by} was first and takes care of it already."),
-        ),
-        Said::Closed => lang.pick(format!("Det är redan avslutat av {by}."), format!("It is closed already, by {by}.")),
-        Said::Unclaimed => lang
-            .pick("Ingen har tagit hand om det. Ta hand om det först.", "Nobody has taken it. Take it first.")
-            .to_owned(),
-        Said::Note => {
-            lang.pick("Skriv vad som gjordes innan du avslutar.", "Write what was done before you close it.").to_owned()
-        }
-    };
-    html! { p.notice role="alert" { (Icon::Warning) span { (words) } } }
 }

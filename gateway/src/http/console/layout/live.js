@@ -69,7 +69,7 @@
 
   // Nobody loses a half-written note because something else changed meanwhile.
   function keepWhatIsTyped() {
-    return [...region.querySelectorAll("textarea[id], input[id]")].map((field) => ({
+    return [...region.querySelectorAll("textarea[id], input[id], select[id]")].map((field) => ({
       id: field.id,
       value: field.value,
       start: field.selectionStart,

@@ -90,7 +90,7 @@ pub(crate) async fn page(
     let what = format!("{} days", part.days.count());
     looks::note(&state, &reader, Action::OpenedPerson, Some(&person.id), what).await?;
     let moment = state.moment(lang);
-    let region = region(&state, &moment, &person, part).await?;
+    let region = region(&state, &reader, &moment, &person, part).await?;
     let asked =
         format!("{}{}", part.days.count(), part.before.map(|before| format!("&before={before}")).unwrap_or_default());
     let path = format!("/persons/{}?days={asked}", person.id);
@@ -125,13 +125,19 @@ pub(crate) async fn stream(
         Change::WorkList => true,
         Change::Home(_) => false,
     };
-    Ok(live::follow(state, reader, lang, concerns, move |state, _, moment| {
+    Ok(live::follow(state, reader, lang, concerns, move |state, reader, moment| {
         let person = person.clone();
-        async move { region(&state, &moment, &person, part).await }
+        async move { region(&state, &reader, &moment, &person, part).await }
     }))
 }
 
-async fn region(state: &State, moment: &Moment, person: &Person, part: Part) -> Result<Markup, Refusal> {
+async fn region(
+    state: &State,
+    reader: &Reader,
+    moment: &Moment,
+    person: &Person,
+    part: Part,
+) -> Result<Markup, Refusal> {
     let store = state.store().reader();
     let period = part.days.until(moment.now);
     let (from_ms, before_ms) = (period.start.as_millisecond(), period.end.as_millisecond());
@@ -153,7 +159,7 @@ async fn region(state: &State, moment: &Moment, person: &Person, part: Part) -> 
             @if open.is_empty() {
                 p.muted { (lang.pick("Inga öppna larm.", "No open alerts.")) }
             } @else {
-                ol { @for case in &open { (case.row(moment)) } }
+                ol { @for case in &open { (case.row(&reader.looker.who, moment)) } }
             }
         }
         (plan::in_short(&person.id, &in_force, versions.first(), moment))
@@ -285,6 +291,10 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         Some(Action::OpenedAlert) => lang.pick("öppnade ett larm", "opened an alert"),
         Some(Action::ClaimedAlert) => lang.pick("tog hand om ett larm", "took an alert upon them"),
         Some(Action::SaidOnTheWay) => lang.pick("sa att någon är på väg", "said that someone is on the way"),
+        Some(Action::HandedOverAlert) => lang.pick("lämnade över ett larm", "handed an alert over"),
+        Some(Action::GaveBackAlert) => lang.pick("lämnade tillbaka ett larm", "gave an alert back"),
+        Some(Action::WroteOfAlert) => lang.pick("skrev om ett larm", "wrote about an alert"),
+        Some(Action::ReopenedAlert) => lang.pick("öppnade ett larm igen", "opened an alert again"),
         Some(Action::ClosedAlert) => lang.pick("avslutade ett larm", "closed an alert"),
         Some(Action::ChangedBattery) => {
             lang.pick("sa att batteriet i larmknappen är bytt", "said that the alarm button's battery was changed")

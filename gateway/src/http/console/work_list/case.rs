@@ -151,7 +151,7 @@ impl Case {
     }
 
     /// The row on the work list.
-    pub(crate) fn row(&self, moment: &Moment) -> Markup {
+    pub(crate) fn row(&self, who: &str, moment: &Moment) -> Markup {
         let lang = moment.lang;
         let (id, alert) = (&self.alert.id, &self.alert.alert);
         let (kind, whom, title) = (self.class(), self.whom(lang), self.title(lang));
@@ -181,9 +181,42 @@ impl Case {
                         }
                     }
                     p.owner { (owner(alert, moment)) }
+                    (self.warning(who, moment))
                 }
                 div.act { (self.acts(lang)) }
             }
+        }
+    }
+
+    /// Warns its owner before it goes back to the team.
+    pub(crate) fn warning(&self, who: &str, moment: &Moment) -> Markup {
+        let lang = moment.lang;
+        html! {
+            @if let Some(back) = self.goes_back_soon(moment) && self.is_of(who) {
+                p.notice {
+                    (Icon::Hourglass)
+                    span {
+                        (lang.pick("Det går tillbaka till hela teamet ", "It goes back to the whole team ")) (moment.time(back))
+                        (lang.pick(" om du inte hörs av. ", " unless you say something. "))
+                        a href={ "/alerts/" (self.alert.id) } { (lang.pick("Jag har det fortfarande", "I still have it")) }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether somebody takes care of it.
+    pub(crate) fn is_of(&self, who: &str) -> bool {
+        matches!(&self.alert.alert.state, State::Claimed(claim) if claim.by == who)
+    }
+
+    /// When it goes back to the team, once its owner is to be warned of that.
+    fn goes_back_soon(&self, moment: &Moment) -> Option<Timestamp> {
+        match &self.alert.alert.state {
+            State::Claimed(claim) if moment.now.as_millisecond() >= claim.warns_ms() => {
+                Timestamp::from_millisecond(claim.goes_back_ms).ok()
+            }
+            State::Claimed(_) | State::Open | State::Closed { .. } => None,
         }
     }
 
@@ -298,10 +331,15 @@ pub(crate) fn owner(alert: &Alert, moment: &Moment) -> Markup {
                     " " strong { (lang.pick("Någon är på väg", "Someone is on the way")) }
                     (lang.pick(" sedan ", " since ")) (moment.time(at)) "."
                 }
+                @if let Ok(back) = Timestamp::from_millisecond(claim.goes_back_ms) {
+                    " " (lang.pick("Går tillbaka till teamet ", "Goes back to the team ")) (moment.time(back))
+                    (lang.pick(" om inget mer sägs.", " unless more is said."))
+                }
             }
-            State::Closed { by, at_ms } => {
+            State::Closed { by, at_ms, outcome } => {
                 (lang.pick("Avslutat av ", "Closed by ")) strong { (by) } " "
                 @if let Ok(at) = Timestamp::from_millisecond(*at_ms) { (moment.time(at)) "." }
+                @if let Some(outcome) = outcome { " " (lang.pick("Utfall: ", "Outcome: ")) (outcome.say(lang)) "." }
             }
         }
     }

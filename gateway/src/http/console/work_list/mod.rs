@@ -6,14 +6,18 @@ pub(crate) mod case;
 
 use std::time::Duration;
 
-use axum::extract::State as Shared;
+use axum::Form;
+use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use jiff::Timestamp;
 use maud::{Markup, html};
+use serde::Deserialize;
 
 use self::case::{Case, Wait};
 use crate::changes::Change;
+use crate::http::acts;
+use crate::http::console::alert::hand_over_form;
 use crate::http::console::homes::listening;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
@@ -22,6 +26,7 @@ use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, live, looks};
 use crate::store::access_log::Action;
+use crate::store::accounts;
 use crate::store::work_list::{self, Heard, Unassigned};
 use crate::wording::{Lang, device_kind};
 
@@ -32,10 +37,42 @@ const MOST_ROWS: usize = 25;
 /// A session that ends within this is told so beforehand.
 const WARN_BEFORE_END: Duration = Duration::from_secs(30 * 60);
 
+/// What to tell above the list.
+#[derive(Deserialize)]
+pub(crate) struct Note {
+    said: Option<Said>,
+}
+
+/// Why something was not done.
+#[derive(Copy, Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Said {
+    /// Nobody of that name has an account.
+    Member,
+}
+
 /// `GET /`
-pub(crate) async fn page(Shared(state): Shared<State>, reader: Reader, lang: Lang) -> Result<Response, Refusal> {
+pub(crate) async fn page(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    lang: Lang,
+    Query(note): Query<Note>,
+) -> Result<Response, Refusal> {
     let moment = state.moment(lang);
     let region = region(&state, &reader, &moment).await?;
+    let region = html! {
+        @match note.said {
+            Some(Said::Member) => p.notice role="alert" {
+                (Icon::Warning)
+                span { (lang.pick(
+                    "Inget lämnades över: välj någon som har ett konto här. Dina ärenden är fortfarande dina.",
+                    "Nothing was handed over: choose somebody who has an account here. What is yours is still yours.",
+                )) }
+            },
+            None => {}
+        }
+        (region)
+    };
     let title = lang.pick("Arbetslista", "Work list");
     let page = Page {
         title,
@@ -48,6 +85,29 @@ pub(crate) async fn page(Shared(state): Shared<State>, reader: Reader, lang: Lan
         region,
     };
     Ok(page.answer(StatusCode::OK))
+}
+
+/// To whom a member hands over.
+#[derive(Deserialize)]
+pub(crate) struct Shift {
+    #[serde(default)]
+    to: String,
+}
+
+/// `POST /hand-over`: all that she has claimed, as at the end of her shift.
+pub(crate) async fn hand_over(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    Form(shift): Form<Shift>,
+) -> Result<Response, Refusal> {
+    if reader.session.is_none() {
+        return Err(Refusal::Unknown);
+    }
+    let who = &reader.looker.who;
+    Ok(match acts::hand_over_all(&state, &reader, who, &shift.to).await? {
+        Ok(_) => Redirect::to("/").into_response(),
+        Err(_) => Redirect::to("/?said=member").into_response(),
+    })
 }
 
 /// `GET /stream`
@@ -76,13 +136,17 @@ async fn region(state: &State, reader: &Reader, moment: &Moment) -> Result<Marku
 
     let lang = moment.lang;
     let (alarms, others): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.is_alarm());
+    let who = reader.looker.who.as_str();
+    let mine = cases.iter().filter(|case| case.is_of(who)).count();
+    let members = if mine > 0 { accounts::names(store).await? } else { Vec::new() };
     let nothing = cases.is_empty() && waiting.is_empty() && unassigned.is_empty();
     Ok(html! {
         span data-title=(title(&alarms, lang)) hidden {}
         (ending(reader, moment))
         (listening::gaps(store, moment).await?)
-        (list("alarms", lang.pick("Larm", "Alarms"), &alarms, moment))
-        (list("alerts", lang.pick("Att ta hand om", "To take care of"), &others, moment))
+        (list("alarms", lang.pick("Larm", "Alarms"), &alarms, who, moment))
+        (list("alerts", lang.pick("Att ta hand om", "To take care of"), &others, who, moment))
+        @if mine > 0 { (end_of_shift(mine, &members, who, lang)) }
         (waits(&waiting, moment))
         (without_person(&unassigned, moment))
         @if nothing { (nothing_waits(&heard, moment)) }
@@ -97,14 +161,25 @@ fn title(alarms: &[&Case], lang: Lang) -> String {
     if ringing == 0 { name.to_owned() } else { format!("({ringing}) {} – {name}", lang.pick("LARM", "ALARM")) }
 }
 
-fn list(id: &str, name: &str, cases: &[&Case], moment: &Moment) -> Markup {
+fn list(id: &str, name: &str, cases: &[&Case], who: &str, moment: &Moment) -> Markup {
     html! {
         @if !cases.is_empty() {
             section.cases aria-labelledby=(id) {
                 h2 id=(id) { (name) " " span.count { "(" (cases.len()) ")" } }
-                ol { @for case in cases.iter().take(MOST_ROWS) { (case.row(moment)) } }
+                ol { @for case in cases.iter().take(MOST_ROWS) { (case.row(who, moment)) } }
                 (and_more(cases.len(), moment.lang))
             }
+        }
+    }
+}
+
+/// Lets her hand over at once all that she has claimed.
+fn end_of_shift(mine: usize, members: &[String], who: &str, lang: Lang) -> Markup {
+    let words = lang.pick(format!("Lämna över alla mina ({mine})"), format!("Hand over all mine ({mine})"));
+    html! {
+        section.card aria-labelledby="shift" {
+            h2 #shift { (lang.pick("Slutar ditt pass?", "Does your shift end?")) }
+            (hand_over_form("/hand-over", &words, members, who, lang))
         }
     }
 }
