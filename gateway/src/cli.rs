@@ -6,7 +6,9 @@ mod centre;
 mod contacts;
 mod people;
 mod plans;
+mod replay;
 mod teams;
+mod unassigned;
 mod units;
 
 use std::path::{Path, PathBuf};
@@ -32,7 +34,9 @@ use self::contacts::ContactCommand;
 use self::people::PersonCommand;
 use self::plans::PlanCommand;
 use self::teams::TeamCommand;
+use self::unassigned::UnassignedCommand;
 use self::units::UnitCommand;
+use crate::alerts::judge::Settings;
 use crate::alerts::rules::Rules;
 use crate::clock;
 use crate::config::{Config, duration};
@@ -88,6 +92,8 @@ enum Command {
     /// People's plans: limits, times to measure, pauses.
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// Says what other limits would have done: judges people's stored readings once more, and writes no alert.
+    Replay(replay::Wish),
     /// Devices.
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -96,6 +102,9 @@ enum Command {
     Unit(UnitCommand),
     /// Says whose a device's readings are.
     Assign(AssignArgs),
+    /// Readings that wait for a person.
+    #[command(subcommand)]
+    Unassigned(UnassignedCommand),
     /// When the clock of a home's box was set, and what was dated by that.
     #[command(subcommand)]
     Clock(ClockCommand),
@@ -235,7 +244,9 @@ impl Cli {
             Command::Contact(command) => contacts::execute(&config, command).await?,
             Command::Centre(command) => centre::execute(&config, command).await?,
             Command::Plan(command) => plans::execute(&config, command).await?,
+            Command::Replay(wish) => replay::execute(&config, wish, &settings(&config, more)?).await?,
             Command::Person(command) => people::execute(&config, command).await?,
+            Command::Unassigned(command) => unassigned::execute(&config, command, &settings(&config, more)?).await?,
             Command::Device(DeviceCommand::Add { device, kind, home, dialect, key_file, beacon }) => {
                 let device = NewDevice {
                     id: device.clone(),
@@ -266,6 +277,12 @@ impl Cli {
         }
         Ok(())
     }
+}
+
+/// By what everything is judged.
+fn settings(config: &Config, more: Rules) -> anyhow::Result<Settings> {
+    let rules = config.rules.rules().into_iter().chain(more).collect();
+    Ok(Settings::new(rules, &config.rules, config.enrolment.certificate_life, config.console.zone()?))
 }
 
 /// What a command says: to people, and to programs.

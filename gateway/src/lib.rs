@@ -18,6 +18,7 @@ pub mod ingest;
 pub mod letters;
 pub mod pki;
 pub mod plan;
+pub mod replay;
 pub mod run;
 pub mod scaip;
 pub mod store;

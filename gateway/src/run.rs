@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::alerts::rules::Rules;
+use crate::alerts::judge::Settings;
 use crate::alerts::rules::silent_home::watch::Watch;
+use crate::alerts::rules::{Rules, books_do_not_balance};
 use crate::alerts::timers;
 use crate::broker::Broker;
 use crate::broker::external::External;
@@ -26,7 +27,7 @@ use crate::delivery::course::ATTEMPT;
 use crate::delivery::workers;
 use crate::enrolment;
 use crate::http::{self, Health};
-use crate::ingest::{Intake, Settings, Writer};
+use crate::ingest::{Intake, Writer};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::scaip;
@@ -206,17 +207,17 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     let (courier, occasions) = Courier::new();
     let told = http::Told { changes: changes.clone(), courier: courier.clone() };
-    let state = http::State::new(store.clone(), told, Arc::clone(&health), api_token, &config.console)
+    let settings = Settings::new(rules, &config.rules, config.enrolment.certificate_life, zone.clone());
+    let rules = Arc::clone(&settings.rules);
+    let health_shown = Arc::clone(&health);
+    let state = http::State::new(store.clone(), told, health_shown, api_token, settings.clone(), &config.console)
         .map_err(|error| setting(error.to_string()))?;
-    let rules = Arc::new(rules);
     let (letters, letters_out) = mpsc::channel(1024);
     let (renewed, files) = watch::channel(files);
     let (stop_broker, broker_stops) = oneshot::channel();
     let (stop_console, console_stops) = oneshot::channel();
     let (stop_tellers, tellers_stop) = watch::channel(false);
     let (mut tasks, mut tellers) = (JoinSet::new(), JoinSet::new());
-    let review_after = config.rules.review_after;
-    let settings = Settings { rules: Arc::clone(&rules), zone: zone.clone(), review_after };
     tasks.spawn(letters::carry(store.clone(), config.console.time_zone.clone(), occasions, letters.clone()));
     let writer =
         Writer::new(store.clone(), intake.clone(), settings, letters, courier, changes.clone(), Arc::clone(&health));
@@ -236,6 +237,12 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         changes: changes.clone(),
     };
     tasks.spawn(watch.run());
+    let books = books_do_not_balance::watch::Watch {
+        store: store.clone(),
+        config: config.rules.books_do_not_balance.clone(),
+        changes: changes.clone(),
+    };
+    tasks.spawn(books.run());
     let brokers = config.broker.advertise.clone();
     let life = config.enrolment.certificate_life;
     let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());

@@ -130,6 +130,33 @@ fn teams_are_made_of_members_and_are_responsible_for_people() {
 }
 
 #[test]
+fn other_limits_are_tried_by_a_named_person_with_a_reason_and_no_name_is_told() {
+    let gateway = Gateway::start();
+    let home = gateway.ask(&["home", "add", "Ada's kitchen"]);
+    let person = gateway.ask(&["person", "add", "Ada", "--home", home["home"].as_str().unwrap()]);
+    let person = person["person"].as_str().unwrap();
+    let by = ["--from", "2026-01-01", "--by", "Anna", "--why", "a review"];
+    let report = gateway.ask(&[&["replay", person, "--limit", "systolic_above=160"][..], &by].concat());
+    assert_eq!((report["people"].as_i64(), report["tried"]["alerts"].as_i64()), (Some(1), Some(0)));
+    assert_eq!(gateway.ask(&[&["replay", "--all"][..], &by].concat())["people"], 1);
+    let plan = gateway.folder.path().join("plan.json");
+    std::fs::write(&plan, r#"{"standard": "own_only", "limits": {"systolic_above": 150}}"#).unwrap();
+    let said = gateway.run(&[&["replay", person, "--plan", plan.to_str().unwrap()][..], &by].concat());
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("would have missed: 0") && said.contains("per patient-day"), "{said}");
+    assert!(!said.contains("Ada"), "{said}");
+    let shown = gateway.http("GET", &format!("/persons/{person}"), &gateway.sign_in(), "");
+    assert!(shown.contains("prövade andra gränser") && shown.contains("Anna (command line)"), "{shown}");
+
+    std::fs::write(&plan, "{}x").unwrap();
+    let wrong = gateway.run(&[&["replay", person, "--plan", plan.to_str().unwrap()][..], &by].concat());
+    assert_says(&wrong, &["is no plan", "nothing was looked at"]);
+    assert_says(&gateway.run(&[&["replay", "nobody"][..], &by].concat()), &["there is no person nobody"]);
+    let silent = ["replay", person, "--from", "2026-01-01", "--by", "Anna", "--why", " "];
+    assert_says(&gateway.run(&silent), &["--why", "nothing was looked at"]);
+}
+
+#[test]
 fn a_buttons_key_goes_in_and_never_comes_out_again() {
     let mut gateway = Gateway::start();
     let home = gateway.ask(&["home", "add", "Ada's kitchen"]);

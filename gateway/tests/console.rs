@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const PAGES_FOR_PEOPLE: [&str; 9] = [
+const PAGES_FOR_PEOPLE: [&str; 10] = [
     "/",
     "/persons/{ada}",
     "/persons/{ada}/plan",
@@ -35,10 +35,11 @@ const PAGES_FOR_PEOPLE: [&str; 9] = [
     "/homes/{bo_home}",
     "/homes/{ada_home}/devices/{new_cuff}",
     "/homes/{ada_home}/devices/{button}",
+    "/homes/{bo_home}/unassigned/{scale}",
 ];
 const STREAMS: [&str; 5] =
     ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream", "/homes/{bo_home}/stream"];
-const ACTS: [&str; 14] = [
+const ACTS: [&str; 16] = [
     "/persons/{ada}/plan",
     "/persons/{ada}/number",
     "/alerts/{press}/claim",
@@ -53,6 +54,8 @@ const ACTS: [&str; 14] = [
     "/homes/{ada_home}/devices/{new_cuff}/add",
     "/homes/{ada_home}/devices/{button}/remove",
     "/homes/{ada_home}/devices/{button}/battery-changed",
+    "/homes/{bo_home}/unassigned/{scale}",
+    "/homes/{bo_home}/unassigned/{scale}/undo",
 ];
 const FOR_PROGRAMS: [&str; 7] = [
     "/api/v1/books",
@@ -889,6 +892,106 @@ async fn a_disabled_account_is_signed_out_at_once_and_signs_in_no_more() {
 }
 
 #[tokio::test]
+async fn a_program_tries_other_limits_on_stored_readings_and_each_person_can_see_who_did_and_no_alert_comes_of_it() {
+    let night = Night::begin().await;
+    let (program, ada) = (night.program(), night.ward.ada.clone());
+    let alerts = night.count("SELECT count(*) FROM alert").await;
+    night.new_rows().await;
+    let ask = async |body: serde_json::Value| {
+        program.send("POST", "/api/v1/replay", &[("content-type", "application/json")], &body.to_string()).await
+    };
+    let from = "2020-01-01T00:00:00Z";
+    let limits = serde_json::json!({"systolic_above": 130, "diastolic_above": null});
+    let wish = serde_json::json!({"people": [ada], "from": from, "limits": limits, "why": "a review of the limits"});
+
+    let answer = ask(wish.clone()).await;
+    let report: Value = serde_json::from_str(&answer.body).expect("JSON");
+    assert_eq!((answer.status, report["people"].as_u64()), (200, Some(1)), "{report}");
+    assert!(report["readings"].as_u64() > Some(60) && report["weeks"].as_array().is_some_and(|weeks| weeks.len() > 4));
+    assert!(report["tried"]["by_rule"]["above_limit"].as_u64() > report["today"]["by_rule"]["above_limit"].as_u64());
+    night.assert_tells_nothing(&answer);
+    assert_eq!(night.new_rows().await, ["replayed by program"]);
+    assert_eq!(night.count("SELECT count(*) FROM access_log WHERE why = 'a review of the limits'").await, 1);
+    assert_eq!(night.count("SELECT count(*) FROM alert").await, alerts, "no alert comes of it");
+    let shown = night.sign_in().await.get(&night.path("/persons/{ada}")).await.expect(200);
+    assert!(shown.contains("prövade andra gränser"));
+    night.new_rows().await;
+
+    for (key, wrong, status) in [
+        ("why", " ".into(), 422),
+        ("people", serde_json::json!([]), 422),
+        ("from", "yesterday".into(), 422),
+        ("from", "2999-01-01T00:00:00Z".into(), 422),
+        ("plan", serde_json::json!({}), 422),
+        ("people", serde_json::json!([ada, "nobody"]), 404),
+        ("people", serde_json::json!(vec![ada.clone(); 4_000]), 422),
+    ] {
+        let mut wish = wish.clone();
+        wish[key] = wrong;
+        assert_eq!(ask(wish).await.status, status, "{key}");
+    }
+    assert_eq!(night.new_rows().await, Vec::<String>::new(), "nothing was looked at");
+    let stranger = night.browser().post("/api/v1/replay", &wish.to_string()).await;
+    assert_eq!(stranger.status, 401);
+}
+
+#[tokio::test]
+async fn readings_without_a_person_are_given_to_one_or_set_aside_with_a_reason_and_that_can_be_taken_back() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let edith = night.ward.edith.clone();
+    let page = format!("/homes/{}/unassigned/{}", night.ward.bo_home, hex::encode("F0:F1:F2:F3:F4:05"));
+    assert!(anna.get("/").await.expect(200).contains(&page), "the work list leads there");
+    let shown = anna.get(&page).await.expect(200);
+    assert!(shown.contains("Edith Sjö") && shown.contains("71,2"), "{shown}");
+    let waiting = "SELECT count(*) FROM record WHERE person IS NULL AND attribution IS NULL AND kind = 'signal'";
+    assert_eq!(night.count(waiting).await, 2);
+    let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM record WHERE person IS NULL ORDER BY measured_ms")
+        .fetch_all(night.ward.store.reader())
+        .await
+        .expect("it fits the schema");
+    let [old, fresh] = &ids[..] else { panic!("{ids:?}") };
+    night.new_rows().await;
+
+    for (wish, said) in [
+        (format!("person={edith}&reading={old}&reason="), "Skriv varför"),
+        (format!("person=somebody&reading={old}&reason=x"), "Välj vem"),
+        (format!("person={edith}&reading=none&reason=x"), "Ingen av de valda"),
+    ] {
+        let answer = anna.post(&page, &wish).await;
+        assert!(answer.status == 422 && answer.body.contains(said), "{wish}");
+    }
+    assert_eq!(night.count(waiting).await, 2, "nothing was changed");
+    night.new_rows().await;
+
+    assert_eq!(anna.post(&page, &format!("person={edith}&reading={old}&reason=Hennes+v%C3%A5g")).await.status, 303);
+    assert_eq!(anna.post(&page, &format!("person=nobody&reading={fresh}&reason=Hemtj%C3%A4nsten")).await.status, 303);
+    assert_eq!(night.count(waiting).await, 0);
+    assert_eq!(night.new_rows().await, ["assigned_readings by Anna Ström", "set_readings_aside by Anna Ström"]);
+    let hers = "SELECT count(*) FROM record WHERE person IS NOT NULL AND attribution IS NOT NULL";
+    assert_eq!(night.count(hers).await, 1);
+    assert!(!anna.get("/").await.expect(200).contains(&page));
+    let shown = anna.get(&page).await.expect(200);
+    assert!(shown.contains("1 mätningar hör till Edith Sjö.") && shown.contains("Hemtjänsten"), "{shown}");
+
+    let decision: String = sqlx::query_scalar("SELECT id FROM attribution WHERE person IS NOT NULL")
+        .fetch_one(night.ward.store.reader())
+        .await
+        .expect("it fits the schema");
+    let undo = format!("{page}/undo");
+    assert_eq!(anna.post(&undo, &format!("decision={decision}&reason=")).await.status, 422);
+    assert_eq!(anna.post(&undo, &format!("decision={decision}&reason=Fel+person")).await.status, 303);
+    assert_eq!(anna.post(&undo, &format!("decision={decision}&reason=Fel+person")).await.status, 422);
+    assert_eq!((night.count(waiting).await, night.count(hers).await), (1, 0));
+    assert_eq!(night.count("SELECT count(*) FROM attribution").await, 2, "nothing is deleted");
+    let shown = anna.get(&page).await.expect(200);
+    assert!(shown.contains("Taget tillbaka av Anna Ström") && shown.contains("Fel person"), "{shown}");
+    let stranger = night.browser().post(&page, &format!("person={edith}&reading={old}&reason=x")).await;
+    assert_ne!(stranger.status, 200);
+    assert_eq!(night.count(waiting).await, 1);
+}
+
+#[tokio::test]
 async fn programs_read_the_homes_page_by_page() {
     let night = Night::begin().await;
     let program = night.program();
@@ -1011,6 +1114,7 @@ impl Night {
     fn path(&self, path: &str) -> String {
         let ward = &self.ward;
         let (new_cuff, button) = (hex::encode("F0:F1:F2:F3:F5:22"), hex::encode("F0:F1:F2:F3:F4:03"));
+        let scale = hex::encode("F0:F1:F2:F3:F4:05");
         let ids = [
             ("{ada}", &ward.ada),
             ("{bo}", &ward.bo),
@@ -1021,6 +1125,7 @@ impl Night {
             ("{bo_home}", &ward.bo_home),
             ("{new_cuff}", &new_cuff),
             ("{button}", &button),
+            ("{scale}", &scale),
         ];
         ids.into_iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
     }

@@ -10,7 +10,9 @@ use hempuls_gateway::store::devices::NewDevice;
 use hempuls_gateway::store::{plans, query_scalar, timers};
 use hempuls_protocol::devices::DeviceKind;
 use hempuls_protocol::ids::{Epoch, Lane};
-use ward::{BUTTON, Client, Papers, Ward, press, reading};
+use hempuls_protocol::times::{Taken, Trust};
+use hempuls_protocol::wire::heartbeat::Heartbeat;
+use ward::{BUTTON, Client, Papers, Ward, press, reading, taken};
 
 const HOUR: i64 = 3_600_000;
 
@@ -99,6 +101,35 @@ async fn whoever_does_not_measure_as_planned_is_a_task_once_her_home_is_heard() 
 
     ward.eventually("SELECT count(*) FROM alert WHERE rule = 'missed_reading' AND severity = 'low'", 1).await;
     assert_eq!(ward.count("SELECT count(*) FROM timer WHERE kind = 'review' AND due_ms > 0").await, 1, "and so on");
+    ward.close().await;
+}
+
+#[tokio::test]
+async fn a_box_with_a_wrong_clock_or_an_old_certificate_is_before_the_team_until_it_is_right_again() {
+    let (ward, papers, _) = home_of_ada().await;
+    let mut agent = Client::connect(&ward, &papers).await;
+    let mut say = async |minutes_off: i64, days_left: i64| {
+        let now_ms = clock::now_ms();
+        let (wall_ms, trust) = (Some(now_ms + minutes_off * 60_000), Trust::Synchronised);
+        let clock = Taken { wall_ms, trust, ..taken(60_000) };
+        let certificate_expires = Some(now_ms / 1_000 + days_left * 86_400);
+        agent.say(Heartbeat { certificate_expires, ..Heartbeat::bare(clock, Vec::new(), "test") }).await;
+    };
+    let lines = "SELECT count(*) FROM alert_line JOIN alert ON alert.id = alert WHERE rule IN ('clock_wrong', 'certificate_expiring')";
+
+    say(1, 300).await;
+    say(-180, 300).await;
+    ward.eventually("SELECT count(*) FROM alert WHERE rule = 'clock_wrong' AND severity = 'medium'", 1).await;
+    say(-180, 60).await;
+    ward.eventually("SELECT count(*) FROM alert WHERE rule = 'certificate_expiring' AND severity = 'low'", 1).await;
+    say(-181, 60).await;
+    assert_eq!(ward.count("SELECT count(*) FROM alert").await, 2, "what goes on is one case");
+    say(0, 3).await;
+    ward.eventually("SELECT count(*) FROM alert WHERE rule = 'certificate_expiring' AND severity = 'high'", 1).await;
+    ward.eventually("SELECT count(*) FROM alert_line WHERE line LIKE '%\"over\"%wrong_clock%'", 1).await;
+    say(0, 364).await;
+    ward.eventually("SELECT count(*) FROM alert_line WHERE line LIKE '%\"over\"%certificate_expiring%'", 1).await;
+    assert!((5..=6).contains(&ward.count(lines).await));
     ward.close().await;
 }
 

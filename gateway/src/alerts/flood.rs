@@ -14,48 +14,50 @@ use crate::store::{Connection, StoreError};
 pub const REVIEW_PLAN: &str = "review_plan";
 
 /// So many cases about a person are opened within [`WITHIN_MS`], and no more.
-pub(super) const MOST: i64 = 5;
-const WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
+pub(crate) const MOST: i64 = 5;
+pub(crate) const WITHIN_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Cases that do not count.
+pub(crate) const BESIDES: [&str; 3] = [REVIEW_PLAN, alarm_pressed::NAME, NOT_JUDGED];
 
 /// As [`super::raise`], unless it would be one case too many.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
-    let Some(person) = held_back(concern) else { return super::raise(work, concern, now_ms).await };
-    if cases::open_case(work, concern.finding.case, &concern.about).await?.is_some() {
+    if !may_be_held_back(concern) || cases::open_case(work, concern.finding.case, &concern.about).await?.is_some() {
         return super::raise(work, concern, now_ms).await;
     }
-    let besides = [REVIEW_PLAN, alarm_pressed::NAME, NOT_JUDGED];
-    let opened = cases::count_opened(work, &concern.about, now_ms - WITHIN_MS, &besides).await?;
+    let opened = cases::count_opened(work, &concern.about, now_ms - WITHIN_MS, &BESIDES).await?;
     if opened < MOST {
         return super::raise(work, concern, now_ms).await;
     }
     let why = "too many cases about her within a day: her plan is to be looked at";
     let (case, about) = (concern.finding.case, concern.about.to_string());
     cases::note_suppression(work, case, &about, concern.record.as_deref(), why, now_ms).await?;
-    let task = Concern { finding: task(), person: Some(person.to_owned()), record: None, ..concern.clone() };
-    super::raise(work, &task, now_ms).await
+    super::raise(work, &task_for(concern), now_ms).await
 }
 
-/// Whose case it is, if it may be held back.
-fn held_back(concern: &Concern) -> Option<&str> {
+/// Whether it is a case about a person that may wait for a look at her plan.
+pub(crate) fn may_be_held_back(concern: &Concern) -> bool {
     let Finding { case, severity, weight, .. } = &concern.finding;
     let is_urgent = *severity == Severity::High || *weight == Weight::AskedAgain || *case == NOT_JUDGED;
     match &concern.about {
-        About::Person(person) if !is_urgent => Some(person),
-        About::Person(_) | About::Device { .. } | About::Agent(_) | About::Channel(_) | About::ManyHomes => None,
+        About::Person(_) => !is_urgent,
+        About::Device { .. } | About::Agent(_) | About::Channel(_) | About::ManyHomes => false,
     }
 }
 
-fn task() -> Finding {
-    Finding {
+/// The look at her plan in place of a case that is held back.
+pub(crate) fn task_for(concern: &Concern) -> Concern {
+    let finding = Finding {
         case: REVIEW_PLAN,
         severity: Severity::Low,
         confirmed: true,
         weight: Weight::Summary,
         line: Line::TooMany { held_back: 1 },
-    }
+    };
+    Concern { finding, record: None, ..concern.clone() }
 }
 
 #[cfg(test)]

@@ -3,17 +3,22 @@
 //! Promised: an alarm opens its alert whatever becomes of the rules and plans; a rule that fails leads to an alert that says
 //! so.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::health::ailments::Limits;
 use super::line::NOT_JUDGED;
+use super::rules::late::LATE_MS;
 use super::rules::{self, Doubt, Facts, Lookback, PLAN_MISSING, Rule, Rules, Verdict, Waiting, What, alarm_pressed};
-use super::{About, Concern, Finding, Line, Severity, Weight, ease, flood, remind};
+use super::{About, Concern, Finding, Line, Severity, Weight, ease, flood, remind, reviews};
+use crate::clock;
 use crate::plan::{self, AtMoment};
 use crate::store::alerts::{self as cases, Waits};
 use crate::store::records::NewRecord;
-use crate::store::{Connection, StoreError, rule_memory, timers};
+use crate::store::{Connection, StoreError, plans, rule_memory, savepoint, timers};
 
 /// Something that has to be written because of a verdict.
 #[derive(Clone, PartialEq, Debug)]
@@ -84,21 +89,160 @@ pub struct Known {
     pub plans: HashMap<String, Vec<plan::Version>>,
 }
 
+impl Known {
+    /// What the store knows of these people.
+    ///
+    /// # Errors
+    /// [`StoreError`], where the store fails.
+    pub async fn of(work: &mut Connection, people: &[&str]) -> Result<Self, StoreError> {
+        if people.is_empty() {
+            return Ok(Self::default());
+        }
+        let waiting = cases::waiting_for(work, people).await?;
+        let memory = rule_memory::of_people(work, people).await?;
+        Ok(Self {
+            waiting: waiting.into_iter().map(|waits| ((waits.rule, waits.person), waits.waiting)).collect(),
+            memory: memory.into_iter().map(|known| ((known.rule, known.person), known.memory)).collect(),
+            confirmed: cases::confirmed_about(work, people).await?.into_iter().collect(),
+            plans: plans::of_people(work, people).await?,
+        })
+    }
+}
+
+/// What is judged of a record.
+#[derive(Clone, Debug)]
+pub struct Judged<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Whose it is.
+    pub person: Option<&'a str>,
+    /// In which home.
+    pub home: &'a str,
+    /// Which device.
+    pub device: &'a str,
+    /// When it was measured or pressed, where that is known.
+    pub measured_ms: Option<i64>,
+    /// What it is.
+    pub what: What<'a>,
+}
+
+impl<'a> Judged<'a> {
+    /// A record that is being stored.
+    #[must_use]
+    pub fn of(record: &'a NewRecord, now_ms: i64) -> Self {
+        Self {
+            id: &record.id,
+            person: record.person.as_deref(),
+            home: &record.home,
+            device: &record.device,
+            measured_ms: record.measured.map(|measured| measured.at_ms),
+            what: alarm_pressed::Press::of(record, now_ms).map_or(What::Reading(&record.observations), What::Alarm),
+        }
+    }
+}
+
+/// By what everything is judged.
+#[derive(Clone)]
+pub struct Settings {
+    /// The rules in force.
+    pub rules: Arc<Rules>,
+    /// The zone that devices' clocks are set to, and people live by.
+    pub zone: TimeZone,
+    /// How long after a reading the rules that look back judge.
+    pub review_after: Duration,
+    /// By what boxes' heartbeats are judged.
+    pub boxes: Limits,
+}
+
+impl Settings {
+    /// These rules, as they are configured, where a box's certificate lives so long.
+    #[must_use]
+    pub fn new(rules: Rules, config: &rules::Config, certificate_life: Duration, zone: TimeZone) -> Self {
+        let boxes = config.of_boxes(certificate_life);
+        Self { rules: Arc::new(rules), zone, review_after: config.review_after, boxes }
+    }
+
+    /// Lets the rules judge records that are being stored, and writes what follows, after what follows already. Nothing that
+    /// goes wrong here costs a record its place. Says whether anything followed.
+    ///
+    /// # Errors
+    /// [`StoreError`], where the store fails.
+    pub async fn judge(
+        &self,
+        work: &mut Connection,
+        records: &[NewRecord],
+        follows: Vec<Consequence>,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let records: Vec<Judged<'_>> = records.iter().map(|record| Judged::of(record, now_ms)).collect();
+        self.judge_these(work, &records, follows, now_ms).await
+    }
+
+    /// As [`Settings::judge`], for records however they came to be judged.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn judge_these(
+        &self,
+        work: &mut Connection,
+        records: &[Judged<'_>],
+        mut follows: Vec<Consequence>,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let people: BTreeSet<&str> = records.iter().filter_map(|record| record.person).collect();
+        let people: Vec<&str> = people.into_iter().collect();
+        let mut known = Known::of(work, &people).await?;
+        for record in records {
+            follows.extend(consequences(&self.rules, record, &mut known, &self.zone, now_ms));
+        }
+        let measured: BTreeSet<&str> = records.iter().filter_map(|record| self.is_for_review(record, now_ms)).collect();
+        if !measured.is_empty() {
+            let people: Vec<&str> = measured.into_iter().collect();
+            timers::set_at_the_latest(work, reviews::TIMER, &people, self.review_due_ms(now_ms)).await?;
+        }
+        for consequence in &follows {
+            let mut part = savepoint(work).await?;
+            match carry_out(&mut part, std::slice::from_ref(consequence), now_ms).await {
+                Ok(()) => part.commit().await?,
+                Err(error) if error.is_refused() => {
+                    part.rollback().await?;
+                    tracing::error!(%error, "what follows from a record cannot be written; the record is stored");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(!follows.is_empty())
+    }
+
+    /// For whom the rules that look back judge, once the session of this record is over.
+    pub(crate) fn is_for_review<'r>(&self, record: &Judged<'r>, now_ms: i64) -> Option<&'r str> {
+        let looks_back = self.rules.iter().any(|rule| rule.looks_back_days().is_some());
+        let is_reading = matches!(record.what, What::Reading(_));
+        let is_fresh = record.measured_ms.is_some_and(|at_ms| now_ms - at_ms <= LATE_MS);
+        record.person.filter(|_| looks_back && is_reading && is_fresh)
+    }
+
+    /// When they do.
+    pub(crate) fn review_due_ms(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_add(clock::millis(self.review_after))
+    }
+}
+
 /// What follows from one record. `known` is brought up to date, so that the next record of the batch finds it so.
 #[must_use]
 pub fn consequences(
     rules: &Rules,
-    record: &NewRecord,
+    record: &Judged<'_>,
     known: &mut Known,
     zone: &TimeZone,
     now_ms: i64,
 ) -> Vec<Consequence> {
-    let at_ms = record.measured.map_or(now_ms, |measured| measured.at_ms);
-    let versions = record.person.as_ref().and_then(|person| known.plans.get(person));
+    let at_ms = record.measured_ms.unwrap_or(now_ms);
+    let versions = record.person.and_then(|person| known.plans.get(person));
     let plan = versions.map(|versions| plan::in_force(versions, at_ms)).unwrap_or_default();
     let plan = plan.at(at_ms, zone);
-    if let (true, None, Some(person)) = (plan.is_paused, record.press, &record.person) {
-        let (person, record) = (person.clone(), Some(record.id.clone()));
+    if let (true, What::Reading(_), Some(person)) = (plan.is_paused, &record.what, record.person) {
+        let (person, record) = (person.to_owned(), Some(record.id.to_owned()));
         return vec![Consequence::KeptQuiet { rule: "pause", person, record, why: "her plan is paused" }];
     }
     let mut follows = Vec::new();
@@ -107,8 +251,8 @@ pub fn consequences(
         let judging = Judging { rule: rule.as_ref(), record, plan, now_ms };
         is_heard |= judging.follow(known, &mut follows);
     }
-    if let (Some(press), false) = (alarm_pressed::Press::of(record, now_ms), is_heard) {
-        follows.push(Consequence::Raise(about(record, alarm_pressed::finding(press))));
+    if let (What::Alarm(press), false) = (&record.what, is_heard) {
+        follows.push(Consequence::Raise(about(record, alarm_pressed::finding(press.clone()))));
     }
     follows
 }
@@ -116,7 +260,7 @@ pub fn consequences(
 /// One rule before one record.
 struct Judging<'a> {
     rule: &'a dyn Rule,
-    record: &'a NewRecord,
+    record: &'a Judged<'a>,
     plan: AtMoment<'a>,
     now_ms: i64,
 }
@@ -125,13 +269,12 @@ impl Judging<'_> {
     /// Adds what follows. Says whether it is the alert of a press.
     fn follow(&self, known: &mut Known, follows: &mut Vec<Consequence>) -> bool {
         let (name, record) = (self.rule.name(), self.record);
-        let key = record.person.clone().map(|person| (name.to_owned(), person));
+        let key = record.person.map(|person| (name.to_owned(), person.to_owned()));
         let waiting = self.still_waiting(key.as_ref(), known, follows);
         let facts = Facts {
-            what: alarm_pressed::Press::of(record, self.now_ms)
-                .map_or(What::Reading(&record.observations), What::Alarm),
+            what: record.what.clone(),
             has_person: record.person.is_some(),
-            measured_ms: record.measured.map(|measured| measured.at_ms),
+            measured_ms: record.measured_ms,
             plan: self.plan,
             waiting: waiting.as_ref(),
             memory: key.as_ref().and_then(|key| known.memory.get(key)).map(String::as_str),
@@ -171,8 +314,8 @@ impl Judging<'_> {
     ) -> Option<Waiting> {
         let key = key?;
         let waiting = known.waiting.get(key)?.clone();
-        if self.record.measured.is_some_and(|measured| self.rule.is_over(&waiting, measured.at_ms)) {
-            follows.extend(when_overdue(self.rule, &waiting, &key.1, &self.record.home));
+        if self.record.measured_ms.is_some_and(|measured_ms| self.rule.is_over(&waiting, measured_ms)) {
+            follows.extend(when_overdue(self.rule, &waiting, &key.1, self.record.home));
             known.waiting.remove(key);
             return None;
         }
@@ -200,14 +343,14 @@ impl Judging<'_> {
                 follows.push(Consequence::Wait(Waits {
                     rule,
                     person,
-                    home: record.home.clone(),
+                    home: record.home.to_owned(),
                     waiting: waiting.clone(),
                 }));
                 known.waiting.insert(key, waiting);
             }
             (verdict, Some((_, person))) => {
                 // Each rule says it that limits are missing for a child.
-                if let Some(new) = quiet(self.rule, verdict, was_waiting, &person, &record.home, Some(&record.id))
+                if let Some(new) = quiet(self.rule, verdict, was_waiting, &person, record.home, Some(record.id))
                     && !follows.contains(&new)
                 {
                     follows.push(new);
@@ -335,16 +478,16 @@ fn about_person(finding: Finding, person: &str, home: &str) -> Concern {
 
 /// A finding about a record: about its person, or, where none is known, about its device, so that it is before
 /// somebody.
-fn about(record: &NewRecord, finding: Finding) -> Concern {
+fn about(record: &Judged<'_>, finding: Finding) -> Concern {
     Concern {
         finding,
-        about: match &record.person {
-            Some(person) => About::Person(person.clone()),
-            None => About::Device { home: record.home.clone(), device: record.device.clone() },
+        about: match record.person {
+            Some(person) => About::Person(person.to_owned()),
+            None => About::Device { home: record.home.to_owned(), device: record.device.to_owned() },
         },
-        person: record.person.clone(),
-        home: record.home.clone(),
-        record: Some(record.id.clone()),
+        person: record.person.map(str::to_owned),
+        home: record.home.to_owned(),
+        record: Some(record.id.to_owned()),
     }
 }
 

@@ -266,9 +266,9 @@ impl Line {
             Self::MissedReading(found) => Some((missed_reading::NAME, found.version)),
             Self::AlarmPressed(found) => Some((alarm_pressed::NAME, found.version)),
             Self::SilentHome { version, .. } => Some((silent_home::NAME, *version)),
+            Self::Health(found) => found.rule_version(),
             Self::PlanMissing
             | Self::TooMany { .. }
-            | Self::Health(_)
             | Self::AlarmUnit(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
@@ -471,6 +471,7 @@ mod tests {
     use super::*;
     use crate::alerts::health::Found;
     use crate::alerts::health::ailments::Ailment;
+    use crate::alerts::rules::{books_do_not_balance, certificate_expiring, clock_wrong};
 
     #[test]
     fn what_is_stored_of_a_line_is_read_again_and_has_words() {
@@ -478,6 +479,10 @@ mod tests {
         let device_kind = Some("alarm_button".to_owned());
         let low = || Ailment::LowBattery { device: device(), device_kind: device_kind.clone() };
         let press = alarm_pressed::Press { local: Some("kitchen".into()), ..alarm_pressed::Press::at(1, 2) };
+        let expiring = certificate_expiring::Expiring { version: 1, expires_ms: 3, is_urgent: true };
+        let line = hempuls_protocol::books::Line { taken: 5, stored: 3, ..Default::default() };
+        let (lane, epoch) = ("reading".into(), "0000000000000001".into());
+        let difference = books_do_not_balance::Difference { version: 1, lane, epoch, line };
         let found = [
             Found::Device { device: device(), device_kind: device_kind.clone(), trouble: Trouble::Silent.into() },
             Found::Ails(low()),
@@ -485,6 +490,14 @@ mod tests {
             Found::Ails(Ailment::RefusedConfig { why: "no such zone".into() }),
             Found::Ails(Ailment::DeadRadio),
             Found::Damaged { damage: hempuls_protocol::event::Damage::KeyLost.into(), taken_again: 3 },
+            Found::Device { device: device(), device_kind: device_kind.clone(), trouble: Trouble::ClockWrong.into() },
+            Found::Over(Ailment::WrongDeviceClock { device: device(), device_kind: device_kind.clone() }),
+            Found::Ails(Ailment::WrongClock(clock_wrong::Wrong::Off { version: 1, minutes: -61 })),
+            Found::Ails(Ailment::WrongClock(clock_wrong::Wrong::Unknown { version: 1, minutes: 30 })),
+            Found::Ails(Ailment::CertificateExpiring(expiring)),
+            Found::Over(Ailment::CertificateExpiring(expiring)),
+            Found::Books(difference.clone()),
+            Found::BooksBalance(difference),
         ];
         let acts = [
             Line::OnTheWay { by: "Anna".into() },

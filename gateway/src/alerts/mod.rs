@@ -4,6 +4,7 @@
 //! way from one to the other, always inside the work that stored what gave rise to it.
 
 pub mod alert;
+pub mod attribution;
 pub mod flood;
 pub mod health;
 pub mod judge;
@@ -188,7 +189,7 @@ pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Res
 }
 
 /// What a person has closed is not opened again by the same trouble for so long, while it goes on.
-const REST_MS: i64 = 24 * 60 * 60 * 1000;
+pub(crate) const REST_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// As [`raise`], for what is said again and again while it goes on: it opens no case after case. Says whether it was kept
 /// quiet.
@@ -214,9 +215,13 @@ pub async fn remind(work: &mut Connection, concern: &Concern, now_ms: i64) -> Re
 /// [`StoreError`], where the store fails.
 pub async fn ease(work: &mut Connection, concern: &Concern, now_ms: i64) -> Result<(), StoreError> {
     let Concern { finding, about, .. } = concern;
-    let Some(over) = finding.line.over() else { return Ok(()) };
     let Some((id, _)) = cases::open_case(work, finding.case, about).await? else { return Ok(()) };
-    if stands(&cases::lines(work, &id).await?, &finding.line) {
+    let story = cases::lines(work, &id).await?;
+    // The numbers of what goes on may be others by now than in the line that tells of it.
+    let said = story.iter().rev().find(|line| line.is_of_one_trouble_with(&finding.line));
+    if let Some((said, over)) = said.and_then(|said| Some((said, said.over()?)))
+        && stands(&story, said)
+    {
         cases::add_line(work, &id, &over, None, now_ms).await?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 
 use jiff::tz::TimeZone;
 
-use super::judge::{carry_out, when_reviewed};
+use super::judge::{Consequence, carry_out, when_reviewed};
 use super::rules::missed_reading::next_look_ms;
 use super::rules::vital::Values;
 use super::rules::{Lookback, Rules};
@@ -16,7 +16,7 @@ use crate::trends::{self, Past};
 pub const TIMER: &str = "review";
 
 /// So many readings are looked at at most, the newest: two a minute for a day and a half, or fifty a day for three months.
-const MOST_READINGS: u32 = 5_000;
+pub(crate) const MOST_READINGS: u32 = 5_000;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -54,30 +54,66 @@ pub async fn review(
     let Some(known) = person_page::find(reader, person).await? else { return Ok(false) };
     let versions = plans::versions(reader, person).await?;
     let plan = in_force(&versions, now_ms);
-    let looking = rules.iter().filter(|rule| rule.looks_back_days().is_some());
     if !plan.at(now_ms, zone).is_paused {
-        let days = looking.clone().filter_map(|rule| rule.looks_back_days()).max().unwrap_or(0);
-        let history = history(reader, person, now_ms - days * DAY_MS, now_ms).await?;
+        let history = history(reader, person, looks_back_to_ms(rules, now_ms), now_ms).await?;
         let memory = rule_memory::of_people(work, &[person]).await?;
-        let sessions = trends::sessions(&history, zone);
-        for rule in looking {
-            let facts = Lookback {
-                plan: plan.at(now_ms, zone),
-                plan_from_ms: asked_since_ms(&versions, &plan),
-                history: &history,
-                sessions: &sessions,
-                memory: memory.iter().find(|known| known.rule == rule.name()).map(|known| known.memory.as_str()),
-                heard_ms: known.home_heard_ms,
-                zone,
-                now_ms,
-            };
-            carry_out(work, &when_reviewed(rule.as_ref(), &facts, person, &known.home), now_ms).await?;
-        }
+        let before = Before {
+            person,
+            home: &known.home,
+            versions: &versions,
+            history: &history,
+            heard_ms: known.home_heard_ms,
+            zone,
+            now_ms,
+        };
+        let remembered = |rule: &str| memory.iter().find(|known| known.rule == rule).map(|known| known.memory.as_str());
+        carry_out(work, &before.follows(rules, remembered), now_ms).await?;
     }
     if let Some(due_ms) = next_look_ms(&plan, now_ms, zone) {
         timers::set_at_the_latest(work, TIMER, &[person], due_ms).await?;
     }
     Ok(true)
+}
+
+/// How far the rules look back.
+pub(crate) fn looks_back_to_ms(rules: &Rules, now_ms: i64) -> i64 {
+    now_ms - rules.iter().filter_map(|rule| rule.looks_back_days()).max().unwrap_or(0) * DAY_MS
+}
+
+/// What came before, of one person.
+pub(crate) struct Before<'a> {
+    pub(crate) person: &'a str,
+    pub(crate) home: &'a str,
+    /// The versions of her plan, the newest first.
+    pub(crate) versions: &'a [Version],
+    /// As [`Lookback::history`]; the newest [`MOST_READINGS`] at most.
+    pub(crate) history: &'a [Past],
+    pub(crate) heard_ms: Option<i64>,
+    pub(crate) zone: &'a TimeZone,
+    pub(crate) now_ms: i64,
+}
+
+impl Before<'_> {
+    /// What follows from it, by what each rule remembers.
+    pub(crate) fn follows<'m>(&self, rules: &Rules, remembered: impl Fn(&str) -> Option<&'m str>) -> Vec<Consequence> {
+        let plan = in_force(self.versions, self.now_ms);
+        let sessions = trends::sessions(self.history, self.zone);
+        let looking = rules.iter().filter(|rule| rule.looks_back_days().is_some());
+        let follows = looking.flat_map(|rule| {
+            let facts = Lookback {
+                plan: plan.at(self.now_ms, self.zone),
+                plan_from_ms: asked_since_ms(self.versions, &plan),
+                history: self.history,
+                sessions: &sessions,
+                memory: remembered(rule.name()),
+                heard_ms: self.heard_ms,
+                zone: self.zone,
+                now_ms: self.now_ms,
+            };
+            when_reviewed(rule.as_ref(), &facts, self.person, self.home)
+        });
+        follows.collect()
+    }
 }
 
 /// Since when she is asked to measure as she is.

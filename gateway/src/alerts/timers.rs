@@ -52,17 +52,7 @@ pub async fn fire(store: &Store, rules: &Rules, zone: &TimeZone) -> Result<Vec<C
     let now_ms = clock::now_ms();
     let Some(timer) = timers::take_due(&mut work).await? else { return Ok(Vec::new()) };
     let mut part = savepoint(&mut work).await?;
-    let done = match timer.kind.as_str() {
-        reviews::TIMER => {
-            let is_known = reviews::review(&mut part, store.reader(), rules, &timer.key, zone, now_ms).await;
-            is_known.map(|is_known| if is_known { vec![Change::Person(timer.key.clone())] } else { Vec::new() })
-        }
-        CLAIM_TIMER => tick(&mut part, &timer.key, now_ms).await.map(|_| Vec::new()),
-        _ => {
-            overdue(&mut part, rules, &timer, now_ms).await.map(|about| about.map(Change::Person).into_iter().collect())
-        }
-    };
-    let changed = match done {
+    let changed = match ring(&mut part, store, rules, &timer, zone, now_ms).await {
         Ok(changed) => {
             part.commit().await?;
             [Change::WorkList].into_iter().chain(changed).collect()
@@ -76,6 +66,29 @@ pub async fn fire(store: &Store, rules: &Rules, zone: &TimeZone) -> Result<Vec<C
     };
     work.commit().await?;
     Ok(changed)
+}
+
+/// Does what a timer is for. Returns what may be new besides the work list.
+pub(crate) async fn ring(
+    work: &mut Connection,
+    store: &Store,
+    rules: &Rules,
+    timer: &Timer,
+    zone: &TimeZone,
+    now_ms: i64,
+) -> Result<Vec<Change>, StoreError> {
+    let about = match timer.kind.as_str() {
+        reviews::TIMER => {
+            let is_known = reviews::review(work, store.reader(), rules, &timer.key, zone, now_ms).await?;
+            is_known.then(|| timer.key.clone())
+        }
+        CLAIM_TIMER => {
+            tick(work, &timer.key, now_ms).await?;
+            None
+        }
+        _ => overdue(work, rules, timer, now_ms).await?,
+    };
+    Ok(about.map(Change::Person).into_iter().collect())
 }
 
 /// Says that what a rule waited for has not come. Returns about whom something may be new.

@@ -162,7 +162,7 @@ async fn note(work: &mut Connection, action: Action, person: &str, who: &str) ->
     Ok(access_log::write(work, &looker, &[look], now()).await?)
 }
 
-fn own_limit(text: &str) -> Result<(Limit, Option<Tenths>), String> {
+pub(super) fn own_limit(text: &str) -> Result<(Limit, Option<Tenths>), String> {
     let (limit, value) = text.split_once('=').ok_or("write it as systolic_above=160")?;
     let value = Some(value).filter(|value| !value.is_empty()).map(str::parse).transpose();
     let words = |error: &dyn std::fmt::Display| error.to_string();

@@ -29,6 +29,7 @@ use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::alerts::judge::Settings;
 use crate::changes::Changes;
 use crate::clock;
 use crate::letters::Courier;
@@ -89,6 +90,7 @@ struct Shared {
     courier: Courier,
     health: Arc<Health>,
     api_token: ApiToken,
+    judging: Settings,
     zone: TimeZone,
     time_zone: String,
     behind_tls: bool,
@@ -106,6 +108,7 @@ impl State {
         told: Told,
         health: Arc<Health>,
         api_token: ApiToken,
+        judging: Settings,
         config: &Config,
     ) -> Result<Self, jiff::Error> {
         Ok(Self(Arc::new(Shared {
@@ -114,6 +117,7 @@ impl State {
             courier: told.courier,
             health,
             api_token,
+            judging,
             zone: config.zone()?,
             time_zone: config.time_zone.clone(),
             behind_tls: config.behind_tls,

@@ -20,7 +20,7 @@ use hempuls_protocol::wire::topic::Matter;
 
 use parcel::Parcel;
 use queue::{Delivery, Full, Queue};
-pub use writer::{Settings, Writer};
+pub use writer::Writer;
 
 /// Where messages are brought. Clones share the queue.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,6 @@ use hempuls_protocol::devices::Characteristic;
 use hempuls_protocol::event::{BufferDamaged, Content, DeviceTrouble, Kind, Refused, Trouble};
 use hempuls_protocol::identity::content_digest;
 use hempuls_protocol::ids::{AgentId, Lane, Sequence};
-use hempuls_protocol::wire::heartbeat::Heartbeat;
 use hempuls_protocol::wire::receipt::{Receipt, Receipts, Why};
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc;
@@ -19,22 +18,16 @@ use super::clocks::{Clocks, Item};
 use super::interpret;
 use super::parcel::{Arrival, Arrived, Parcel};
 use super::queue::Delivery;
-use crate::alerts::health::ailments::{self, Ailment, Course};
+use crate::alerts::health::ailments::{self, Ailment, Course, Said};
 use crate::alerts::health::{self, Found, told};
-use crate::alerts::judge::{self, Consequence, Known};
-use crate::alerts::reviews;
-use crate::alerts::rules::Rules;
-use crate::alerts::rules::late::LATE_MS;
+use crate::alerts::judge::{Consequence, Settings};
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::http::Health;
 use crate::letters::{Courier, Letter, Occasion, Says};
 use crate::store::ledger::{self, Disposition, EventRow, QuarantineRow, Span};
 use crate::store::records::{self, NewRecord};
-use crate::store::{
-    Connection, Store, StoreError, alerts as cases, assignments, devices, heartbeats, homes, new_id, plans,
-    rule_memory, savepoint, timers,
-};
+use crate::store::{Connection, Store, StoreError, assignments, devices, heartbeats, homes, new_id, savepoint};
 
 /// How soon a batch is tried again after the store failed; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -42,16 +35,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How often it says that it is there, when there is nothing to store.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
-
-/// What decides what is made of events.
-pub struct Settings {
-    /// The rules in force.
-    pub rules: Arc<Rules>,
-    /// The zone that devices' clocks are set to.
-    pub zone: TimeZone,
-    /// How long after a reading the rules that look back judge.
-    pub review_after: Duration,
-}
 
 /// The one that writes.
 pub struct Writer {
@@ -73,7 +56,7 @@ struct Done {
 }
 
 impl Writer {
-    /// Writes what is brought to `intake`, hands receipts to `letters`, and tells `courier` of all else that agents may
+    /// Writes what is brought to `intake`, judged by these settings, hands receipts to `letters`, and tells `courier` of all else that agents may
     /// have to be told of.
     #[must_use]
     pub fn new(
@@ -236,7 +219,9 @@ impl Writer {
                 }
                 heartbeats::note(work, agent, beat, now_ms).await?;
                 let (before_ms, before) = before.map_or((None, None), |last| (Some(last.at_ms), last.said));
-                desk.ail(work, agent, home, before.as_ref(), beat).await?;
+                let before = before.as_ref().zip(before_ms).map(|(beat, at_ms)| Said { beat, at_ms });
+                let courses = ailments::course(before, Said { beat, at_ms: now_ms }, &self.settings.boxes);
+                desk.ail(work, agent, home, &courses).await?;
                 let config = beat.config.clone();
                 desk.done.occasions.push(Occasion::Heartbeat { agent: agent.clone(), config, before_ms });
             }
@@ -247,48 +232,11 @@ impl Writer {
 
     /// Lets the rules judge what was stored. Nothing that goes wrong here costs an event its place.
     async fn judge(&self, work: &mut Connection, desk: &mut Desk<'_>) -> Result<(), StoreError> {
-        let people: BTreeSet<&str> = desk.records.iter().filter_map(|record| record.person.as_deref()).collect();
-        let people: Vec<&str> = people.into_iter().collect();
-        let mut known = known(work, &people).await?;
-        let mut follows = std::mem::take(&mut desk.follows);
-        let (rules, zone) = (&self.settings.rules, &self.settings.zone);
-        for record in &desk.records {
-            follows.extend(judge::consequences(rules, record, &mut known, zone, desk.now_ms));
+        let follows = std::mem::take(&mut desk.follows);
+        if self.settings.judge(work, &desk.records, follows, desk.now_ms).await? {
+            desk.done.changes.push(Change::WorkList);
         }
-        self.look_back_later(work, desk).await?;
-        if follows.is_empty() {
-            return Ok(());
-        }
-        for consequence in follows {
-            let mut part = savepoint(work).await?;
-            match judge::carry_out(&mut part, std::slice::from_ref(&consequence), desk.now_ms).await {
-                Ok(()) => part.commit().await?,
-                Err(error) if error.is_refused() => {
-                    part.rollback().await?;
-                    tracing::error!(%error, "what follows from a record cannot be written; the record is stored");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        desk.done.changes.push(Change::WorkList);
         Ok(())
-    }
-
-    /// Sees to it that the rules that look back judge whoever has measured just now, once her session is over.
-    async fn look_back_later(&self, work: &mut Connection, desk: &Desk<'_>) -> Result<(), StoreError> {
-        let looks_back = self.settings.rules.iter().any(|rule| rule.looks_back_days().is_some());
-        let is_fresh = |record: &&NewRecord| {
-            let measured = record.measured.filter(|_| record.press.is_none());
-            measured.is_some_and(|measured| desk.now_ms - measured.at_ms <= LATE_MS)
-        };
-        let people: BTreeSet<&str> =
-            desk.records.iter().filter(is_fresh).filter_map(|record| record.person.as_deref()).collect();
-        if !looks_back || people.is_empty() {
-            return Ok(());
-        }
-        let people: Vec<&str> = people.into_iter().collect();
-        let after_ms = clock::millis(self.settings.review_after);
-        timers::set_at_the_latest(work, reviews::TIMER, &people, desk.now_ms.saturating_add(after_ms)).await
     }
 
     /// Tells what is committed: first the agents, who wait for their receipts, then whoever looks at a screen.
@@ -571,10 +519,9 @@ impl<'a> Desk<'a> {
         work: &mut Connection,
         agent: &AgentId,
         home: &str,
-        before: Option<&Heartbeat>,
-        beat: &Heartbeat,
+        courses: &[(Ailment, Course)],
     ) -> Result<(), StoreError> {
-        for (ailment, course) in ailments::course(before, beat) {
+        for (ailment, course) in courses.iter().cloned() {
             let device_kind = match ailment.device() {
                 Some(device) => devices::kind_of(work, home, device).await?,
                 None => None,
@@ -583,6 +530,9 @@ impl<'a> Desk<'a> {
             let found = match ailment.of_kind(device_kind) {
                 Ailment::SilentDevice { device, device_kind } => {
                     Found::Device { device, device_kind, trouble: Trouble::Silent.into() }
+                }
+                Ailment::WrongDeviceClock { device, device_kind } => {
+                    Found::Device { device, device_kind, trouble: Trouble::ClockWrong.into() }
                 }
                 ailment => Found::Ails(ailment),
             };
@@ -629,21 +579,6 @@ impl<'a> Desk<'a> {
         }
         Ok(())
     }
-}
-
-/// What rules have to know of these people.
-async fn known(work: &mut Connection, people: &[&str]) -> Result<Known, StoreError> {
-    if people.is_empty() {
-        return Ok(Known::default());
-    }
-    let waiting = cases::waiting_for(work, people).await?;
-    let memory = rule_memory::of_people(work, people).await?;
-    Ok(Known {
-        waiting: waiting.into_iter().map(|waits| ((waits.rule, waits.person), waits.waiting)).collect(),
-        memory: memory.into_iter().map(|known| ((known.rule, known.person), known.memory)).collect(),
-        confirmed: cases::confirmed_about(work, people).await?.into_iter().collect(),
-        plans: plans::of_people(work, people).await?,
-    })
 }
 
 /// Adds to what is to be said of a lane. What was said last counts; nothing said before is taken back.

@@ -81,11 +81,21 @@ pub enum Action {
     FetchedTeams,
     /// Adds or disables an account.
     ChangedAccount,
+    /// Opens a device's readings that wait for a person.
+    OpenedUnassigned,
+    /// Says that readings that waited are the person's.
+    AssignedReadings,
+    /// Says that readings that waited are nobody's.
+    SetReadingsAside,
+    /// Takes such a decision back.
+    TookReadingsBack,
+    /// Has the person's readings judged once more, to see what other limits would have done.
+    Replayed,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 35] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -116,6 +126,11 @@ impl Action {
         Self::ChangedTeam,
         Self::FetchedTeams,
         Self::ChangedAccount,
+        Self::OpenedUnassigned,
+        Self::AssignedReadings,
+        Self::SetReadingsAside,
+        Self::TookReadingsBack,
+        Self::Replayed,
     ];
 
     /// The action's word in the store.
@@ -152,6 +167,11 @@ impl Action {
             Self::ChangedTeam => "changed_team",
             Self::FetchedTeams => "fetched_teams",
             Self::ChangedAccount => "changed_account",
+            Self::OpenedUnassigned => "opened_unassigned",
+            Self::AssignedReadings => "assigned_readings",
+            Self::SetReadingsAside => "set_readings_aside",
+            Self::TookReadingsBack => "took_readings_back",
+            Self::Replayed => "replayed",
         }
     }
 
@@ -170,7 +190,7 @@ pub struct Look<'a> {
     /// Which data, by ids and periods that say nothing about the person.
     pub what: String,
     /// Why it is done.
-    pub why: &'static str,
+    pub why: &'a str,
 }
 
 /// Writes looks, in the caller's transaction, which it commits before it shows anything.

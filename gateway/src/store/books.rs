@@ -6,7 +6,8 @@ use serde::Serialize;
 use sqlx::Row as _;
 
 use super::ledger::unsigned;
-use super::{Executor, Reader, Row, StoreError, query};
+use super::{Connection, Executor, Reader, Row, StoreError, query, query_scalar};
+use crate::alerts::rules::books_do_not_balance::Seen;
 
 /// The books of one lane in one epoch.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -102,6 +103,101 @@ pub async fn entries(reader: &Reader, agents: &[&str], most: u32) -> Result<Vec<
         }
     }
     Ok(entries)
+}
+
+/// The boxes whose books have not been looked at since a moment, or, where they differed, since another; those that have waited
+/// longest first.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn due(reader: &Reader, before_ms: i64, if_differing_ms: i64, most: u32) -> Result<Vec<String>, StoreError> {
+    Ok(query_scalar(
+        "SELECT agent.id FROM agent LEFT JOIN books_look ON books_look.agent = agent.id
+         WHERE books_look.at_ms IS NULL OR books_look.at_ms <= $1
+            OR books_look.at_ms <= $2
+               AND EXISTS (SELECT 1 FROM books_difference WHERE books_difference.agent = agent.id)
+         ORDER BY COALESCE(books_look.at_ms, 0), agent.id LIMIT $3",
+    )
+    .bind(before_ms)
+    .bind(if_differing_ms)
+    .bind(i64::from(most))
+    .fetch_all(reader)
+    .await?)
+}
+
+/// The books of these boxes were looked at.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn looked(work: &mut Connection, agents: &[&str], now_ms: i64) -> Result<(), StoreError> {
+    for agent in agents {
+        query(
+            "INSERT INTO books_look (agent, at_ms) VALUES ($1, $2)
+             ON CONFLICT (agent) DO UPDATE SET at_ms = excluded.at_ms",
+        )
+        .bind(*agent)
+        .bind(now_ms)
+        .execute(&mut *work)
+        .await?;
+    }
+    Ok(())
+}
+
+/// A difference that was seen before.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn seen(work: &mut Connection, page: &Page) -> Result<Option<Seen>, StoreError> {
+    let row =
+        query("SELECT missing, since_ms, was_told FROM books_difference WHERE agent = $1 AND lane = $2 AND epoch = $3")
+            .bind(&page.agent)
+            .bind(&page.lane)
+            .bind(&page.epoch)
+            .fetch_optional(work)
+            .await?;
+    let seen = row.map(|row| {
+        Ok(Seen {
+            missing: row.try_get("missing")?,
+            since_ms: row.try_get("since_ms")?,
+            was_told: row.try_get("was_told")?,
+        })
+    });
+    seen.transpose()
+}
+
+/// Keeps a difference.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn remember(work: &mut Connection, page: &Page, seen: Seen) -> Result<(), StoreError> {
+    query(
+        "INSERT INTO books_difference (agent, lane, epoch, missing, since_ms, was_told) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (agent, lane, epoch) DO UPDATE SET missing = excluded.missing, since_ms = excluded.since_ms,
+             was_told = excluded.was_told",
+    )
+    .bind(&page.agent)
+    .bind(&page.lane)
+    .bind(&page.epoch)
+    .bind(seen.missing)
+    .bind(seen.since_ms)
+    .bind(seen.was_told)
+    .execute(work)
+    .await?;
+    Ok(())
+}
+
+/// There is none any more.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn forget(work: &mut Connection, page: &Page) -> Result<(), StoreError> {
+    query("DELETE FROM books_difference WHERE agent = $1 AND lane = $2 AND epoch = $3")
+        .bind(&page.agent)
+        .bind(&page.lane)
+        .bind(&page.epoch)
+        .execute(work)
+        .await?;
+    Ok(())
 }
 
 fn page_of(row: &Row) -> Result<Page, StoreError> {

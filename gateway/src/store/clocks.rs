@@ -274,14 +274,19 @@ pub async fn date_anew(
     measured: Option<Measured>,
     person: Option<&str>,
 ) -> Result<(), StoreError> {
-    query("UPDATE record SET measured_ms = $2, measured_by = $3, is_ambiguous = $4, person = $5 WHERE id = $1")
-        .bind(record)
-        .bind(measured.map(|measured| measured.at_ms))
-        .bind(measured.map(|measured| measured.by.as_str()))
-        .bind(measured.is_some_and(|measured| measured.is_ambiguous))
-        .bind(person)
-        .execute(work)
-        .await?;
+    // Whose it is by a named person's word does not change with a clock.
+    query(
+        "UPDATE record SET measured_ms = $2, measured_by = $3, is_ambiguous = $4,
+             person = CASE WHEN attribution IS NULL THEN $5 ELSE person END
+         WHERE id = $1",
+    )
+    .bind(record)
+    .bind(measured.map(|measured| measured.at_ms))
+    .bind(measured.map(|measured| measured.by.as_str()))
+    .bind(measured.is_some_and(|measured| measured.is_ambiguous))
+    .bind(person)
+    .execute(work)
+    .await?;
     Ok(())
 }
 

@@ -316,7 +316,7 @@ fn record_of(row: &Row) -> Result<Record, StoreError> {
     })
 }
 
-fn observation_of(row: &Row) -> Result<Observation, StoreError> {
+pub(super) fn observation_of(row: &Row) -> Result<Observation, StoreError> {
     let decimal = |mantissa, exponent| -> Result<Option<Decimal>, StoreError> {
         let (mantissa, exponent): (Option<i64>, Option<i8>) = (row.try_get(mantissa)?, row.try_get(exponent)?);
         Ok(mantissa.zip(exponent).map(|(mantissa, exponent)| Decimal::new(mantissa, exponent)))

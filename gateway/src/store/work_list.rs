@@ -9,6 +9,8 @@ pub struct Unassigned {
     pub device: String,
     /// Its kind, where it is known.
     pub kind: Option<String>,
+    /// In which home.
+    pub home: String,
     /// What the home is called.
     pub home_name: String,
     /// How many readings.
@@ -32,10 +34,11 @@ pub struct Heard {
 /// When the store cannot be read.
 pub async fn unassigned(reader: &Reader) -> Result<Vec<Unassigned>, StoreError> {
     Ok(query_as(
-        "SELECT record.device, device.kind, home.name AS home_name, count(*) AS count, min(record.stored_ms) AS first_ms
+        "SELECT record.device, device.kind, record.home, home.name AS home_name, count(*) AS count,
+                min(record.stored_ms) AS first_ms
          FROM record JOIN home ON home.id = record.home LEFT JOIN device ON device.id = record.device
-         WHERE record.person IS NULL AND record.kind = 'signal'
-         GROUP BY record.home, record.device ORDER BY first_ms",
+         WHERE record.person IS NULL AND record.kind = 'signal' AND record.attribution IS NULL
+         GROUP BY record.home, record.device, device.kind, home.name ORDER BY first_ms",
     )
     .fetch_all(reader)
     .await?)

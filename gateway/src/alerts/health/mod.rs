@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use self::ailments::Ailment;
 use self::identity::Happened;
-use super::rules::silent_home;
+use super::rules::books_do_not_balance::{self as books, Difference};
+use super::rules::{certificate_expiring, clock_wrong, silent_home};
 use super::{About, Concern, Finding, Line, Severity, Weight};
 use crate::ingest::accept::Oddity;
 
@@ -41,7 +42,10 @@ pub const IDENTITY: &str = "agent_identity";
 pub const CHANNEL: &str = "channel";
 
 /// The kinds of case that are about equipment, and not about a person.
-pub const ABOUT_EQUIPMENT: [&str; 12] = [
+pub const ABOUT_EQUIPMENT: [&str; 15] = [
+    clock_wrong::NAME,
+    certificate_expiring::NAME,
+    books::NAME,
     BUFFER,
     UNREADABLE,
     REFUSED,
@@ -125,6 +129,10 @@ pub enum Found {
     Over(Ailment),
     /// Something happened to the box's identity.
     Identity(Happened),
+    /// What a box says it took is not what became of it.
+    Books(Difference),
+    /// It is again.
+    BooksBalance(Difference),
     /// A channel does not deliver.
     ChannelFails {
         /// Which.
@@ -169,6 +177,8 @@ impl Found {
             {
                 Some(self.clone())
             }
+            (Self::Ails(later), Self::Ails(earlier)) if later.is_as(earlier) => Some(self.clone()),
+            (Self::Books(later), Self::Books(earlier)) if later.is_as(earlier) => Some(self.clone()),
             (_, _) => None,
         }
     }
@@ -182,6 +192,11 @@ impl Found {
                 let (device, device_kind) = (device.clone(), device_kind.clone());
                 Some(Self::Over(Ailment::SilentDevice { device, device_kind }))
             }
+            Self::Device { device, device_kind, trouble: Misbehaviour::ClockWrong } => {
+                let (device, device_kind) = (device.clone(), device_kind.clone());
+                Some(Self::Over(Ailment::WrongDeviceClock { device, device_kind }))
+            }
+            Self::Books(difference) => Some(Self::BooksBalance(difference.clone())),
             Self::ChannelFails { channel, .. } => Some(Self::ChannelDelivers { channel: channel.clone() }),
             Self::ReceiverSilent { receiver, .. } => Some(Self::ReceiverAnswers { receiver: *receiver }),
             Self::NewEpoch { .. }
@@ -194,6 +209,7 @@ impl Found {
             | Self::Device { .. }
             | Self::Over(_)
             | Self::Identity(_)
+            | Self::BooksBalance(_)
             | Self::ChannelDelivers { .. }
             | Self::ReceiverAnswers { .. } => None,
         }
@@ -206,6 +222,7 @@ impl Found {
             Self::Refused { .. }
             | Self::Device { .. }
             | Self::Ails(_)
+            | Self::Books(_)
             | Self::ChannelFails { .. }
             | Self::ReceiverSilent { .. } => true,
             Self::NewEpoch { .. }
@@ -216,8 +233,36 @@ impl Found {
             | Self::UnreadableMessage
             | Self::Over(_)
             | Self::Identity(_)
+            | Self::BooksBalance(_)
             | Self::ChannelDelivers { .. }
             | Self::ReceiverAnswers { .. } => false,
+        }
+    }
+
+    /// The version of the rule that found it, and its name, where it is one with a version.
+    #[must_use]
+    pub fn rule_version(&self) -> Option<(&'static str, u32)> {
+        match self {
+            Self::Ails(Ailment::WrongClock(wrong)) => Some((clock_wrong::NAME, wrong.version())),
+            Self::Ails(Ailment::CertificateExpiring(expiring)) => Some((certificate_expiring::NAME, expiring.version)),
+            Self::Books(difference) => Some((books::NAME, difference.version)),
+            Self::Device { trouble: Misbehaviour::ClockWrong, .. } => Some((clock_wrong::NAME, clock_wrong::VERSION)),
+            Self::NewEpoch { .. }
+            | Self::WentBack { .. }
+            | Self::LostRestoring { .. }
+            | Self::Damaged { .. }
+            | Self::Quarantined { .. }
+            | Self::UnreadableMessage
+            | Self::Refused { .. }
+            | Self::Device { .. }
+            | Self::Ails(_)
+            | Self::Over(_)
+            | Self::Identity(_)
+            | Self::BooksBalance(_)
+            | Self::ChannelFails { .. }
+            | Self::ChannelDelivers { .. }
+            | Self::ReceiverSilent { .. }
+            | Self::ReceiverAnswers { .. } => None,
         }
     }
 
@@ -234,6 +279,8 @@ impl Found {
             | Self::UnreadableMessage
             | Self::Refused { .. }
             | Self::Identity(_)
+            | Self::Books(_)
+            | Self::BooksBalance(_)
             | Self::ChannelFails { .. }
             | Self::ChannelDelivers { .. }
             | Self::ReceiverSilent { .. }
@@ -368,6 +415,7 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
             (REFUSED, Severity::Medium)
         }
         Found::Refused { why: Refused::Replayed | Refused::Stuck, .. } => (REFUSED, Severity::Low),
+        Found::Device { trouble: trouble @ Misbehaviour::ClockWrong, .. } => (clock_wrong::NAME, trouble.severity()),
         Found::Device { trouble, .. } => (DEVICE, trouble.severity()),
         Found::Ails(ailment) | Found::Over(ailment) => match ailment {
             Ailment::DeadRadio if has_button => (RADIO, Severity::High),
@@ -377,8 +425,16 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
             Ailment::RefusedConfig { .. } => (CONFIG, Severity::Low),
             Ailment::LowBattery { .. } => (BATTERY, Severity::Low),
             Ailment::SilentDevice { .. } => (DEVICE, Misbehaviour::Silent.severity()),
+            Ailment::WrongDeviceClock { .. } => (clock_wrong::NAME, Misbehaviour::ClockWrong.severity()),
+            Ailment::WrongClock(_) => (clock_wrong::NAME, Severity::Medium),
+            Ailment::CertificateExpiring(expiring) if expiring.is_urgent => {
+                (certificate_expiring::NAME, Severity::High)
+            }
+            Ailment::CertificateExpiring(_) => (certificate_expiring::NAME, Severity::Low),
         },
         Found::Identity(happened) => happened.case(),
+        Found::Books(Difference { lane, .. }) if lane == Lane::Alarm.as_str() => (books::NAME, Severity::High),
+        Found::Books(_) | Found::BooksBalance(_) => (books::NAME, Severity::Medium),
         Found::ChannelFails { .. }
         | Found::ChannelDelivers { .. }
         | Found::ReceiverSilent { .. }

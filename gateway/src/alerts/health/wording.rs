@@ -6,6 +6,7 @@ use super::{
     UNREADABLE_ALARM,
 };
 use crate::alerts::line::Reader;
+use crate::alerts::rules::{books_do_not_balance as books, certificate_expiring, clock_wrong};
 use crate::wording::{self as words, Lang};
 
 /// The line in the reader's words.
@@ -78,8 +79,10 @@ pub fn say(found: &Found, reader: &Reader) -> String {
         Found::Device { device, device_kind, trouble } => {
             format!("{} {}.", named(device, device_kind.as_deref(), lang), does(*trouble, lang))
         }
-        Found::Ails(ailment) => ails(ailment, lang),
-        Found::Over(ailment) => over(ailment, lang),
+        Found::Ails(ailment) => ails(ailment, reader),
+        Found::Over(ailment) => over(ailment, reader),
+        Found::Books(difference) => books::wording::say(difference, lane(&difference.lane, lang), lang),
+        Found::BooksBalance(difference) => books::wording::over(lane(&difference.lane, lang), lang),
         Found::Identity(happened) => happened.say(reader),
         Found::ChannelFails { channel, because } => {
             let channel = channel_name(channel, lang);
@@ -201,7 +204,8 @@ fn does(trouble: Misbehaviour, lang: Lang) -> &'static str {
     }
 }
 
-fn ails(ailment: &Ailment, lang: Lang) -> String {
+fn ails(ailment: &Ailment, reader: &Reader) -> String {
+    let lang = reader.lang;
     match ailment {
         Ailment::DeadRadio => lang.pick(
             "Boxens radio hör ingenting: varken mätningar eller larmknappar når fram.".to_owned(),
@@ -233,10 +237,16 @@ fn ails(ailment: &Ailment, lang: Lang) -> String {
         Ailment::SilentDevice { device, device_kind } => {
             format!("{} {}.", named(device, device_kind.as_deref(), lang), does(Misbehaviour::Silent, lang))
         }
+        Ailment::WrongDeviceClock { device, device_kind } => {
+            format!("{} {}.", named(device, device_kind.as_deref(), lang), does(Misbehaviour::ClockWrong, lang))
+        }
+        Ailment::WrongClock(wrong) => clock_wrong::wording::say(wrong, lang),
+        Ailment::CertificateExpiring(expiring) => certificate_expiring::wording::say(expiring, reader),
     }
 }
 
-fn over(ailment: &Ailment, lang: Lang) -> String {
+fn over(ailment: &Ailment, reader: &Reader) -> String {
+    let lang = reader.lang;
     match ailment {
         Ailment::DeadRadio => lang.pick("Boxens radio hör igen.", "The box's radio hears again.").to_owned(),
         Ailment::FullFlash | Ailment::DeadFlash => {
@@ -259,6 +269,12 @@ fn over(ailment: &Ailment, lang: Lang) -> String {
             let what = named(device, device_kind.as_deref(), lang);
             lang.pick(format!("{what} hörs igen."), format!("{what} is heard again."))
         }
+        Ailment::WrongDeviceClock { device, device_kind } => {
+            let what = named(device, device_kind.as_deref(), lang);
+            lang.pick(format!("{what} visar rätt tid igen."), format!("{what} shows the right time again."))
+        }
+        Ailment::WrongClock(_) => clock_wrong::wording::over(lang),
+        Ailment::CertificateExpiring(_) => certificate_expiring::wording::over(reader),
     }
 }
 
@@ -284,6 +300,9 @@ pub fn title(case: &str, lang: Lang) -> String {
         CONFIG => lang.pick("Inställningar som boxen inte kan använda", "A configuration that the box cannot use"),
         BATTERY => lang.pick("Svagt batteri", "Low battery"),
         IDENTITY => lang.pick("Boxens identitet", "The box's identity"),
+        clock_wrong::NAME => lang.pick("En klocka går fel", "A clock is wrong"),
+        certificate_expiring::NAME => lang.pick("Boxens certifikat går ut", "The box's certificate expires"),
+        books::NAME => lang.pick("Bokföringen går inte ihop", "The books do not balance"),
         CHANNEL => lang.pick("Aviseringar går inte fram", "Notifications do not get through"),
         _ => lang.pick("Något kunde inte läsas", "Something could not be read"),
     }

@@ -7,6 +7,9 @@ pub mod above_limit;
 pub mod alarm_pressed;
 pub mod below_limit;
 pub mod blood_pressure_average;
+pub mod books_do_not_balance;
+pub mod certificate_expiring;
+pub mod clock_wrong;
 pub mod irregular_pulse;
 pub mod late;
 pub mod limits;
@@ -27,8 +30,10 @@ use serde::{Deserialize, Serialize};
 
 use self::limits::Side;
 use self::vital::Vital;
+use super::health::ailments;
 use super::line::Reader;
 use super::{Finding, Line};
+use crate::clock;
 use crate::config::duration;
 use crate::plan::AtMoment;
 use crate::trends::{Past, Session};
@@ -209,6 +214,12 @@ pub struct Config {
     pub below_limit: below_limit::Config,
     /// Homes that fall silent.
     pub silent_home: silent_home::Config,
+    /// Clocks that are wrong.
+    pub clock_wrong: clock_wrong::Config,
+    /// Certificates that are not renewed.
+    pub certificate_expiring: certificate_expiring::Config,
+    /// Books that do not balance.
+    pub books_do_not_balance: books_do_not_balance::Config,
 }
 
 impl Default for Config {
@@ -219,11 +230,24 @@ impl Default for Config {
             above_limit: above_limit::Config::default(),
             below_limit: below_limit::Config::default(),
             silent_home: silent_home::Config::default(),
+            clock_wrong: clock_wrong::Config::default(),
+            certificate_expiring: certificate_expiring::Config::default(),
+            books_do_not_balance: books_do_not_balance::Config::default(),
         }
     }
 }
 
 impl Config {
+    /// By what boxes' heartbeats are judged, where their certificates live so long.
+    #[must_use]
+    pub fn of_boxes(&self, certificate_life: Duration) -> ailments::Limits {
+        ailments::Limits {
+            clock_wrong: self.clock_wrong.clone(),
+            certificate_expiring: self.certificate_expiring.clone(),
+            certificate_life_ms: clock::millis(certificate_life),
+        }
+    }
+
     /// All rules with these settings.
     #[must_use]
     pub fn rules(&self) -> Rules {

@@ -158,7 +158,7 @@ pub(crate) async fn list(
         for agent in &home.agents {
             let wanted = wanted(&state, agent).await?;
             agents.push(ShownAgent {
-                troubles: facts::troubles(&home, agent, &state.moment(lang)),
+                troubles: facts::troubles(&home, agent, &state.moment(lang), &state.0.judging.boxes),
                 heartbeat: agent.beat.as_ref().map(|beat| beat_of(agent, beat, wanted)),
                 ..agent_of(agent)
             });

@@ -5,6 +5,7 @@ mod books;
 mod homes;
 mod plans;
 mod readings;
+mod replay;
 mod teams;
 
 use axum::Router;
@@ -24,6 +25,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/persons/{person}/plan", get(plans::show).post(plans::change))
         .route("/teams", get(teams::list))
         .route("/persons/{person}/teams", get(teams::of_person).post(teams::make_responsible))
+        .route("/replay", post(replay::replay))
 }
 
 /// A moment as RFC 3339 has it.

@@ -9,6 +9,7 @@ pub(crate) mod login;
 pub(crate) mod moments;
 pub(crate) mod person;
 pub(crate) mod plan;
+pub(crate) mod unassigned;
 pub(crate) mod values;
 pub(crate) mod work_list;
 
@@ -44,6 +45,8 @@ pub(crate) fn routes() -> Router<State> {
         .route("/homes/stream", get(homes::stream))
         .route("/homes/{home}", get(home::page))
         .route("/homes/{home}/stream", get(home::stream))
+        .route("/homes/{home}/unassigned/{device}", get(unassigned::page).post(unassigned::decide))
+        .route("/homes/{home}/unassigned/{device}/undo", post(unassigned::undo))
         .route("/homes/{home}/devices", get(home::device::find))
         .route("/homes/{home}/devices/{device}", get(home::device::page))
         .route("/homes/{home}/devices/{device}/add", post(home::device::add))

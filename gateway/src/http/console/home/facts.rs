@@ -8,7 +8,7 @@ use hempuls_protocol::wire::heartbeat::{ConfigState, FlashState, Hearing, Heartb
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use crate::alerts::health::ailments;
+use crate::alerts::health::ailments::{self, Limits, Said};
 use crate::alerts::health::{Found, LOW_BATTERY, wording};
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
@@ -90,15 +90,15 @@ fn of_beat(agent: &Agent, beat: &Heartbeat, wanted: Option<u64>, moment: &Moment
 }
 
 /// What somebody should know or do about, in sentences.
-pub(crate) fn troubles(home: &Home, agent: &Agent, moment: &Moment) -> Vec<String> {
+pub(crate) fn troubles(home: &Home, agent: &Agent, moment: &Moment, boxes: &Limits) -> Vec<String> {
     let lang = moment.lang;
-    let Some(beat) = &agent.beat else { return Vec::new() };
+    let Some((beat, at_ms)) = agent.beat.as_ref().zip(agent.beat_ms) else { return Vec::new() };
     let speaker = case::speaker(moment);
     let kind = |id: &str| {
         let device = home.devices.iter().find(|device| device.id == id);
         device.and_then(|device| device.adopted.as_ref()).map(|adopted| adopted.kind.clone())
     };
-    let ailments = ailments::present(beat).into_iter().map(|ailment| {
+    let ailments = ailments::present(Said { beat, at_ms }, boxes).into_iter().map(|ailment| {
         let device_kind = ailment.device().and_then(kind);
         ailment.of_kind(device_kind)
     });

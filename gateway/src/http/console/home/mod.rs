@@ -112,7 +112,9 @@ async fn region(state: &State, moment: &Moment, home: &Home) -> Result<Markup, R
         boxes.push(agent_part(agent, wanted, &books, &entries, moment));
     }
     let lang = moment.lang;
-    let troubles: Vec<String> = home.agents.iter().flat_map(|agent| facts::troubles(home, agent, moment)).collect();
+    let limits = &state.0.judging.boxes;
+    let troubles: Vec<String> =
+        home.agents.iter().flat_map(|agent| facts::troubles(home, agent, moment, limits)).collect();
     Ok(html! {
         (case::elsewhere(store, "", lang).await?)
         (listening::gaps(store, moment).await?)

@@ -10,6 +10,7 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use crate::alerts::health::ailments::Limits;
 use crate::changes::Change;
 use crate::http::console::home::{books, facts};
 use crate::http::console::icons::Icon;
@@ -83,14 +84,14 @@ async fn region(state: &State, moment: &Moment, part: Part) -> Result<Markup, Re
     let homes = homes_page::read(store, &shown).await?;
     let agents: Vec<&str> = homes.iter().flat_map(|home| &home.agents).map(|agent| agent.id.as_str()).collect();
     let books = store_books::read(store, Some(&agents)).await?;
-    let lang = moment.lang;
+    let (lang, boxes) = (moment.lang, &state.0.judging.boxes);
     Ok(html! {
         (case::elsewhere(store, "", lang).await?)
         (listening::gaps(store, moment).await?)
         @if all.is_empty() {
             p.card { (lang.pick("Det finns inget hem ännu.", "There is no home yet.")) }
         }
-        div.homes { @for home in &homes { (card(home, &books, moment)) } }
+        div.homes { @for home in &homes { (card(home, &books, moment, boxes)) } }
         (other_parts(part, all.len(), lang))
     })
 }
@@ -117,7 +118,7 @@ fn is_silent_home(home: &Listed, moment: &Moment) -> bool {
     home.is_in_service && is_silent(home.heard_ms, moment)
 }
 
-fn card(home: &Home, books: &[BookPage], moment: &Moment) -> Markup {
+fn card(home: &Home, books: &[BookPage], moment: &Moment, boxes: &Limits) -> Markup {
     let lang = moment.lang;
     let id = format!("home-{}", home.id);
     let is_silent = home.agents.iter().any(|agent| agent.is_in_service() && is_silent(agent.last_heard_ms, moment));
@@ -125,12 +126,12 @@ fn card(home: &Home, books: &[BookPage], moment: &Moment) -> Markup {
         section.card.home.silent[is_silent] aria-labelledby=(id) {
             h2 id=(id) { a href={ "/homes/" (home.id) } { (home.name) } }
             @if home.agents.is_empty() { p.muted { (lang.pick("Ingen box ännu.", "No box yet.")) } }
-            @for agent in &home.agents { (agent_part(home, agent, books, moment)) }
+            @for agent in &home.agents { (agent_part(home, agent, books, moment, boxes)) }
         }
     }
 }
 
-fn agent_part(home: &Home, agent: &Agent, books: &[BookPage], moment: &Moment) -> Markup {
+fn agent_part(home: &Home, agent: &Agent, books: &[BookPage], moment: &Moment, boxes: &Limits) -> Markup {
     let lang = moment.lang;
     let books: Vec<&BookPage> = books.iter().filter(|page| page.agent == agent.id).collect();
     html! {
@@ -141,7 +142,7 @@ fn agent_part(home: &Home, agent: &Agent, books: &[BookPage], moment: &Moment) -
             div { dt { (lang.pick("Apparater", "Devices")) } dd { (home.devices.len()) } }
             div { dt { (lang.pick("Bokföringen", "The books")) } dd { (books::verdict(&books, lang)) } }
         }
-        @let troubles = facts::troubles(home, agent, moment);
+        @let troubles = facts::troubles(home, agent, moment, boxes);
         @if !troubles.is_empty() {
             ul.troubles { @for trouble in &troubles { li.bad { (Icon::Warning) " " (trouble) } } }
         }

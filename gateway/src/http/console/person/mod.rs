@@ -318,6 +318,17 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
             lang.pick("hämtade vilka team som har ansvaret", "fetched which teams are responsible")
         }
         Some(Action::ChangedAccount) => lang.pick("ändrade ett konto", "changed an account"),
+        Some(Action::OpenedUnassigned) => {
+            lang.pick("öppnade mätningar utan person", "opened readings without a person")
+        }
+        Some(Action::AssignedReadings) => lang.pick("sa att mätningar hör hit", "said that readings belong here"),
+        Some(Action::SetReadingsAside) => {
+            lang.pick("sa att mätningar inte hör till någon", "said that readings are nobody's")
+        }
+        Some(Action::TookReadingsBack) => lang.pick("tog tillbaka vems mätningar är", "took back whose readings are"),
+        Some(Action::Replayed) => {
+            lang.pick("prövade andra gränser på mätvärdena", "tried other limits on the readings")
+        }
         None => lang.pick("läste uppgifter", "read data"),
     }
 }

@@ -22,6 +22,7 @@ use crate::http::console::homes::listening;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
+use crate::http::console::unassigned;
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, live, looks};
@@ -221,6 +222,11 @@ fn without_person(unassigned: &[Unassigned], moment: &Moment) -> Markup {
                                     (lang.pick("Den första kom ", "The first came "))
                                     @if let Ok(at) = Timestamp::from_millisecond(queue.first_ms) { (moment.time_and_age(at)) }
                                     " · " code { (queue.device) }
+                                }
+                                p.actions {
+                                    a.plain href=(unassigned::address(&queue.home, &queue.device)) {
+                                        (lang.pick("Säg vems de är", "Say whose they are"))
+                                    }
                                 }
                             }
                         }
