@@ -4,6 +4,7 @@ mod accounts;
 mod agents;
 mod centre;
 mod contacts;
+mod keeping;
 mod people;
 mod plans;
 mod replay;
@@ -31,6 +32,7 @@ use self::accounts::AccountCommand;
 use self::agents::AgentCommand;
 use self::centre::CentreCommand;
 use self::contacts::ContactCommand;
+use self::keeping::RestoreArgs;
 use self::people::PersonCommand;
 use self::plans::PlanCommand;
 use self::teams::TeamCommand;
@@ -68,6 +70,19 @@ enum Command {
     Run,
     /// Says whether the configuration can be used, and starts nothing.
     CheckConfig,
+    /// Makes a backup, while the gateway runs or not: a folder with the store, the authority's keys and all else that a
+    /// restore needs.
+    Backup {
+        /// The folder to make.
+        folder: PathBuf,
+    },
+    /// Puts a backup in the place of what is in the data folder, while no gateway runs.
+    Restore(RestoreArgs),
+    /// Looks whether a store, or a backup, holds together. Reads only; fails where it does not.
+    Verify {
+        /// A backup's folder, or a store's file; the store of this configuration, if it is left out.
+        what: Option<PathBuf>,
+    },
     /// Homes and their boxes.
     #[command(subcommand)]
     Home(HomeCommand),
@@ -229,12 +244,18 @@ impl Cli {
     /// # Errors
     /// As there.
     pub async fn run_with(self, more: Rules) -> anyhow::Result<()> {
+        if let Command::Verify { what: Some(what) } = &self.command {
+            return self.say(&keeping::verify(None, Some(what)).await?);
+        }
         let config = Config::read(&self.config)?;
         let answer = match &self.command {
             Command::Run => return run_gateway(&config, more).await,
             Command::CheckConfig => {
                 Answer { said: format!("{} can be used", self.config.display()), json: json!({"ok": true}) }
             }
+            Command::Backup { folder } => keeping::back_up(&config, folder).await?,
+            Command::Restore(wish) => keeping::restore(&config, wish).await?,
+            Command::Verify { what } => keeping::verify(Some(&config), what.as_deref()).await?,
             Command::Home(HomeCommand::Add { name }) => add_home(&config, name).await?,
             Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
             Command::Home(HomeCommand::AddBox { home }) => add_box(&config, home).await?,
@@ -270,6 +291,10 @@ impl Cli {
             }
             Command::Clock(ClockCommand::Restore(which)) => decide_correction(&config, which, None).await?,
         };
+        self.say(&answer)
+    }
+
+    fn say(&self, answer: &Answer) -> anyhow::Result<()> {
         if self.json {
             println!("{}", answer.json)
         } else {

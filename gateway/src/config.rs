@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::alerts::{patience, rules};
+use crate::keeping::{disk, retention, schedule as backup};
 use crate::{broker, delivery, enrolment, http, scaip};
 
 /// The whole configuration.
@@ -32,6 +33,15 @@ pub struct Config {
     /// Alarm units of other makes.
     #[serde(default)]
     pub scaip: scaip::Config,
+    /// For how long things are kept.
+    #[serde(default)]
+    pub retention: retention::Config,
+    /// What is kept free for alarms.
+    #[serde(default)]
+    pub disk: disk::Config,
+    /// Backups that the gateway makes itself.
+    #[serde(default)]
+    pub backup: backup::Config,
     /// Whom to tell of alerts, and over which channels.
     #[serde(default)]
     pub delivery: delivery::Config,
@@ -83,6 +93,7 @@ impl Config {
         if let Some(folder) = file.parent() {
             config.data = folder.join(&config.data);
             config.delivery.folder = folder.to_owned();
+            config.backup.folder = config.backup.folder.map(|backups| folder.join(backups));
         }
         Ok(config)
     }
@@ -98,6 +109,8 @@ impl Config {
         self.enrolment.check()?;
         self.delivery.check()?;
         self.alerts.check()?;
+        self.backup.check()?;
+        self.disk.check()?;
         self.rules.silent_home.check()?;
         self.console
             .zone()
@@ -147,6 +160,7 @@ mod tests {
         assert_eq!(format!("{:?}", example.rules), format!("{:?}", bare.rules));
         assert_eq!((example.broker, example.console.listen), (bare.broker, bare.console.listen));
         assert_eq!((example.enrolment, example.scaip, example.alerts), (bare.enrolment, bare.scaip, bare.alerts));
+        assert_eq!((example.backup, example.disk, example.retention), (bare.backup, bare.disk, bare.retention));
     }
 
     #[test]
@@ -183,6 +197,8 @@ mod tests {
             ("data = \"d\"\n[broker]\nadvertise = \"localhost\"", "host:port"),
             ("data = \"d\"\n[broker]\nadvertise = [\"localhost:1\", \"localhost\"]", "host:port"),
             ("data = \"d\"\n[broker]\nadvertise = []", "at least one"),
+            ("data = \"d\"\n[backup]\nkeep = 0", "at least 1"),
+            ("data = \"d\"\n[disk]\nreserve_mib = 1", "from 4"),
             ("data = \"d\"\n[enrolment]\ncertificate_life = \"9s\"", "too short"),
             ("data = \"d\"\n[delivery.webhook]\nsecret_file = \"s\"", "delivery.console"),
             ("data = \"d\"\n[[delivery.always]]\nname = \"w\"\nchannel = \"fax\"\nto = \"1\"", "fax"),

@@ -15,6 +15,7 @@ pub mod duty;
 pub mod enrolment;
 pub mod http;
 pub mod ingest;
+pub mod keeping;
 pub mod letters;
 pub mod pki;
 pub mod plan;

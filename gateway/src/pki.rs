@@ -147,7 +147,7 @@ impl Ca {
         let mut params = params(&[], agent.as_str(), now_ms, life_ms)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        let (number, serial) = random_serial();
+        let (number, serial) = serial(now_ms);
         params.serial_number = Some(number);
         let expires_ms = params.not_after.unix_timestamp() * 1000;
         let certificate = params.signed_by(&request.public_key, &self.issuer)?;
@@ -169,7 +169,7 @@ impl Ca {
         let mut params = params(&[], common_name, now_ms, life_ms)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.serial_number = Some(random_serial().0);
+        params.serial_number = Some(serial(now_ms).0);
         let certificate = params.signed_by(&key, &self.issuer)?.der().clone();
         Ok((certificate, PrivatePkcs8KeyDer::from(key.serialize_der()).into()))
     }
@@ -192,7 +192,7 @@ impl Ca {
         let mut params = params(names, names.first().copied().unwrap_or_default(), now_ms, SERVER_DAYS * DAY_MS)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        params.serial_number = Some(random_serial().0);
+        params.serial_number = Some(serial(now_ms).0);
         let certificate = params.signed_by(&key, &self.issuer)?;
         write_secret(&files.key, &key.serialize_pem())?;
         write_secret(&files.chain, &format!("{}{}", certificate.pem(), self.certificate))?;
@@ -241,11 +241,24 @@ fn at(ms: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// 127 random bits, and how they are written.
-fn random_serial() -> (SerialNumber, String) {
+/// When it is made, 72 random bits, and how both are written.
+fn serial(now_ms: i64) -> (SerialNumber, String) {
     let mut bytes: [u8; 16] = rand::rng().random();
-    bytes[0] = bytes[0] & 0x7F | 0x40;
+    bytes[0] = WITH_TIME;
+    bytes[1..7].copy_from_slice(&now_ms.to_be_bytes()[2..]);
     (SerialNumber::from_slice(&bytes), hex::encode(bytes))
+}
+
+/// The first byte of a serial number that says when it was made: positive, and without a zero in front.
+const WITH_TIME: u8 = 0x4D;
+
+/// When the certificate with this serial number was made; none where it does not say.
+#[must_use]
+pub fn issued_ms(serial: &str) -> Option<i64> {
+    let bytes: [u8; 16] = hex::decode(serial).ok()?.try_into().ok()?;
+    let mut ms = [0; 8];
+    ms[2..].copy_from_slice(&bytes[1..7]);
+    (bytes[0] == WITH_TIME).then(|| i64::from_be_bytes(ms))
 }
 
 fn read(file: &Path) -> Result<String, PkiError> {

@@ -28,6 +28,8 @@ use crate::delivery::workers;
 use crate::enrolment;
 use crate::http::{self, Health};
 use crate::ingest::{Intake, Writer};
+use crate::keeping::restore::{self, InUse, RestoreError};
+use crate::keeping::{disk, retention, schedule};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::scaip;
@@ -98,6 +100,9 @@ pub enum StartError {
         /// Why.
         why: String,
     },
+    /// Somebody puts a backup in place, or has begun to and it cannot be finished.
+    #[error("cannot use the data folder: {0}")]
+    Restoring(#[from] RestoreError),
     /// A setting that was checked before.
     #[error("the configuration cannot be used: {0}")]
     Setting(String),
@@ -117,10 +122,10 @@ pub fn open_data(config: &Config) -> Result<(), StartError> {
     let folder = &config.data;
     let make = || -> std::io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        std::fs::set_permissions(folder, Permissions::from_mode(0o700))?;
-        DirBuilder::new().recursive(true).mode(0o700).create(folder.join("ca"))
+        std::fs::set_permissions(folder, Permissions::from_mode(0o700))
     };
-    make().map_err(|source| StartError::Data { folder: folder.clone(), source })
+    make().map_err(|source| StartError::Data { folder: folder.clone(), source })?;
+    Ok(restore::finish(folder)?)
 }
 
 /// Opens the store of this configuration.
@@ -146,6 +151,8 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
 /// [`StartError::Pki`].
 pub fn open_ca(config: &Config) -> Result<Ca, StartError> {
     let folder = config.data.join("ca");
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+    made.map_err(|source| StartError::Data { folder: folder.clone(), source })?;
     Ca::open(&folder, clock::now_ms()).map_err(|source| StartError::Pki { folder, source })
 }
 
@@ -165,6 +172,8 @@ pub struct Running {
     stop_broker: oneshot::Sender<()>,
     stop_console: oneshot::Sender<()>,
     console_task: JoinHandle<()>,
+    /// Until it is gone nobody puts a backup in place here.
+    _in_use: InUse,
 }
 
 /// Starts a gateway with these rules.
@@ -175,6 +184,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let setting = |why: String| StartError::Setting(why);
     let zone = config.console.zone().map_err(|error| setting(error.to_string()))?;
     open_data(config)?;
+    let data_in_use = restore::use_data(&config.data).map_err(|_| RestoreError::InUse(config.data.clone()))?;
     let store = open_store(config).await?;
     let ca = Arc::new(open_ca(config)?);
     let (files, is_fresh) = server_files(&ca, config)?;
@@ -247,6 +257,10 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let life = config.enrolment.certificate_life;
     let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());
     tasks.spawn(enrolment::serve(enrolment_listener, desk, files.clone()));
+    tasks.spawn(schedule::run(config.clone(), store.clone(), changes.clone()));
+    tasks.spawn(retention::run(store.clone(), config.retention.clone(), Arc::clone(&health)));
+    let room = (store.clone(), intake.clone(), Arc::clone(&health), changes.clone());
+    tasks.spawn(disk::Keeper::new(&config.data, &config.disk, room.0, room.1, room.2, room.3).run());
     tasks.spawn(renew(Arc::clone(&ca), config.clone(), renewed));
     if let Some(doors) = units {
         tasks.spawn(scaip::Receiver::new(store.clone(), changes.clone(), &config.scaip).run(doors));
@@ -276,6 +290,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         stop_broker,
         stop_console,
         console_task,
+        _in_use: data_in_use,
     })
 }
 

@@ -9,7 +9,7 @@ use super::rules::{
     self, PLAN_MISSING, alarm_pressed, blood_pressure_average, irregular_pulse, late, limits, missed_reading,
     silent_home, weight_gain, worsening_trend,
 };
-use super::{flood, health, units};
+use super::{flood, health, keeping, units};
 use crate::wording::Lang;
 
 /// One line of an alert's story.
@@ -51,6 +51,8 @@ pub enum Line {
     Health(health::Found),
     /// What an alarm unit of another make said.
     AlarmUnit(units::Found),
+    /// How the gateway's data is kept.
+    Keeping(keeping::Found),
     /// A rule failed at a record that is stored.
     NotJudged {
         /// Which rule.
@@ -187,6 +189,7 @@ impl Line {
             Self::SilentHome { .. } => "silent_home",
             Self::Health(_) => "health",
             Self::AlarmUnit(_) => "alarm_unit",
+            Self::Keeping(_) => "keeping",
             Self::NotJudged { .. } => "not_judged",
             Self::Claimed { .. } => "claimed",
             Self::OnTheWay { .. } => "on_the_way",
@@ -234,6 +237,7 @@ impl Line {
             | Self::SilentHome { .. }
             | Self::Health(_)
             | Self::AlarmUnit(_)
+            | Self::Keeping(_)
             | Self::NotJudged { .. } => true,
             Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -270,6 +274,7 @@ impl Line {
             Self::PlanMissing
             | Self::TooMany { .. }
             | Self::AlarmUnit(_)
+            | Self::Keeping(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -302,6 +307,7 @@ impl Line {
                 Some(Self::TooMany { held_back: held_back + more })
             }
             (Self::Health(later), Self::Health(earlier)) => later.with(earlier).map(Self::Health),
+            (Self::Keeping(later), Self::Keeping(earlier)) => later.with(earlier).map(Self::Keeping),
             (Self::SilentHome { version, found: later }, Self::SilentHome { found: earlier, .. }) => {
                 later.with(earlier).map(|found| Self::SilentHome { version: *version, found })
             }
@@ -325,6 +331,7 @@ impl Line {
             | Self::TooMany { .. }
             | Self::AlarmPressed(_)
             | Self::AlarmUnit(_)
+            | Self::Keeping(_)
             | Self::SilentHome { .. }
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
@@ -372,6 +379,7 @@ impl Line {
             Self::SilentHome { found, .. } => silent_home::wording::say(found, reader),
             Self::Health(found) => health::wording::say(found, reader),
             Self::AlarmUnit(found) => units::wording::say(found, reader),
+            Self::Keeping(found) => keeping::wording::say(found, reader),
             Self::NotJudged { rule } => lang.pick(
                 format!("Ett värde kunde inte bedömas: regeln {rule} gick sönder. Värdet är sparat. Bedöm det själv."),
                 format!("A record could not be judged: the rule {rule} failed. It is stored. Judge it yourself."),
@@ -445,6 +453,9 @@ pub fn title(rule: &str, confirmed: bool, newest: Option<&Line>, lang: Lang) -> 
         weight_gain::NAME => return unconfirmed(weight_gain::wording::title(lang), confirmed, lang),
         silent_home::NAME => silent_home::wording::title(lang),
         silent_home::STORM => silent_home::wording::storm_title(lang),
+        keeping::BACKUP => keeping::wording::backup_title(lang),
+        keeping::DISK => keeping::wording::disk_title(lang),
+        keeping::RESTORED => keeping::wording::restored_title(lang),
         NOT_JUDGED => lang.pick("Ett värde kunde inte bedömas", "A record could not be judged"),
         _ => {
             return match rules::limited_by(rule) {

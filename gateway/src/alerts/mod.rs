@@ -8,6 +8,7 @@ pub mod attribution;
 pub mod flood;
 pub mod health;
 pub mod judge;
+pub mod keeping;
 pub mod line;
 #[cfg(test)]
 mod nights;
@@ -90,6 +91,8 @@ pub enum About {
     Channel(String),
     /// Many homes at once.
     ManyHomes,
+    /// The gateway itself.
+    Gateway,
 }
 
 impl fmt::Display for About {
@@ -100,6 +103,7 @@ impl fmt::Display for About {
             Self::Agent(id) => write!(f, "agent:{id}"),
             Self::Channel(channel) => write!(f, "channel:{channel}"),
             Self::ManyHomes => write!(f, "homes"),
+            Self::Gateway => write!(f, "gateway"),
         }
     }
 }

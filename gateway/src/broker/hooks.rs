@@ -15,7 +15,7 @@ use crate::changes::Changes;
 use crate::clock;
 use crate::ingest::Intake;
 use crate::store::homes::{self, Agent};
-use crate::store::{Store, StoreError, agents};
+use crate::store::{Store, StoreError, agents, restorations};
 
 /// Makes the broker ask us.
 pub(super) async fn register(context: &ServerContext, store: Store, intake: Intake, changes: Changes) {
@@ -115,7 +115,22 @@ impl Answers {
             Err(refusal) => return Ok(Err(refusal)),
         };
         let known = homes::find_agent(self.store.reader(), &name).await?;
-        Ok(acl::admit(papers, known.as_ref()).and(known.ok_or(Refusal::Unknown)))
+        let admitted = acl::admit(papers, known.as_ref());
+        if let (Err(Refusal::AnotherCertificate), Some(agent), Some(serial)) = (&admitted, &known, papers.serial)
+            && self.knew(agent, serial).await?
+        {
+            let known = homes::find_agent(self.store.reader(), &name).await?;
+            return Ok(acl::admit(papers, known.as_ref()).and(known.ok_or(Refusal::Unknown)));
+        }
+        Ok(admitted.and(known.ok_or(Refusal::Unknown)))
+    }
+
+    /// Whether the certificate is one that the store has forgotten, because it was put back from a backup.
+    async fn knew(&self, agent: &Agent, serial: &str) -> Result<bool, StoreError> {
+        let mut work = self.store.work().await?;
+        let knew = restorations::adopt(&mut work, agent, serial).await?;
+        work.commit().await?;
+        Ok(knew)
     }
 
     /// From its first use on a certificate stands alone. A fault of the store is no reason to refuse anybody: it is seen

@@ -115,6 +115,7 @@ async fn attempt(desk: Desk, channel: Channel, taken: Taken, now_ms: i64) {
                 urgency: taken.urgency,
                 lang: taken.lang,
                 sent_ms: now_ms,
+                perhaps_told: taken.perhaps_told,
             };
             let late = || Outcome::TryAgain { after: None, because: "no answer in time".to_owned() };
             tokio::time::timeout(ATTEMPT, desk.peers.send(channel, &notice)).await.unwrap_or_else(|_| late())

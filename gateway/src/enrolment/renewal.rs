@@ -19,7 +19,7 @@ use crate::alerts::health::identity::Happened;
 use crate::alerts::health::{self, Found};
 use crate::changes::Change;
 use crate::store::homes::{self, Agent};
-use crate::store::{Connection, StoreError, agents, devices};
+use crate::store::{Connection, StoreError, agents, devices, restorations};
 use crate::{alerts, clock};
 
 /// The certificate that somebody showed in the handshake, which proves that she has its key.
@@ -84,7 +84,9 @@ impl Desk {
                 "This agent is revoked. What it still has is listed at the gateway. Ask the care team about it.",
             ));
         }
-        if !known.has_certificate(&shown.serial) {
+        let is_known = known.has_certificate(&shown.serial)
+            || restorations::adopt(&mut work, &known, &shown.serial).await.map_err(unstored)?;
+        if !is_known {
             note(&mut work, &known, Happened::OldCertificate, now_ms).await.map_err(unstored)?;
             work.commit().await.map_err(|error| unstored(error.into()))?;
             self.changes.tell([Change::WorkList]);

@@ -25,6 +25,7 @@ struct Said {
     broker_up: bool,
     ingest_came_round: Option<Timestamp>,
     ingest_trouble: Option<String>,
+    disk_is_short: bool,
 }
 
 impl Health {
@@ -44,6 +45,16 @@ impl Health {
     /// Ingest could not store what there was, and tries again.
     pub fn ingest_fails(&self, why: &str) {
         self.said(|said| said.ingest_trouble = Some(why.to_owned()));
+    }
+
+    /// The disk is nearly full, so that readings are refused, or it is so no longer.
+    pub fn disk_is_short(&self, is_short: bool) {
+        self.said(|said| said.disk_is_short = is_short);
+    }
+
+    /// Whether readings are refused because the disk is nearly full.
+    pub fn refuses_readings(&self) -> bool {
+        self.said(|said| said.disk_is_short)
     }
 
     /// Whether what homes say is taken in and stored.
@@ -84,6 +95,7 @@ pub(crate) async fn alive() -> &'static str {
 struct Readiness {
     ready: bool,
     reasons: Vec<String>,
+    warnings: Vec<&'static str>,
 }
 
 /// `GET /readyz`: whether a press would be taken, stored and shown now, and if not, why.
@@ -94,8 +106,11 @@ pub(crate) async fn ready(Shared(state): Shared<State>) -> Response {
         Ok(Err(_)) => reasons.push("the store cannot be written".to_owned()),
         Err(_) => reasons.push(format!("the store has been busy for {} s", STORE_PATIENCE.as_secs())),
     }
+    let disk =
+        "the disk is nearly full: readings are refused, and boxes keep them; alarms are taken while the reserve lasts";
+    let warnings = state.0.health.refuses_readings().then_some(disk).into_iter().collect();
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, axum::Json(Readiness { ready: reasons.is_empty(), reasons })).into_response()
+    (status, axum::Json(Readiness { ready: reasons.is_empty(), reasons, warnings })).into_response()
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
-use maud::Markup;
+use maud::{Markup, html};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::changes::Change;
+use crate::http::console::layout::refused;
 use crate::http::console::moments::Moment;
 use crate::http::entry::{Reader, keep_alive};
 use crate::http::refusal::Refusal;
@@ -52,7 +53,7 @@ where
             if let Ok(made) = region(state.clone(), reader.clone(), moment.clone()).await
                 && signed_in.is_ok()
             {
-                let made = made.into_string();
+                let made = html! { (refused(&moment)) (made) }.into_string();
                 if made != shown && page.send(Ok(Event::default().event("region").data(&made))).await.is_err() {
                     return;
                 }

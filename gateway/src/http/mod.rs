@@ -131,7 +131,12 @@ impl State {
     }
 
     fn moment(&self, lang: crate::wording::Lang) -> console::moments::Moment {
-        console::moments::Moment { now: now(), zone: self.0.zone.clone(), lang }
+        console::moments::Moment {
+            now: now(),
+            zone: self.0.zone.clone(),
+            lang,
+            refuses_readings: self.0.health.refuses_readings(),
+        }
     }
 }
 

@@ -251,6 +251,8 @@ pub struct Cursor {
     pub forked: Option<Sequence>,
     /// Numbers up to `through` that will never come, because the store was restored too late.
     pub lost_restoring: u64,
+    /// Up to here no number has a row any more: what there was is older than it has to be kept, and none of it is new.
+    pub dropped_through: Sequence,
     /// How it ended, if it did.
     pub ended: Option<Ended>,
 }
@@ -445,6 +447,10 @@ impl Ledger {
     /// Decides about one event.
     #[must_use]
     pub fn decide(&self, key: &LaneKey, arrival: &Arrival) -> Decision {
+        let was_dropped = self.cursors.get(key).is_some_and(|cursor| arrival.sequence <= cursor.dropped_through);
+        if was_dropped && arrival.sequence != Sequence::NONE {
+            return Decision::AlreadyStored { quarantined: None };
+        }
         decide(key, arrival, &self.facts(key, arrival))
     }
 

@@ -29,6 +29,11 @@ pub struct Intake {
 }
 
 impl Intake {
+    /// Takes no readings until that is taken back, and everything else: the disk is nearly full.
+    pub fn refuse_readings(&self, refuse: bool) {
+        self.queue.refuse_readings(refuse);
+    }
+
     /// Takes a message in, as far as it can be read. Whoever brings it has checked whose it is.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! and says so to whoever brings more.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 use hempuls_protocol::ids::{AgentId, Lane};
@@ -70,6 +71,7 @@ pub struct Full;
 pub struct Queue {
     lines: Mutex<Lines>,
     arrived: Notify,
+    refuses_readings: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -86,6 +88,9 @@ impl Queue {
     /// # Errors
     /// [`Full`]: whoever brought it keeps it and comes again.
     pub fn put(&self, delivery: Delivery) -> Result<(), Full> {
+        if self.refuses_readings.load(Ordering::Relaxed) && matches!(Lines::place(&delivery), Place::Readings) {
+            return Err(Full);
+        }
         self.lines().put(delivery)?;
         self.arrived.notify_one();
         Ok(())
@@ -100,6 +105,11 @@ impl Queue {
             }
             self.arrived.notified().await;
         }
+    }
+
+    /// Takes no readings until that is taken back: the disk is nearly full. What waits here already is stored.
+    pub fn refuse_readings(&self, refuse: bool) {
+        self.refuses_readings.store(refuse, Ordering::Relaxed);
     }
 
     /// Puts a batch that could not be stored back to where it stood.

@@ -91,11 +91,13 @@ pub enum Action {
     TookReadingsBack,
     /// Has the person's readings judged once more, to see what other limits would have done.
     Replayed,
+    /// Puts a backup in place: what others did since it was made is not in this log.
+    Restored,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -131,6 +133,7 @@ impl Action {
         Self::SetReadingsAside,
         Self::TookReadingsBack,
         Self::Replayed,
+        Self::Restored,
     ];
 
     /// The action's word in the store.
@@ -172,6 +175,7 @@ impl Action {
             Self::SetReadingsAside => "set_readings_aside",
             Self::TookReadingsBack => "took_readings_back",
             Self::Replayed => "replayed",
+            Self::Restored => "restored",
         }
     }
 

@@ -49,7 +49,7 @@ pub async fn read(reader: impl Executor<'_>, agents: Option<&[&str]>) -> Result<
                 count(event.seq) FILTER (WHERE disposition = 'repeated') AS repeated,
                 count(event.seq) FILTER (WHERE disposition = 'quarantined') AS quarantined,
                 count(event.seq) FILTER (WHERE seq > MAX(through, receipted_through)) AS ahead,
-                COALESCE(max(event.seq), 0) AS highest
+                COALESCE(max(event.seq), cursor.dropped_through) AS highest
          FROM cursor JOIN agent ON agent.id = cursor.agent LEFT JOIN event USING (agent, lane, epoch)
          WHERE $1 IS NULL OR cursor.agent IN (SELECT value FROM json_each($1))
          GROUP BY cursor.agent, cursor.lane, cursor.epoch
@@ -202,7 +202,9 @@ pub async fn forget(work: &mut Connection, page: &Page) -> Result<(), StoreError
 
 fn page_of(row: &Row) -> Result<Page, StoreError> {
     let number = |column: &str| -> Result<u64, StoreError> { Ok(unsigned(row.try_get(column)?)) };
-    let (stored, repeated, quarantined) = (number("stored")?, number("repeated")?, number("quarantined")?);
+    let all = |rows: &str, dropped: &str| -> Result<u64, StoreError> { Ok(number(rows)? + number(dropped)?) };
+    let stored = all("stored", "dropped_stored")?;
+    let (repeated, quarantined) = (all("repeated", "dropped_repeated")?, all("quarantined", "dropped_quarantined")?);
     let (moved, lost) = (number("moved")?, number("lost")?);
     let closed = row.try_get::<Option<i64>, _>("closed_ms")?.is_some();
     let through = number("through")?;

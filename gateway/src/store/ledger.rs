@@ -164,6 +164,7 @@ pub async fn load_cursors(work: &mut Connection, ledger: &mut Ledger, keys: &[&L
             newest_word: newest_word(&row)?,
             forked: row.try_get::<Option<i64>, _>("forked")?.map(|n| Sequence(unsigned(n))),
             lost_restoring: 0,
+            dropped_through: sequence(&row, "dropped_through")?,
             ended: None,
         };
         let lost = unsigned(row.try_get("lost")?);

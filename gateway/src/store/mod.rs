@@ -9,6 +9,7 @@ pub mod agents;
 pub mod alerts;
 pub mod assignments;
 pub mod attributions;
+pub mod backup;
 pub mod books;
 pub mod centre;
 pub mod clocks;
@@ -29,12 +30,15 @@ pub mod person_page;
 pub mod plans;
 pub mod readings;
 pub mod records;
+pub mod restorations;
+pub mod retention;
 pub mod rule_memory;
 pub mod sessions;
 pub mod silence;
 pub mod teams;
 pub mod timers;
 pub mod units;
+pub mod verify;
 pub mod work_list;
 
 use std::path::Path;
@@ -97,7 +101,7 @@ impl Store {
         // The command line may open a new version's store in the same moment as the gateway: whoever comes second waits,
         // and finds it done.
         let mut whole = writer.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::migrate!().run(&mut *whole).await?;
+        verify::FORMS.run(&mut *whole).await?;
         whole.commit().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -143,6 +147,12 @@ pub fn new_id(now_ms: i64) -> String {
     let after = |last: u64| (last + 1).max(earliest);
     let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(after(last)));
     format!("{:016x}{:08x}", after(last.unwrap_or_else(|last| last)), rand::rng().random::<u32>())
+}
+
+/// What every id made at a moment or later is greater than.
+#[must_use]
+pub fn first_id_of(at_ms: i64) -> String {
+    format!("{:016x}", u64::try_from(at_ms).unwrap_or(0) << 16)
 }
 
 /// Why the store did not do what it was asked to.

@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::Row as _;
 
 use super::ledger::unexpected;
-use super::{Connection, Executor, Reader, Row, StoreError, centre, query, query_scalar};
+use super::{Connection, Executor, Reader, Row, StoreError, centre, query, query_scalar, restorations};
 use crate::alerts::Severity;
 use crate::delivery::course::{Course, Effect, Input, Outcome, State};
 use crate::delivery::hands::{FOR_ONE, Flight};
@@ -39,6 +39,8 @@ pub struct Taken {
     pub lang: Lang,
     /// Since when it waits.
     pub since_ms: i64,
+    /// It may have been told before the store was put back from a backup.
+    pub perhaps_told: bool,
 }
 
 /// One notification as it is shown, with its attempts.
@@ -183,6 +185,8 @@ pub async fn take(work: &mut Connection, delivery: &str, now_ms: i64) -> Result<
                 .await?
         }
     };
+    let alert: String = row.try_get("alert")?;
+    let perhaps_told = restorations::perhaps_told(work, &alert, course.since_ms).await?;
     Ok(Some(Taken {
         delivery: delivery.to_owned(),
         attempt,
@@ -192,6 +196,7 @@ pub async fn take(work: &mut Connection, delivery: &str, now_ms: i64) -> Result<
         urgency: course.urgency,
         lang: lang.parse().map_err(|_| unexpected("language"))?,
         since_ms: course.since_ms,
+        perhaps_told,
     }))
 }
 

@@ -84,6 +84,20 @@ impl Ward {
         Self { folder, settings, running }
     }
 
+    /// Stops it, and leaves its folder and its settings, to be opened in again.
+    pub(crate) async fn stop(self) -> (tempfile::TempDir, String) {
+        self.running.stop().await;
+        (self.folder, self.settings)
+    }
+
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn config(&self) -> Config {
+        Config::read(&self.folder.path().join("gateway.toml")).unwrap()
+    }
+
     pub(crate) async fn close(self) {
         self.running.stop().await;
     }
@@ -151,6 +165,17 @@ impl Ward {
             }
             refused => Err(refused),
         }
+    }
+
+    /// What the console answers to whoever is not signed in: the status, and what is said.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = tokio::net::TcpStream::connect(self.running.console).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
     async fn post(

@@ -123,6 +123,14 @@ storm_homes = {}
         ready.await.with_context(|| self.program.last_words())
     }
 
+    /// Writes more at the end of its configuration, for its next start.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn configure(&self, text: &str) -> std::io::Result<()> {
+        std::fs::write(&self.config, std::fs::read_to_string(&self.config)? + text)
+    }
+
     /// The program, to stop or kill it.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program
@@ -273,6 +281,31 @@ storm_homes = {}
     pub async fn corrections(&self, agent: &str) -> anyhow::Result<usize> {
         let said = self.command(&["clock", "list", agent, "--json"]).await?;
         Ok(serde_json::from_str::<Vec<serde_json::Value>>(&said).with_context(|| format!("reading {said}"))?.len())
+    }
+
+    /// `backup`: a folder with all that a restore needs.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn back_up(&self, to: &Path) -> anyhow::Result<()> {
+        self.command(&["backup", path_text(to)?]).await.map(drop)
+    }
+
+    /// `restore`, in somebody's name; what is there goes into this new folder. Gives what was said.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn restore(&self, backup: &Path, set_aside: &Path) -> anyhow::Result<String> {
+        let (backup, set_aside) = (path_text(backup)?, path_text(set_aside)?);
+        self.command(&["restore", backup, "--set-aside", set_aside, "--by", "Lena Holm", "--why", "a scenario"]).await
+    }
+
+    /// `verify`, of the store. Gives what was said.
+    ///
+    /// # Errors
+    /// When it does not hold together.
+    pub async fn verify(&self) -> anyhow::Result<String> {
+        self.command(&["verify"]).await
     }
 
     async fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {

@@ -11,6 +11,7 @@ mod flash;
 mod identity;
 mod impostor;
 mod intruders;
+mod keeping;
 mod kills;
 mod kinds;
 mod mischief;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use self::ailments::Ailment;
 use self::identity::Happened;
 use super::rules::books_do_not_balance::{self as books, Difference};
+use super::keeping;
 use super::rules::{certificate_expiring, clock_wrong, silent_home};
 use super::{About, Concern, Finding, Line, Severity, Weight};
 use crate::ingest::accept::Oddity;
@@ -42,7 +43,7 @@ pub const IDENTITY: &str = "agent_identity";
 pub const CHANNEL: &str = "channel";
 
 /// The kinds of case that are about equipment, and not about a person.
-pub const ABOUT_EQUIPMENT: [&str; 15] = [
+pub const ABOUT_EQUIPMENT: [&str; 18] = [
     clock_wrong::NAME,
     certificate_expiring::NAME,
     books::NAME,
@@ -58,6 +59,9 @@ pub const ABOUT_EQUIPMENT: [&str; 15] = [
     CHANNEL,
     silent_home::NAME,
     silent_home::STORM,
+    keeping::BACKUP,
+    keeping::RESTORED,
+    keeping::DISK,
 ];
 
 /// A battery at or below this, in percent, is low.

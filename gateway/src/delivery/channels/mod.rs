@@ -102,6 +102,8 @@ pub struct Notice {
     pub lang: Lang,
     /// When this attempt is made.
     pub sent_ms: i64,
+    /// It may have been told before the store was put back from a backup.
+    pub perhaps_told: bool,
 }
 
 /// The peers of the channels that are configured.

@@ -18,6 +18,8 @@ pub(crate) struct Moment {
     pub(crate) zone: TimeZone,
     /// The readers' language.
     pub(crate) lang: Lang,
+    /// Readings are refused at this moment: every page says so.
+    pub(crate) refuses_readings: bool,
 }
 
 impl Moment {

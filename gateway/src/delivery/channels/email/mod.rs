@@ -129,7 +129,7 @@ impl Email {
         if *urgency == Severity::High {
             message = message.raw_header(plain("Importance", "high"));
         }
-        message.body(wording::long(*urgency, link, *lang)).ok()
+        message.body(wording::long(notice, link)).ok()
     }
 }
 

@@ -104,7 +104,7 @@ impl Sms {
         if !is_number(&notice.address) {
             return Outcome::GiveUp { because: "the address is no telephone number as +46700000000".to_owned() };
         }
-        let body = self.body(notice, &wording::short(notice.urgency, link, notice.lang));
+        let body = self.body(notice, &wording::short(notice, link));
         let kind = match self.config.format {
             Format::Form => "application/x-www-form-urlencoded",
             Format::Json => "application/json",
@@ -201,6 +201,7 @@ mod tests {
             urgency: Severity::High,
             lang: Lang::Sv,
             sent_ms: 0,
+            perhaps_told: false,
         };
         assert_eq!(
             sms("").body(&notice, "nu. https://c/a?b=1&c"),

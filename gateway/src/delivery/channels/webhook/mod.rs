@@ -1,6 +1,6 @@
 //! A signed HTTP request to a program.
 //!
-//! `POST` of a JSON body, `{"type": "alert.rang", "timestamp": …, "data": {"alert", "urgency", "link"}}`, with the headers
+//! `POST` of a JSON body, `{"type": "alert.rang", "timestamp": …, "data": {"alert", "urgency", "link", "perhaps_told"}}`, with the headers
 //! `webhook-id` (the same in every attempt), `webhook-timestamp` (seconds since 1970) and `webhook-signature`:
 //! `v1,` and the base64 of the HMAC-SHA256 of `{id}.{timestamp}.{body}`. Any answer from 200 to 299 is a yes.
 //!
@@ -100,7 +100,7 @@ fn body(notice: &Notice, link: &str) -> String {
     json!({
         "type": "alert.rang",
         "timestamp": at.to_string(),
-        "data": {"alert": notice.alert, "urgency": notice.urgency, "link": link},
+        "data": {"alert": notice.alert, "urgency": notice.urgency, "link": link, "perhaps_told": notice.perhaps_told},
     })
     .to_string()
 }
@@ -148,10 +148,11 @@ mod tests {
             urgency: Severity::High,
             lang: Lang::Sv,
             sent_ms: 1_795_352_400_000,
+            perhaps_told: false,
         };
         let said: serde_json::Value =
             serde_json::from_str(&body(&notice, "https://console.example/alerts/a1")).unwrap();
-        let data = json!({"alert": "a1", "urgency": "high", "link": "https://console.example/alerts/a1"});
+        let data = json!({"alert": "a1", "urgency": "high", "link": "https://console.example/alerts/a1", "perhaps_told": false});
         assert_eq!(said, json!({"type": "alert.rang", "timestamp": "2026-11-22T13:00:00Z", "data": data}));
     }
 

@@ -71,7 +71,7 @@ impl Page<'_> {
                     p #announcer .unseen aria-live="assertive" {}
                     main #main tabindex="-1" {
                         (self.heading)
-                        div #live { (self.region) }
+                        div #live { (refused(self.moment)) (self.region) }
                     }
                     (foot(lang))
                 }
@@ -138,6 +138,27 @@ fn as_of(moment: &Moment) -> Markup {
                 time data-as-of datetime=(moment.now) { (moment.clock()) }
             }
             a.refresh href="" { (lang.pick("Hämta igen", "Refresh")) }
+        }
+    }
+}
+
+/// What every page says, live ones at once, while readings are refused.
+pub(crate) fn refused(moment: &Moment) -> Markup {
+    let lang = moment.lang;
+    html! {
+        @if moment.refuses_readings {
+            p #refused .notice.alarm role="status" {
+                (Icon::Warning)
+                span {
+                    strong { (lang.pick("Gatewayens disk är nästan full. ", "The gateway's disk is nearly full. ")) }
+                    (lang.pick(
+                        "Nya mätningar tas inte emot nu: de ligger kvar i boxarna och kommer senare. Larm kommer fram. Säg till den \
+                         som driver gatewayen att frigöra plats.",
+                        "New readings are not taken now: they stay in the boxes and come later. Alarms come through. Tell whoever \
+                         runs the gateway to free room.",
+                    ))
+                }
+            }
         }
     }
 }

@@ -329,6 +329,7 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         Some(Action::Replayed) => {
             lang.pick("prövade andra gränser på mätvärdena", "tried other limits on the readings")
         }
+        Some(Action::Restored) => lang.pick("lade tillbaka en säkerhetskopia", "put a backup in place"),
         None => lang.pick("läste uppgifter", "read data"),
     }
 }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::alerts::alert::{Alert, State};
 use crate::alerts::line::{self, Reader};
 use crate::alerts::rules::{self, silent_home};
-use crate::alerts::{ALARMS, Severity, health};
+use crate::alerts::{ALARMS, Severity, health, keeping};
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
 use crate::store::alerts::{self, Told, Waits, Which};
@@ -135,6 +135,9 @@ impl Case {
         }
         if self.alert.rule == health::CHANNEL {
             return lang.pick("Alla hem", "All homes").to_owned();
+        }
+        if keeping::ABOUT_THE_GATEWAY.contains(&self.alert.rule.as_str()) {
+            return lang.pick("Gatewayen", "The gateway").to_owned();
         }
         self.person_name.clone().unwrap_or_else(|| {
             let nobody = if self.is_about_a_box() {
