@@ -21,6 +21,7 @@ use crate::broker::external::External;
 use crate::changes::Changes;
 use crate::clock;
 use crate::config::Config;
+use crate::delivery::channels::dead_man::DeadMan;
 use crate::delivery::channels::scaip::supervise;
 use crate::delivery::channels::{Channel, Peers};
 use crate::delivery::course::ATTEMPT;
@@ -32,6 +33,7 @@ use crate::keeping::restore::{self, InUse, RestoreError};
 use crate::keeping::{disk, retention, schedule};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
+use crate::proof::pulse::Pulse;
 use crate::scaip;
 use crate::store::{Store, StoreError, homes, outbox, patience, teams};
 
@@ -212,7 +214,8 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let address = embedded.as_ref().map(|(_, listener)| listener.local_addr());
     let broker_address = address.transpose().map_err(|error| setting(error.to_string()))?;
 
-    let peers = Arc::new(Peers::open(&config.delivery).map_err(setting)?);
+    let dead_man = DeadMan::open(&config.dead_man, &config.delivery.folder).map_err(setting)?;
+    let peers = Arc::new(Peers { dead_man, ..Peers::open(&config.delivery).map_err(setting)? });
     settle(&store, config).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     let (courier, occasions) = Courier::new();
@@ -240,6 +243,10 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     if let Some(centre) = &peers.scaip {
         tasks.spawn(supervise(Arc::clone(centre), store.clone(), changes.clone()));
     }
+    let pulse = Arc::new(Pulse::new(config.dead_man.every, clock::now_ms()));
+    health.rests_on(Arc::clone(&pulse));
+    let proven = intake.clone();
+    tasks.spawn(async move { pulse.beat(proven).await });
     let watch = Watch {
         store: store.clone(),
         config: config.rules.silent_home.clone(),

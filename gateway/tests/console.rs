@@ -31,14 +31,21 @@ const PAGES_FOR_PEOPLE: [&str; 10] = [
     "/persons/{ada}/plan",
     "/alerts/{press}",
     "/homes",
+    "/gateway",
     "/homes/{ada_home}",
     "/homes/{bo_home}",
     "/homes/{ada_home}/devices/{new_cuff}",
     "/homes/{ada_home}/devices/{button}",
     "/homes/{bo_home}/unassigned/{scale}",
 ];
-const STREAMS: [&str; 5] =
-    ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream", "/homes/{bo_home}/stream"];
+const STREAMS: [&str; 6] = [
+    "/stream",
+    "/persons/{ada}/stream",
+    "/alerts/{press}/stream",
+    "/homes/stream",
+    "/homes/{bo_home}/stream",
+    "/gateway/stream",
+];
 const ACTS: [&str; 16] = [
     "/persons/{ada}/plan",
     "/persons/{ada}/number",

@@ -56,6 +56,7 @@ impl Config {
             Channel::Sms => self.sms.is_some(),
             Channel::Webhook => self.webhook.is_some(),
             Channel::Scaip => self.scaip.is_some(),
+            Channel::DeadMan => false,
         };
         let is_link = self.console.starts_with("https://") || self.console.starts_with("http://");
         if Channel::ALL.into_iter().any(has) && !is_link {
@@ -104,6 +105,20 @@ pub struct Notification {
     pub lang: Lang,
     /// Makes it one, however often it is asked for.
     pub key: String,
+}
+
+/// What a row of the outbox is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Matter {
+    /// An alert: somebody is told of it.
+    Alert {
+        /// Its id.
+        id: String,
+        /// Which rule opened it.
+        rule: String,
+    },
+    /// A silent test: nobody is told of anything.
+    Test(String),
 }
 
 /// Who is told.

@@ -17,7 +17,7 @@ use super::accept::{self, Decision, LaneKey, Ledger, Oddity};
 use super::clocks::{Clocks, Item};
 use super::interpret;
 use super::parcel::{Arrival, Arrived, Parcel};
-use super::queue::Delivery;
+use super::queue::{Batch, Delivery};
 use crate::alerts::health::ailments::{self, Ailment, Course, Said};
 use crate::alerts::health::{self, Found, told};
 use crate::alerts::judge::{Consequence, Settings};
@@ -25,6 +25,7 @@ use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::http::Health;
 use crate::letters::{Courier, Letter, Occasion, Says};
+use crate::proof::{self, SilentTest};
 use crate::store::ledger::{self, Disposition, EventRow, QuarantineRow, Span};
 use crate::store::records::{self, NewRecord};
 use crate::store::{Connection, Store, StoreError, assignments, devices, heartbeats, homes, new_id, savepoint};
@@ -108,7 +109,7 @@ impl Writer {
     }
 
     /// Writes one batch as a whole; what it returns is to be told only because this has committed.
-    async fn write(&self, batch: &[Delivery]) -> Result<Done, StoreError> {
+    async fn write(&self, Batch { deliveries: batch, test }: &Batch) -> Result<Done, StoreError> {
         let mut work = self.store.work().await?;
         let now_ms = clock::now_ms();
         let senders = self.senders(&mut work, batch).await?;
@@ -128,9 +129,25 @@ impl Writer {
         };
         let heard: Vec<&AgentId> = senders.keys().collect();
         homes::note_heard(&mut work, &heard, now_ms).await?;
+        if let Some(test) = test {
+            self.prove(&mut work, test, now_ms).await?;
+        }
         work.commit().await?;
         done.changes.extend(senders.into_values().map(Change::Home));
         Ok(done)
+    }
+
+    /// Takes a test as far as the outbox. Nothing that goes wrong here costs an event its place; `/readyz` tells of it.
+    async fn prove(&self, work: &mut Connection, test: &SilentTest, now_ms: i64) -> Result<(), StoreError> {
+        let mut part = savepoint(work).await?;
+        match proof::take_up(&mut part, test, &self.settings.rules, now_ms).await {
+            Ok(()) => part.commit().await?,
+            Err(error) => {
+                part.rollback().await?;
+                tracing::error!(test.id, %error, "a silent test cannot be stored");
+            }
+        }
+        Ok(())
     }
 
     /// The homes of those in a batch that may send: known boxes that are not cut off.

@@ -35,6 +35,7 @@ pub mod retention;
 pub mod rule_memory;
 pub mod sessions;
 pub mod silence;
+pub mod silent_tests;
 pub mod teams;
 pub mod timers;
 pub mod units;

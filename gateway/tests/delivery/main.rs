@@ -4,6 +4,7 @@ mod chain;
 mod email;
 mod life;
 mod nights;
+mod pulse;
 mod scaip;
 mod sms;
 mod team;

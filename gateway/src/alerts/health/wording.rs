@@ -84,6 +84,12 @@ pub fn say(found: &Found, reader: &Reader) -> String {
         Found::Books(difference) => books::wording::say(difference, lane(&difference.lane, lang), lang),
         Found::BooksBalance(difference) => books::wording::over(lane(&difference.lane, lang), lang),
         Found::Identity(happened) => happened.say(reader),
+        Found::ChannelFails { channel, because } if channel == "dead_man" => lang.pick(
+            format!("Dödmansanropet går inte fram ({because}). Skulle gatewayen tystna märker ingen det."),
+            format!(
+                "The dead-man call does not get through ({because}). If the gateway fell silent, nobody would notice."
+            ),
+        ),
         Found::ChannelFails { channel, because } => {
             let channel = channel_name(channel, lang);
             lang.pick(
@@ -134,6 +140,7 @@ fn channel_name(channel: &str, lang: Lang) -> String {
         "sms" => lang.pick("Sms", "SMS").to_owned(),
         "webhook" => lang.pick("Anrop till ett program", "A call to a program").to_owned(),
         "scaip" => lang.pick("Larm till larmcentralen", "Alarms to the alarm centre").to_owned(),
+        "dead_man" => lang.pick("Dödmansanropet", "The dead-man call").to_owned(),
         other => other.to_owned(),
     }
 }
