@@ -7,6 +7,7 @@ mod contacts;
 mod keeping;
 mod people;
 mod plans;
+mod records;
 mod replay;
 mod teams;
 mod unassigned;
@@ -35,6 +36,7 @@ use self::contacts::ContactCommand;
 use self::keeping::RestoreArgs;
 use self::people::PersonCommand;
 use self::plans::PlanCommand;
+use self::records::RecordsCommand;
 use self::teams::TeamCommand;
 use self::unassigned::UnassignedCommand;
 use self::units::UnitCommand;
@@ -107,6 +109,9 @@ enum Command {
     /// People's plans: limits, times to measure, pauses.
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// What a server of health records has, and what it refuses.
+    #[command(subcommand)]
+    Records(RecordsCommand),
     /// Says what other limits would have done: judges people's stored readings once more, and writes no alert.
     Replay(replay::Wish),
     /// Devices.
@@ -263,6 +268,7 @@ impl Cli {
             Command::Account(command) => accounts::execute(&config, command).await?,
             Command::Team(command) => teams::execute(&config, command).await?,
             Command::Contact(command) => contacts::execute(&config, command).await?,
+            Command::Records(command) => records::execute(&config, command).await?,
             Command::Centre(command) => centre::execute(&config, command).await?,
             Command::Plan(command) => plans::execute(&config, command).await?,
             Command::Replay(wish) => replay::execute(&config, wish, &settings(&config, more)?).await?,

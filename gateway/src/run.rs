@@ -22,6 +22,7 @@ use crate::changes::Changes;
 use crate::clock;
 use crate::config::Config;
 use crate::delivery::channels::dead_man::DeadMan;
+use crate::delivery::channels::fhir::Fhir;
 use crate::delivery::channels::scaip::supervise;
 use crate::delivery::channels::{Channel, Peers};
 use crate::delivery::course::ATTEMPT;
@@ -216,6 +217,9 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
 
     let dead_man = DeadMan::open(&config.dead_man, &config.delivery.folder).map_err(setting)?;
     let peers = Arc::new(Peers { dead_man, ..Peers::open(&config.delivery).map_err(setting)? });
+    let folder = &config.delivery.folder;
+    let records = config.delivery.fhir.as_ref().map(|records| Fhir::open(records, folder, zone.clone()));
+    let records = records.transpose().map_err(setting)?;
     settle(&store, config).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     let (courier, occasions) = Courier::new();
@@ -239,6 +243,9 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     for channel in Channel::ALL {
         let desk = workers::Desk { store: store.clone(), peers: Arc::clone(&peers), changes: changes.clone() };
         tellers.spawn(workers::run(desk, channel, tellers_stop.clone()));
+    }
+    if let Some(records) = records {
+        tasks.spawn(records.run(store.clone(), changes.clone()));
     }
     if let Some(centre) = &peers.scaip {
         tasks.spawn(supervise(Arc::clone(centre), store.clone(), changes.clone()));

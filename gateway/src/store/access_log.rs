@@ -65,6 +65,8 @@ pub enum Action {
     WroteOff,
     /// Says where a member of the team is reached.
     ChangedContact,
+    /// Is sent readings and alerts, being a server of health records.
+    SentToRecords,
     /// Fetches readings through the interface for programs.
     FetchedReadings,
     /// Fetches alerts through the interface for programs.
@@ -97,7 +99,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -120,6 +122,7 @@ impl Action {
         Self::RevokedBox,
         Self::WroteOff,
         Self::ChangedContact,
+        Self::SentToRecords,
         Self::FetchedReadings,
         Self::FetchedAlerts,
         Self::OpenedPlan,
@@ -162,6 +165,7 @@ impl Action {
             Self::RevokedBox => "revoked_box",
             Self::WroteOff => "wrote_off",
             Self::ChangedContact => "changed_contact",
+            Self::SentToRecords => "sent_to_records",
             Self::FetchedReadings => "fetched_readings",
             Self::FetchedAlerts => "fetched_alerts",
             Self::OpenedPlan => "opened_plan",

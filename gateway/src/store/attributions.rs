@@ -133,7 +133,14 @@ pub async fn withdraw(
     .fetch_optional(&mut *work)
     .await?;
     let Some(decision) = row.as_ref().map(decision_of).transpose()? else { return Ok(None) };
-    query("UPDATE record SET person = NULL, attribution = NULL WHERE attribution = $1").bind(id).execute(work).await?;
+    let waiting: Vec<String> =
+        query_scalar("UPDATE record SET person = NULL, attribution = NULL WHERE attribution = $1 RETURNING id")
+            .bind(id)
+            .fetch_all(&mut *work)
+            .await?;
+    for record in &waiting {
+        super::fhir::changed(work, record).await?;
+    }
     Ok(Some(decision))
 }
 

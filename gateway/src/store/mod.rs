@@ -17,6 +17,7 @@ pub mod contacts;
 pub mod devices;
 pub mod enrolment_codes;
 pub mod feedback;
+pub mod fhir;
 pub mod heartbeats;
 pub mod history;
 pub mod homes;

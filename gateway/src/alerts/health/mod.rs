@@ -42,6 +42,9 @@ pub const IDENTITY: &str = "agent_identity";
 /// A channel does not deliver what people are to be told.
 pub const CHANNEL: &str = "channel";
 
+/// What the way to a server of health records is called among channels.
+pub const FHIR: &str = "fhir";
+
 /// The kinds of case that are about equipment, and not about a person.
 pub const ABOUT_EQUIPMENT: [&str; 18] = [
     clock_wrong::NAME,
@@ -153,6 +156,11 @@ pub enum Found {
         /// No other one answers.
         is_last: bool,
     },
+    /// A server of health records refuses readings.
+    RecordsRefused {
+        /// What it said.
+        because: String,
+    },
     /// It does again.
     ReceiverAnswers {
         /// 1 for the first.
@@ -183,6 +191,7 @@ impl Found {
             }
             (Self::Ails(later), Self::Ails(earlier)) if later.is_as(earlier) => Some(self.clone()),
             (Self::Books(later), Self::Books(earlier)) if later.is_as(earlier) => Some(self.clone()),
+            (Self::RecordsRefused { .. }, Self::RecordsRefused { .. }) => Some(self.clone()),
             (_, _) => None,
         }
     }
@@ -215,6 +224,7 @@ impl Found {
             | Self::Identity(_)
             | Self::BooksBalance(_)
             | Self::ChannelDelivers { .. }
+            | Self::RecordsRefused { .. }
             | Self::ReceiverAnswers { .. } => None,
         }
     }
@@ -228,7 +238,8 @@ impl Found {
             | Self::Ails(_)
             | Self::Books(_)
             | Self::ChannelFails { .. }
-            | Self::ReceiverSilent { .. } => true,
+            | Self::ReceiverSilent { .. }
+            | Self::RecordsRefused { .. } => true,
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
             | Self::LostRestoring { .. }
@@ -288,6 +299,7 @@ impl Found {
             | Self::ChannelFails { .. }
             | Self::ChannelDelivers { .. }
             | Self::ReceiverSilent { .. }
+            | Self::RecordsRefused { .. }
             | Self::ReceiverAnswers { .. } => None,
         }
     }
@@ -442,6 +454,7 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
         Found::ChannelFails { .. }
         | Found::ChannelDelivers { .. }
         | Found::ReceiverSilent { .. }
+        | Found::RecordsRefused { .. }
         | Found::ReceiverAnswers { .. } => (CHANNEL, Severity::Medium),
     };
     // An alarm that cannot be read may be a person who asks again.

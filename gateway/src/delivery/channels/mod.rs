@@ -4,6 +4,7 @@
 
 pub mod dead_man;
 pub mod email;
+pub mod fhir;
 pub mod scaip;
 pub mod sms;
 pub mod webhook;
