@@ -9,6 +9,7 @@ mod people;
 mod plans;
 mod records;
 mod replay;
+mod rosters;
 mod teams;
 mod unassigned;
 mod units;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use super::rosters::{self, RosterCommand};
 use super::{Answer, COMMAND_LINE, Desk, moment, named, refused};
 use crate::config::Config;
 use crate::duty::{Area, Purpose};
@@ -85,6 +86,9 @@ pub(super) enum TeamCommand {
         #[arg(long)]
         by: String,
     },
+    /// Who of a team is on duty when.
+    #[command(subcommand)]
+    Roster(RosterCommand),
     /// Prints which teams are or were responsible for a person.
     Of {
         /// The person's id.
@@ -170,6 +174,7 @@ pub(super) async fn execute(config: &Config, command: &TeamCommand) -> anyhow::R
             }
             changed(desk, team, Some(person), by, format!("{team} is responsible for {person} no more")).await
         }
+        TeamCommand::Roster(command) => rosters::execute(config, command).await,
         TeamCommand::Of { person } => of(config, person).await,
     }
 }
@@ -271,6 +276,6 @@ async fn note(desk: &mut Desk, action: Action, person: Option<&str>, who: &str, 
     Ok(access_log::write(&mut desk.work, &looker, &[look], now).await?)
 }
 
-fn no_team(team: &str) -> String {
+pub(super) fn no_team(team: &str) -> String {
     format!("there is no team {team}; nothing was changed. `hempuls-gateway team list` prints them")
 }

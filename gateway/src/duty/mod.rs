@@ -1,5 +1,11 @@
 //! Who is responsible, and who is there: teams by area, and their rosters.
 
+pub mod desk;
+pub mod holidays;
+pub mod ical;
+pub mod roster;
+mod text;
+
 use std::fmt;
 use std::str::FromStr;
 

@@ -95,11 +95,13 @@ pub enum Action {
     Replayed,
     /// Puts a backup in place: what others did since it was made is not in this log.
     Restored,
+    /// Says who of a team is on duty when.
+    ChangedRoster,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -137,6 +139,7 @@ impl Action {
         Self::TookReadingsBack,
         Self::Replayed,
         Self::Restored,
+        Self::ChangedRoster,
     ];
 
     /// The action's word in the store.
@@ -180,6 +183,7 @@ impl Action {
             Self::TookReadingsBack => "took_readings_back",
             Self::Replayed => "replayed",
             Self::Restored => "restored",
+            Self::ChangedRoster => "changed_roster",
         }
     }
 

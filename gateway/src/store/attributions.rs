@@ -5,7 +5,7 @@ use serde_json::json;
 use sqlx::Row as _;
 
 use super::records::{Record, with_values};
-use super::{Connection, Reader, Row, StoreError, query};
+use super::{Connection, Reader, Row, StoreError, query, query_scalar};
 
 /// Which readings wait.
 #[derive(Copy, Clone, PartialEq, Eq, Debug)]

@@ -33,6 +33,7 @@ pub mod readings;
 pub mod records;
 pub mod restorations;
 pub mod retention;
+pub mod rosters;
 pub mod rule_memory;
 pub mod sessions;
 pub mod silence;

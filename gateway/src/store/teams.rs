@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use sqlx::Row as _;
 
 use super::ledger::unexpected;
-use super::{Connection, Executor, Row, StoreError, new_id, query, query_as, query_scalar};
+use super::{Connection, Executor, Row, StoreError, new_id, query, query_as, query_scalar, rosters};
 use crate::duty::{Area, Purpose};
 
 /// What the fallback team that the first start makes is called.
@@ -194,12 +194,53 @@ pub async fn members(store: impl Executor<'_>, team: &str, at_ms: i64) -> Result
     .await?)
 }
 
-/// Which members of a team are on duty at a moment, by name. A team without a roster is all on duty.
+/// Which members of a team are on duty at a moment, by name: whom its roster names and who has a commission then. A team without
+/// a roster is all on duty.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn on_duty(work: &mut Connection, team: &str, at_ms: i64) -> Result<Vec<String>, StoreError> {
-    members(work, team, at_ms).await
+    let mut members = members(&mut *work, team, at_ms).await?;
+    let (Some(roster), Some(team)) = (rosters::at(&mut *work, team, at_ms).await?, find(work, team).await?) else {
+        return Ok(members);
+    };
+    let rostered = roster.on_duty(at_ms, &team.zone());
+    members.retain(|member| rostered.contains(member));
+    Ok(members)
+}
+
+/// Whom a team's roster may name, by name: who takes care of people for it now or later.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn may_be_on_duty(store: impl Executor<'_>, team: &str, now_ms: i64) -> Result<Vec<String>, StoreError> {
+    Ok(query_scalar(
+        "SELECT DISTINCT member FROM commission JOIN account ON account.name = member
+         WHERE team = $1 AND purpose = 'care' AND (until_ms IS NULL OR until_ms > $2) AND disabled_ms IS NULL
+         ORDER BY member",
+    )
+    .bind(team)
+    .bind(now_ms)
+    .fetch_all(store)
+    .await?)
+}
+
+/// Whether somebody may change a team's roster: who has a commission for it, or for the fallback team, whatever its purpose.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn may_change(store: impl Executor<'_>, team: &str, member: &str, now_ms: i64) -> Result<bool, StoreError> {
+    let commissions: i64 = query_scalar(
+        "SELECT count(*) FROM commission JOIN team ON team.id = commission.team
+         WHERE member = $1 AND (team.id = $2 OR is_fallback = 1)
+           AND from_ms <= $3 AND (until_ms IS NULL OR until_ms > $3)",
+    )
+    .bind(member)
+    .bind(team)
+    .bind(now_ms)
+    .fetch_one(store)
+    .await?;
+    Ok(commissions > 0)
 }
 
 /// Every commission there is or was for a team, by member.

@@ -6,6 +6,7 @@ mod homes;
 mod plans;
 mod readings;
 mod replay;
+mod rosters;
 mod teams;
 
 use axum::Router;
@@ -24,6 +25,8 @@ pub(crate) fn routes() -> Router<State> {
         .route("/alerts/{alert}", post(alerts::act))
         .route("/persons/{person}/plan", get(plans::show).post(plans::change))
         .route("/teams", get(teams::list))
+        .route("/teams/{team}/roster", get(rosters::show).post(rosters::change))
+        .route("/teams/{team}/roster.ics", get(rosters::calendar))
         .route("/persons/{person}/teams", get(teams::of_person).post(teams::make_responsible))
         .route("/replay", post(replay::replay))
 }

@@ -11,6 +11,8 @@ pub(crate) mod moments;
 pub(crate) mod person;
 pub(crate) mod plan;
 pub(crate) mod unassigned;
+pub(crate) mod team;
+pub(crate) mod teams;
 pub(crate) mod values;
 pub(crate) mod work_list;
 
@@ -44,6 +46,10 @@ pub(crate) fn routes() -> Router<State> {
         .route("/alerts/{alert}/reopen", post(alert::reopen))
         .route("/gateway", get(gateway::page))
         .route("/gateway/stream", get(gateway::stream))
+        .route("/teams", get(teams::page))
+        .route("/teams/{team}", get(team::page))
+        .route("/teams/{team}/changes", post(team::change))
+        .route("/teams/{team}/changes/remove", post(team::take_back))
         .route("/homes", get(homes::page))
         .route("/homes/stream", get(homes::stream))
         .route("/homes/{home}", get(home::page))

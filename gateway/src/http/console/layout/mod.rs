@@ -22,6 +22,8 @@ pub(crate) enum Place {
     Homes,
     /// The gateway itself.
     Gateway,
+    /// The teams and their rosters.
+    Teams,
     /// None of these.
     Elsewhere,
 }
@@ -94,6 +96,7 @@ impl Page<'_> {
                                 li { a href="/" aria-current=[here(Place::WorkList)] { (lang.pick("Arbetslista", "Work list")) } }
                                 li { a href="/homes" aria-current=[here(Place::Homes)] { (lang.pick("Hem", "Homes")) } }
                                 li { a href="/gateway" aria-current=[here(Place::Gateway)] { (lang.pick("Gatewayen", "Gateway")) } }
+                                li { a href="/teams" aria-current=[here(Place::Teams)] { (lang.pick("Team", "Teams")) } }
                             }
                         }
                     }

@@ -333,6 +333,7 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
             lang.pick("prövade andra gränser på mätvärdena", "tried other limits on the readings")
         }
         Some(Action::Restored) => lang.pick("lade tillbaka en säkerhetskopia", "put a backup in place"),
+        Some(Action::ChangedRoster) => lang.pick("ändrade ett schema", "changed a roster"),
         None => lang.pick("läste uppgifter", "read data"),
     }
 }
