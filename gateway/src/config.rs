@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::alerts::{patience, rules};
+use crate::duty::cover;
 use crate::keeping::{disk, retention, schedule as backup};
 use crate::{broker, delivery, enrolment, http, proof, scaip};
 
@@ -42,6 +43,9 @@ pub struct Config {
     /// Backups that the gateway makes itself.
     #[serde(default)]
     pub backup: backup::Config,
+    /// When a member on duty counts as reachable.
+    #[serde(default)]
+    pub duty: cover::Config,
     /// Whom to tell of alerts, and over which channels.
     #[serde(default)]
     pub delivery: delivery::Config,

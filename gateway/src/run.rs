@@ -27,6 +27,7 @@ use crate::delivery::channels::scaip::supervise;
 use crate::delivery::channels::{Channel, Peers};
 use crate::delivery::course::ATTEMPT;
 use crate::delivery::workers;
+use crate::duty::cover;
 use crate::enrolment;
 use crate::http::{self, Health};
 use crate::ingest::{Intake, Writer};
@@ -267,6 +268,13 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         changes: changes.clone(),
     };
     tasks.spawn(books.run());
+    let cover = cover::watch::Watch {
+        store: store.clone(),
+        config: config.duty.clone(),
+        channels: Channel::ALL.into_iter().filter(|channel| config.delivery.has(*channel)).collect(),
+        changes: changes.clone(),
+    };
+    tasks.spawn(cover.run());
     let brokers = config.broker.advertise.clone();
     let life = config.enrolment.certificate_life;
     let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());

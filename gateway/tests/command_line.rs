@@ -157,6 +157,44 @@ fn other_limits_are_tried_by_a_named_person_with_a_reason_and_no_name_is_told() 
 }
 
 #[test]
+fn a_roster_goes_in_as_a_file_and_comes_out_as_one() {
+    let gateway = Gateway::start();
+    let team = gateway.ask(&["team", "list"])["teams"][0]["team"].as_str().unwrap().to_owned();
+    let file = |name: &str, text: &str| {
+        let file = gateway.folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let by = ["--by", "Eva", "--why", "spring"];
+    let weekly = |who: &str| {
+        format!(
+            r#"{{"shifts":[{{"name":"Day","members":["{who}"],"when":{{"weekly":
+               {{"days":["monday"],"from":"07:00","to":"16:00","first":"2026-01-01"}}}}}}]}}"#
+        )
+    };
+    let set = |file: &str| gateway.run(&[&["team", "roster", "set", &team, "--file", file][..], &by].concat());
+    assert_says(&set(&file("r.json", &weekly("nobody"))), &["nobody has no commission", "nothing was changed"]);
+    assert_says(&set(&file("r.json", "{\"shift\":[]}")), &["no roster", "nothing was changed"]);
+    assert!(set(&file("r.json", &weekly("nurse"))).status.success());
+    let shown = gateway.ask(&["team", "roster", "show", &team]);
+    assert_eq!(shown["versions"][0]["roster"]["shifts"][0]["members"][0], "nurse");
+    assert!(shown["gaps_ms"].as_array().is_some_and(|gaps| gaps.len() > 10));
+    let out = gateway.folder.path().join("out.ics");
+    let out = out.to_str().unwrap();
+    let export = ["team", "roster", "export", &team, "--from", "2027-01-01", "--until", "2027-02-01", "--file", out];
+    gateway.ask(&export);
+    assert_eq!(std::fs::read_to_string(out).unwrap().matches("SUMMARY:nurse").count(), 4);
+    gateway.ask(&[&["team", "roster", "import", &team, "--file", out][..], &by].concat());
+    assert_eq!(
+        gateway.ask(&["team", "roster", "show", &team])["versions"][0]["roster"]["shifts"].as_array().map(Vec::len),
+        Some(4)
+    );
+    let broken = file("b.ics", "BEGIN:VCALENDAR\r\nnonsense\r\n");
+    let broken = gateway.run(&[&["team", "roster", "import", &team, "--file", &broken][..], &by].concat());
+    assert_says(&broken, &["line 2", "nothing was changed"]);
+}
+
+#[test]
 fn a_buttons_key_goes_in_and_never_comes_out_again() {
     let mut gateway = Gateway::start();
     let home = gateway.ask(&["home", "add", "Ada's kitchen"]);

@@ -12,20 +12,21 @@ use hempuls_gateway::clock;
 use hempuls_gateway::delivery::course::Outcome;
 use hempuls_gateway::delivery::{self, Channel, Notification, Recipient};
 use hempuls_gateway::duty::Area;
+use hempuls_gateway::duty::roster::{Day, Holidays, Roster, Shift, Weekly, When};
 use hempuls_gateway::http;
 use hempuls_gateway::letters::Occasion;
 use hempuls_gateway::store::access_log::{self, Verified};
 use hempuls_gateway::store::person_numbers;
-use hempuls_gateway::store::{accounts, outbox, teams};
+use hempuls_gateway::store::{Store, accounts, outbox, rosters, teams};
 use hempuls_gateway::wording::Lang;
 use hempuls_protocol::personnummer::{IdentityNumber, Written};
-use jiff::civil::date;
+use jiff::civil::{date, time};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const PAGES_FOR_PEOPLE: [&str; 10] = [
+const PAGES_FOR_PEOPLE: [&str; 13] = [
     "/",
     "/persons/{ada}",
     "/persons/{ada}/plan",
@@ -37,6 +38,8 @@ const PAGES_FOR_PEOPLE: [&str; 10] = [
     "/homes/{ada_home}/devices/{new_cuff}",
     "/homes/{ada_home}/devices/{button}",
     "/homes/{bo_home}/unassigned/{scale}",
+    "/teams",
+    "/teams/{team}",
 ];
 const STREAMS: [&str; 6] = [
     "/stream",
@@ -46,7 +49,7 @@ const STREAMS: [&str; 6] = [
     "/homes/{bo_home}/stream",
     "/gateway/stream",
 ];
-const ACTS: [&str; 16] = [
+const ACTS: [&str; 18] = [
     "/persons/{ada}/plan",
     "/persons/{ada}/number",
     "/alerts/{press}/claim",
@@ -63,14 +66,18 @@ const ACTS: [&str; 16] = [
     "/homes/{ada_home}/devices/{button}/battery-changed",
     "/homes/{bo_home}/unassigned/{scale}",
     "/homes/{bo_home}/unassigned/{scale}/undo",
+    "/teams/{team}/changes",
+    "/teams/{team}/changes/remove",
 ];
-const FOR_PROGRAMS: [&str; 7] = [
+const FOR_PROGRAMS: [&str; 9] = [
     "/api/v1/books",
     "/api/v1/homes",
     "/api/v1/readings",
     "/api/v1/alerts",
     "/api/v1/persons/{ada}/plan",
     "/api/v1/teams",
+    "/api/v1/teams/{team}/roster",
+    "/api/v1/teams/{team}/roster.ics",
     "/api/v1/persons/{ada}/teams",
 ];
 
@@ -885,6 +892,68 @@ async fn a_program_makes_a_team_responsible_and_a_member_cannot_make_herself() {
 }
 
 #[tokio::test]
+async fn a_gap_is_said_in_words_and_a_member_fills_it_with_a_reason_that_stays() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let page = night.path("/teams/{team}?day=2027-03-10");
+    let english = [("accept-language", "en")];
+    let shown = anna.get_with(&page, &english).await.expect(200);
+    assert!(shown.contains("Gap: nobody on duty") && shown.contains("07:00–19:00"), "{shown}");
+    assert!(shown.contains("no address, hears of alerts only in the console") || shown.contains("Nobody on duty"));
+    let act = night.path("/teams/{team}/changes");
+    let extra = "what=extra&by=Anna+Str%C3%B6m&from=2027-03-08T00%3A00&until=2027-03-15T00%3A00&reason=flu";
+    assert_eq!(anna.post(&act, extra).await.status, 303);
+    assert_eq!(night.new_rows().await, ["changed_roster by Anna Ström"]);
+    let shown = anna.get_with(&page, &english).await.expect(200);
+    assert!(!shown.contains("Gap: nobody on duty"), "{shown}");
+    assert!(shown.contains("Anna Ström as an extra hand") && shown.contains(": flu"), "{shown}");
+
+    for (typed, words) in [
+        (extra.replace("flu", ""), "Write why the roster is changed"),
+        (extra.replace("2027-03-15", "2027-03-01"), "a later end"),
+        (extra.replace("Anna+Str%C3%B6m", "Somebody"), "Choose somebody with a commission"),
+    ] {
+        let origin = format!("http://{}", anna.address);
+        let headers = [("origin", origin.as_str()), ("accept-language", "en")];
+        let refused = anna.send("POST", &act, &headers, &typed).await;
+        assert!(refused.status == 422 && refused.body.contains(words), "{typed}: {}", refused.body);
+    }
+    let remove = night.path("/teams/{team}/changes/remove");
+    assert_eq!(anna.post(&remove, "version=1&place=0").await.status, 422, "somebody has written another since");
+    assert_eq!(anna.post(&remove, "version=2&place=0").await.status, 303);
+    assert!(anna.get_with(&page, &english).await.expect(200).contains("Gap: nobody on duty"));
+    let bengt = night.sign_in_as("Bengt").await;
+    let refused = bengt.post(&act, extra).await;
+    assert!(refused.status == 422 && refused.body.contains("den som har ett uppdrag"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn a_program_sends_a_roster_as_a_calendar_and_half_of_one_changes_nothing() {
+    let night = Night::begin().await;
+    let program = night.program();
+    let address = night.path("/api/v1/teams/{team}/roster");
+    let calendar = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nSUMMARY:Anna Ström\r\nDTSTART:20270310T210000Z\r\n\
+                    DTEND:20270311T050000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    let wish =
+        |calendar: &str| serde_json::json!({"author": "Eva Lund", "reason": "March", "calendar": calendar}).to_string();
+    let refused = program.post_json(&address, &wish(&calendar.replace("Anna Ström", "Nobody"))).await;
+    assert!(refused.status == 422 && refused.body.contains("line 4"), "{}", refused.body);
+    assert_eq!(program.json(&address).await["versions"].as_array().map(Vec::len), Some(1));
+
+    assert_eq!(program.post_json(&address, &wish(calendar)).await.status, 204);
+
+    let shown = program.json(&address).await;
+    assert_eq!(
+        (shown["versions"][0]["author"].as_str(), shown["versions"][0]["version"].as_i64()),
+        (Some("Eva Lund"), Some(2))
+    );
+    let written =
+        program.get(&format!("{address}.ics?from=2027-03-01T00:00:00Z&until=2027-04-01T00:00:00Z")).await.expect(200);
+    assert!(written.contains("DTSTART:20270310T210000Z") && written.contains("SUMMARY:Anna Ström"), "{written}");
+    assert_eq!(program.get(&format!("{address}.ics?from=soon")).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_disabled_account_is_signed_out_at_once_and_signs_in_no_more() {
     let night = Night::begin().await;
     let anna = night.sign_in().await;
@@ -1095,6 +1164,7 @@ async fn an_alert_says_who_was_told_of_it_and_calls_nothing_delivered_before_it_
 struct Night {
     ward: Ward,
     console: Console,
+    team: String,
     rows_seen: std::sync::atomic::AtomicUsize,
     _folder: TempDir,
 }
@@ -1115,7 +1185,31 @@ impl Night {
 
     async fn with(ward: Ward, folder: TempDir) -> Self {
         let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
-        Self { ward, console, rows_seen: 0.into(), _folder: folder }
+        let team = Self::team(&ward.store).await;
+        Self { ward, console, team, rows_seen: 0.into(), _folder: folder }
+    }
+
+    /// The fallback team of all accounts, with a roster: Anna has the days.
+    async fn team(store: &Store) -> String {
+        let mut work = store.work().await.expect("it can be written");
+        let team = teams::fallback(&mut work, 0).await.expect("it can be written").id;
+        let days = Weekly {
+            days: Day::ALL.into(),
+            from: time(7, 0, 0, 0),
+            to: time(19, 0, 0, 0),
+            days_later: None,
+            holidays: Holidays::AsAlways,
+            first: date(2026, 1, 1),
+            last: None,
+            every_weeks: 1,
+            except: Default::default(),
+        };
+        let shift = Shift { name: "D".into(), members: ["Anna Ström".into()].into(), when: When::Weekly(days) };
+        let roster = Roster { shifts: vec![shift], changes: Vec::new() };
+        let by = ("Anna Ström", "D");
+        assert!(rosters::write(&mut work, &team, &roster, None, by, 0).await.expect("it can be written"));
+        work.commit().await.expect("it can be written");
+        team
     }
 
     fn path(&self, path: &str) -> String {
@@ -1133,6 +1227,7 @@ impl Night {
             ("{new_cuff}", &new_cuff),
             ("{button}", &button),
             ("{scale}", &scale),
+            ("{team}", &self.team),
         ];
         ids.into_iter().fold(path.to_owned(), |path, (name, id)| path.replace(name, id))
     }

@@ -44,7 +44,12 @@ pub(crate) fn may_be_held_back(concern: &Concern) -> bool {
     let is_urgent = *severity == Severity::High || *weight == Weight::AskedAgain || *case == NOT_JUDGED;
     match &concern.about {
         About::Person(_) => !is_urgent,
-        About::Device { .. } | About::Agent(_) | About::Channel(_) | About::ManyHomes | About::Gateway => false,
+        About::Device { .. }
+        | About::Agent(_)
+        | About::Channel(_)
+        | About::ManyHomes
+        | About::Gateway
+        | About::Team(_) => false,
     }
 }
 

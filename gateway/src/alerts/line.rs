@@ -10,6 +10,7 @@ use super::rules::{
     silent_home, weight_gain, worsening_trend,
 };
 use super::{flood, health, keeping, units};
+use crate::duty::cover;
 use crate::wording::Lang;
 
 /// One line of an alert's story.
@@ -53,6 +54,8 @@ pub enum Line {
     AlarmUnit(units::Found),
     /// How the gateway's data is kept.
     Keeping(keeping::Found),
+    /// Nobody who can be reached is on duty, or somebody is again.
+    SomebodyThere(cover::Found),
     /// A rule failed at a record that is stored.
     NotJudged {
         /// Which rule.
@@ -190,6 +193,7 @@ impl Line {
             Self::Health(_) => "health",
             Self::AlarmUnit(_) => "alarm_unit",
             Self::Keeping(_) => "keeping",
+            Self::SomebodyThere(_) => "somebody_there",
             Self::NotJudged { .. } => "not_judged",
             Self::Claimed { .. } => "claimed",
             Self::OnTheWay { .. } => "on_the_way",
@@ -238,6 +242,7 @@ impl Line {
             | Self::Health(_)
             | Self::AlarmUnit(_)
             | Self::Keeping(_)
+            | Self::SomebodyThere(_)
             | Self::NotJudged { .. } => true,
             Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -275,6 +280,7 @@ impl Line {
             | Self::TooMany { .. }
             | Self::AlarmUnit(_)
             | Self::Keeping(_)
+            | Self::SomebodyThere(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -308,6 +314,7 @@ impl Line {
             }
             (Self::Health(later), Self::Health(earlier)) => later.with(earlier).map(Self::Health),
             (Self::Keeping(later), Self::Keeping(earlier)) => later.with(earlier).map(Self::Keeping),
+            (Self::SomebodyThere(later), Self::SomebodyThere(earlier)) => later.with(earlier).map(Self::SomebodyThere),
             (Self::SilentHome { version, found: later }, Self::SilentHome { found: earlier, .. }) => {
                 later.with(earlier).map(|found| Self::SilentHome { version: *version, found })
             }
@@ -332,6 +339,7 @@ impl Line {
             | Self::AlarmPressed(_)
             | Self::AlarmUnit(_)
             | Self::Keeping(_)
+            | Self::SomebodyThere(_)
             | Self::SilentHome { .. }
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
@@ -380,6 +388,7 @@ impl Line {
             Self::Health(found) => health::wording::say(found, reader),
             Self::AlarmUnit(found) => units::wording::say(found, reader),
             Self::Keeping(found) => keeping::wording::say(found, reader),
+            Self::SomebodyThere(found) => cover::wording::say(found, reader),
             Self::NotJudged { rule } => lang.pick(
                 format!("Ett värde kunde inte bedömas: regeln {rule} gick sönder. Värdet är sparat. Bedöm det själv."),
                 format!("A record could not be judged: the rule {rule} failed. It is stored. Judge it yourself."),
@@ -456,6 +465,8 @@ pub fn title(rule: &str, confirmed: bool, newest: Option<&Line>, lang: Lang) -> 
         keeping::BACKUP => keeping::wording::backup_title(lang),
         keeping::DISK => keeping::wording::disk_title(lang),
         keeping::RESTORED => keeping::wording::restored_title(lang),
+        cover::NOW => cover::wording::title(lang),
+        cover::NEXT => cover::wording::next_title(lang),
         NOT_JUDGED => lang.pick("Ett värde kunde inte bedömas", "A record could not be judged"),
         _ => {
             return match rules::limited_by(rule) {

@@ -93,6 +93,8 @@ pub enum About {
     ManyHomes,
     /// The gateway itself.
     Gateway,
+    /// A care team.
+    Team(String),
 }
 
 impl fmt::Display for About {
@@ -104,6 +106,7 @@ impl fmt::Display for About {
             Self::Channel(channel) => write!(f, "channel:{channel}"),
             Self::ManyHomes => write!(f, "homes"),
             Self::Gateway => write!(f, "gateway"),
+            Self::Team(id) => write!(f, "team:{id}"),
         }
     }
 }

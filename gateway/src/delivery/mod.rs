@@ -48,20 +48,25 @@ pub struct Config {
 }
 
 impl Config {
-    /// Whether what is told can be told.
-    ///
-    /// # Errors
-    /// What is wrong, and what to do.
-    pub fn check(&self) -> Result<(), String> {
-        let has = |channel| match channel {
+    /// Whether a channel is set up.
+    #[must_use]
+    pub fn has(&self, channel: Channel) -> bool {
+        match channel {
             Channel::Email => self.email.is_some(),
             Channel::Sms => self.sms.is_some(),
             Channel::Webhook => self.webhook.is_some(),
             Channel::Scaip => self.scaip.is_some(),
             Channel::DeadMan => false,
-        };
+        }
+    }
+
+    /// Whether what is told can be told.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn check(&self) -> Result<(), String> {
         let is_link = self.console.starts_with("https://") || self.console.starts_with("http://");
-        if Channel::ALL.into_iter().any(has) && !is_link {
+        if Channel::ALL.into_iter().any(|channel| self.has(channel)) && !is_link {
             return Err(
                 "delivery.console must say where people reach the console, as \"https://console.example.org\": \
                         what is told is a link to it"
@@ -85,7 +90,7 @@ impl Config {
             if let Err(looks) = channel.check(to) {
                 return Err(format!("delivery.always \"{name}\": {looks}"));
             }
-            if !has(*channel) {
+            if !self.has(*channel) {
                 return Err(format!(
                     "delivery.always \"{name}\" is told by {channel}, and there is no [delivery.{channel}]"
                 ));

@@ -1,5 +1,6 @@
 //! Who is responsible, and who is there: teams by area, and their rosters.
 
+pub mod cover;
 pub mod desk;
 pub mod holidays;
 pub mod ical;

@@ -484,6 +484,15 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_is_missing_is_the_moment_of_the_change_and_one_that_comes_twice_is_its_first() {
+        let utc = |text: &str| Some(text.parse::<Timestamp>().unwrap().as_millisecond());
+        let half_past_two = |day: Date| moment(day.at(2, 30, 0, 0), &stockholm());
+        assert_eq!(half_past_two(date(2026, 3, 29)), utc("2026-03-29T01:00:00Z"));
+        assert_eq!(half_past_two(date(2026, 10, 25)), utc("2026-10-25T00:30:00Z"));
+        assert_eq!(half_past_two(date(2026, 11, 1)), utc("2026-11-01T01:30:00Z"));
+    }
+
+    #[test]
     fn a_member_is_on_duty_from_the_first_moment_of_her_shift_until_before_its_last() {
         let roster = day_and_night();
         let at = |text: &str| roster.on_duty(ms(text), &stockholm()).into_iter().collect::<Vec<_>>().join(" ");
@@ -493,6 +502,15 @@ mod tests {
         assert_eq!(at("2026-12-01T03:00"), "Bo");
         assert_eq!(roster.next_change(ms("2026-11-30T09:00"), &stockholm()), Some(ms("2026-11-30T22:00")));
         assert_eq!(roster.next_change(ms("2026-11-30T22:00"), &stockholm()), Some(ms("2026-12-01T07:00")));
+    }
+
+    #[test]
+    fn a_change_weeks_ahead_is_found_and_none_where_nothing_changes() {
+        let period = Period { from: at("2026-12-12T08:00"), until: at("2026-12-12T16:00") };
+        let once = Shift { name: "S".into(), members: ["Anna".into()].into(), when: When::Once(period) };
+        let roster = of(vec![once]);
+        assert_eq!(roster.next_change(ms("2026-11-30T08:00"), &stockholm()), Some(ms("2026-12-12T08:00")));
+        assert_eq!(roster.next_change(ms("2026-12-12T16:00"), &stockholm()), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod books;
 pub mod centre;
 pub mod clocks;
 pub mod contacts;
+pub mod cover;
 pub mod devices;
 pub mod enrolment_codes;
 pub mod feedback;

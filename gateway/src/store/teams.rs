@@ -225,6 +225,24 @@ pub async fn may_be_on_duty(store: impl Executor<'_>, team: &str, now_ms: i64) -
     .await?)
 }
 
+/// The commissions to care for people that a team has had and has: who, from when and until before when. A disabled account
+/// has none.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn care_commissions(
+    store: impl Executor<'_>,
+    team: &str,
+) -> Result<Vec<(String, i64, Option<i64>)>, StoreError> {
+    Ok(query_as(
+        "SELECT member, from_ms, until_ms FROM commission JOIN account ON account.name = member
+         WHERE team = $1 AND purpose = 'care' AND disabled_ms IS NULL ORDER BY member, from_ms",
+    )
+    .bind(team)
+    .fetch_all(store)
+    .await?)
+}
+
 /// Whether somebody may change a team's roster: who has a commission for it, or for the fallback team, whatever its purpose.
 ///
 /// # Errors
@@ -423,6 +441,7 @@ fn team_of(row: &Row) -> Result<Team, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::duty::roster::{Period, Roster, Shift, When};
     use crate::store::accounts::{self, Account};
     use crate::store::{assignments, homes, tests::fresh};
 
@@ -501,6 +520,36 @@ mod tests {
         assert_eq!(members(&mut *work, &team, 250).await.unwrap(), ["Bo"], "what was, was");
         let nobody = Commission { member: "nobody".into(), team, purpose: Purpose::Care, from_ms: 1, until_ms: None };
         assert!(commission_member(&mut work, &nobody, "Eva", 0).await.unwrap_err().is_refused());
+    }
+
+    #[tokio::test]
+    async fn on_duty_is_whom_the_roster_names_while_her_commission_holds_and_all_where_there_is_none() {
+        let (_folder, store) = fresh().await;
+        let mut work = store.work().await.unwrap();
+        let team = add(&mut work, "Nurses", Area::HealthCare, "Europe/Stockholm", 0).await.unwrap();
+        for (name, until_ms) in [("Anna", Some(2_000)), ("Bo", None), ("Cia", None)] {
+            account(&mut work, name).await;
+            let commission =
+                Commission { member: name.into(), team: team.clone(), purpose: Purpose::Care, from_ms: 0, until_ms };
+            commission_member(&mut work, &commission, "Eva", 0).await.unwrap();
+        }
+        assert_eq!(on_duty(&mut work, &team, 1_000).await.unwrap(), ["Anna", "Bo", "Cia"]);
+        let at = |seconds| jiff::Timestamp::from_second(seconds).unwrap();
+        let shift = Shift {
+            name: "first".into(),
+            members: ["Anna".into(), "Bo".into()].into(),
+            when: When::Once(Period { from: at(1), until: at(3) }),
+        };
+        let roster = Roster { shifts: vec![shift], changes: Vec::new() };
+        assert!(rosters::write(&mut work, &team, &roster, None, ("Eva", "why"), 500).await.unwrap());
+
+        assert_eq!(on_duty(&mut work, &team, 499).await.unwrap().len(), 3, "that was before there was one");
+        assert!(on_duty(&mut work, &team, 999).await.unwrap().is_empty());
+        assert_eq!(on_duty(&mut work, &team, 1_000).await.unwrap(), ["Anna", "Bo"]);
+        assert_eq!(on_duty(&mut work, &team, 2_000).await.unwrap(), ["Bo"], "her commission has ended");
+        assert!(on_duty(&mut work, &team, 3_000).await.unwrap().is_empty());
+        assert!(may_change(&mut *work, &team, "Anna", 1_999).await.unwrap());
+        assert!(!may_change(&mut *work, &team, "Anna", 2_000).await.unwrap());
     }
 
     async fn account(work: &mut Connection, name: &str) {

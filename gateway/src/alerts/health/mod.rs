@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use self::ailments::Ailment;
 use self::identity::Happened;
-use super::rules::books_do_not_balance::{self as books, Difference};
 use super::keeping;
+use super::rules::books_do_not_balance::{self as books, Difference};
 use super::rules::{certificate_expiring, clock_wrong, silent_home};
 use super::{About, Concern, Finding, Line, Severity, Weight};
 use crate::ingest::accept::Oddity;

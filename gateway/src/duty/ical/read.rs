@@ -157,8 +157,11 @@ impl Event {
             }
             Some(rule) => {
                 let local = |property: &Property| local(property, zone_name);
-                let begins = local(&start)?;
-                let mut weekly = rule::weekly(rule, begins, local(&end)?, zone)?;
+                let (begins, ends) = (local(&start)?, local(&end)?);
+                if ends <= begins {
+                    return Err(end.refuse("DTEND must be after DTSTART"));
+                }
+                let mut weekly = rule::weekly(rule, begins, ends, zone)?;
                 for property in &self.except {
                     for value in property.value.split(',') {
                         let at = match time(property, value)? {
@@ -326,7 +329,7 @@ mod tests {
             ("DTSTART;TZID=Europe/Stockholm:20261201T220000", "DTSTART;VALUE=DATE:20261201", 17, "whole days"),
             (
                 "DTEND;TZID=Europe/Stockholm:20261202T060000",
-                "DTEND;TZID=Europe/Stockholm:20261201T210000",
+                "DTEND;TZID=Europe/Stockholm:20261130T230000",
                 18,
                 "after DTSTART",
             ),
@@ -339,6 +342,7 @@ mod tests {
             ),
             ("EXDATE;TZID=Europe/Stockholm:20261204T220000", "RDATE:20261205T210000Z", 20, "EXDATE"),
             ("UID:1", "RECURRENCE-ID:20261205T210000Z", 14, "event of its own"),
+            ("COUNT=5", "UNTIL=20261101", 19, "before DTSTART"),
             ("VERSION:2.0", "VERSION:1.0", 2, "2.0"),
             ("BEGIN:VEVENT", "BEGIN:VTODO", 13, "take it out"),
             ("END:VEVENT\r\n", "", 25, "damaged"),

@@ -60,6 +60,11 @@ pub(super) fn weekly(rule: &Property, start: DateTime, end: DateTime, zone: &Tim
     if !days.contains(&first) {
         return Err(rule.refuse("DTSTART must be on one of the days in BYDAY"));
     }
+    if let Some(last) = until
+        && last < start.date()
+    {
+        return Err(rule.refuse("UNTIL is before DTSTART"));
+    }
     let days_later = start.date().until(end.date()).map_or(0, |span| span.get_days());
     let mut weekly = Weekly {
         days,

@@ -10,9 +10,9 @@ pub(crate) mod login;
 pub(crate) mod moments;
 pub(crate) mod person;
 pub(crate) mod plan;
-pub(crate) mod unassigned;
 pub(crate) mod team;
 pub(crate) mod teams;
+pub(crate) mod unassigned;
 pub(crate) mod values;
 pub(crate) mod work_list;
 

@@ -50,7 +50,8 @@ pub(crate) fn word(shown: &Shown) -> &'static str {
     }
 }
 
-fn channel(channel: Channel, lang: Lang) -> &'static str {
+/// What a channel is called.
+pub(crate) fn channel(channel: Channel, lang: Lang) -> &'static str {
     match channel {
         Channel::Email => lang.pick("e-post", "e-mail"),
         Channel::Sms => "sms",

@@ -12,10 +12,12 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use self::form::{Typed, Wrong};
+use crate::alerts::line;
 use crate::changes::Change as Told;
 use crate::clock;
 use crate::duty::desk::{self, NotWritten};
 use crate::duty::roster::{Roster, What};
+use crate::http::console::alert::told;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
@@ -25,6 +27,8 @@ use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, now};
 use crate::store::access_log::{self, Action, Look};
+use crate::store::contacts::{self, Contact};
+use crate::store::cover;
 use crate::store::rosters::{self, Version};
 use crate::store::teams::{self, Team};
 use crate::store::{Connection, StoreError};
@@ -205,7 +209,9 @@ async fn show(
     let versions = rosters::versions(&mut *reading, &team.id).await?;
     let members = teams::may_be_on_duty(&mut *reading, &team.id, now_ms).await?;
     let may_change = may_change(&mut reading, reader, &team.id, now_ms).await?;
+    let cases = cover::about_team(&mut *reading, &team.id).await?;
     drop(reading);
+    let contacts = contacts::list(state.store().reader(), None).await?;
     let day = day.unwrap_or_else(|| moment.now.to_zoned(moment.zone.clone()).date());
     let region = html! {
         (case::elsewhere(state.store().reader(), "", lang).await?)
@@ -213,6 +219,14 @@ async fn show(
         section.card aria-labelledby="now" {
             h2 #now { (lang.pick("I tjänst", "On duty")) }
             (list::facts(&team, &duty, moment))
+            (reached(&duty.now, &contacts, moment))
+            @if !cases.is_empty() {
+                ul.troubles {
+                    @for (id, rule) in &cases {
+                        li.bad { (Icon::Warning) " " a href={ "/alerts/" (id) } { (line::title(rule, true, None, lang)) } }
+                    }
+                }
+            }
         }
         @match &roster {
             Some(roster) => {
@@ -245,6 +259,40 @@ async fn show(
         region,
     };
     Ok(page.answer(status))
+}
+
+/// Over which channels each member on duty is reached, and when something last got through to her there.
+fn reached(members: &[String], contacts: &[Contact], moment: &Moment) -> Markup {
+    let lang = moment.lang;
+    html! {
+        @if !members.is_empty() {
+            h3 { (lang.pick("Så nås de", "How they are reached")) }
+            ul {
+                @for member in members {
+                    @let own: Vec<&Contact> = contacts.iter().filter(|contact| contact.member == *member).collect();
+                    li {
+                        strong { (member) } ": "
+                        @if own.is_empty() {
+                            span.bad {
+                                (Icon::Warning) " "
+                                (lang.pick("ingen kontaktväg, får besked bara i konsolen", "no address, hears of alerts only in the console"))
+                            }
+                        }
+                        @for (place, contact) in own.iter().enumerate() {
+                            @if place > 0 { "; " }
+                            (told::channel(contact.channel, lang)) ", "
+                            @match contact.proven_ms {
+                                Some(proven_ms) => {
+                                    (lang.pick("kom senast fram ", "last got through ")) (moment.time_of_ms(proven_ms))
+                                }
+                                None => span.bad { (lang.pick("inget har kommit fram än", "nothing has got through yet")) },
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// What is changed for a while and is not over.

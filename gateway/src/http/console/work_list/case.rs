@@ -7,6 +7,7 @@ use crate::alerts::alert::{Alert, State};
 use crate::alerts::line::{self, Reader};
 use crate::alerts::rules::{self, silent_home};
 use crate::alerts::{ALARMS, Severity, health, keeping};
+use crate::duty::cover;
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
 use crate::store::alerts::{self, Told, Waits, Which};
@@ -138,6 +139,9 @@ impl Case {
         }
         if keeping::ABOUT_THE_GATEWAY.contains(&self.alert.rule.as_str()) {
             return lang.pick("Gatewayen", "The gateway").to_owned();
+        }
+        if [cover::NOW, cover::NEXT].contains(&self.alert.rule.as_str()) {
+            return lang.pick("Bemanning", "Staffing").to_owned();
         }
         self.person_name.clone().unwrap_or_else(|| {
             let nobody = if self.is_about_a_box() {
