@@ -1,5 +1,6 @@
 //! Whether somebody is there, on a real store: one alert for each team, which ends by itself.
 
+use hempuls_gateway::alerts::outcome::Outcome;
 use hempuls_gateway::alerts::{Act, Severity, act, alert, line};
 use hempuls_gateway::changes::Changes;
 use hempuls_gateway::delivery::Channel;
@@ -52,7 +53,8 @@ async fn who_has_taken_it_keeps_it_and_what_she_closed_is_not_said_again_while_i
     assert_eq!(ward.open().await, [(NOW.to_owned(), Severity::Medium, "claimed")]);
     assert_eq!(ward.words().await.iter().filter(|words| words.contains("again")).count(), 1);
     ward.watch.look(&mut known, 26 * HOUR_MS).await.unwrap();
-    ward.act(&Act::Close { note: "a relief comes".into() }, 26 * HOUR_MS + 1).await;
+    ward.act(&Act::Claim, 26 * HOUR_MS + 1).await;
+    ward.act(&Act::Close { outcome: Outcome::TechnicalFault, note: "a relief comes".into() }, 26 * HOUR_MS + 1).await;
 
     ward.watch.look(&mut known, 26 * HOUR_MS + 60_000).await.unwrap();
 

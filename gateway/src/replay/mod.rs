@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use hempuls_protocol::observation::Observation;
 
-use crate::alerts::alert::{self, Alert};
+use crate::alerts::alert::Alert;
 use crate::alerts::judge::{self, Consequence, Judged, Known, Settings};
 use crate::alerts::line::NOT_JUDGED;
 use crate::alerts::reviews::{self, Before, MOST_READINGS};
@@ -26,7 +26,7 @@ use crate::alerts::rules::late::REVIEW;
 use crate::alerts::rules::missed_reading::next_look_ms;
 use crate::alerts::rules::vital::Values;
 use crate::alerts::rules::{PLAN_MISSING, What};
-use crate::alerts::{Concern, Line, REST_MS, Severity, Weight, flood};
+use crate::alerts::{Concern, Line, REST_MS, Severity, Weight, flood, patience};
 use crate::plan::{Limit, Plan, Standard, Tenths, Version, in_force};
 use crate::trends::Past;
 
@@ -423,7 +423,7 @@ impl<'a> Course<'a> {
         let finding = &concern.finding;
         if let Some(place) = self.open_case(finding.case) {
             let open = &mut self.cases[place];
-            open.alert.take_up(finding, &alert::Config::default(), now_ms);
+            open.alert.take_up(finding, &patience::Config::default(), now_ms);
             (open.case.severity, open.case.confirmed) = (open.alert.severity, open.alert.confirmed);
             let summary = match (finding.weight, open.lines.last_mut()) {
                 (Weight::Summary | Weight::More, Some(latest)) => finding.line.with(latest).map(|sum| *latest = sum),

@@ -276,6 +276,7 @@ impl Found {
             | Self::BooksBalance(_)
             | Self::ChannelFails { .. }
             | Self::ChannelDelivers { .. }
+            | Self::RecordsRefused { .. }
             | Self::ReceiverSilent { .. }
             | Self::ReceiverAnswers { .. } => None,
         }

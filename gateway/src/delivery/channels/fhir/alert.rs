@@ -16,7 +16,7 @@ pub(super) fn add(bundle: &mut Bundle, dialect: &Dialect, alert: &Alert, focus: 
     let (status, owner, changed_ms) = match &case.alert.state {
         State::Open => ("requested", None, case.alert.rung_ms),
         State::Claimed(claim) => ("accepted", Some(claim.by.as_str()), claim.at_ms),
-        State::Closed { by, at_ms } => ("completed", Some(by.as_str()), *at_ms),
+        State::Closed { by, at_ms, outcome: _ } => ("completed", Some(by.as_str()), *at_ms),
     };
     let kinds = format!("{}/cs/alert-kind", dialect.base);
     let task = Json::object([
