@@ -39,6 +39,18 @@ impl Changes {
     }
 }
 
+/// Returns when an alert may have something to be told.
+pub async fn of_work_list(changes: &mut broadcast::Receiver<Change>) {
+    loop {
+        match changes.recv().await {
+            Ok(Change::WorkList) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Ok(Change::Person(_) | Change::Home(_)) => {}
+            // Nobody is left who could tell; the naps go on.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
 impl Default for Changes {
     fn default() -> Self {
         Self::new()

@@ -4,6 +4,7 @@ mod accounts;
 mod agents;
 mod centre;
 mod contacts;
+mod escalations;
 mod keeping;
 mod people;
 mod plans;
@@ -34,6 +35,7 @@ use self::accounts::AccountCommand;
 use self::agents::AgentCommand;
 use self::centre::CentreCommand;
 use self::contacts::ContactCommand;
+use self::escalations::EscalationCommand;
 use self::keeping::RestoreArgs;
 use self::people::PersonCommand;
 use self::plans::PlanCommand;
@@ -98,6 +100,9 @@ enum Command {
     /// Care teams: who works for them, and whom they are responsible for.
     #[command(subcommand)]
     Team(TeamCommand),
+    /// What teams do, rung by rung, while nobody takes an alert.
+    #[command(subcommand)]
+    Escalation(EscalationCommand),
     /// Where the members of the team are reached.
     #[command(subcommand)]
     Contact(ContactCommand),
@@ -268,6 +273,7 @@ impl Cli {
             Command::Agent(command) => agents::execute(&config, command).await?,
             Command::Account(command) => accounts::execute(&config, command).await?,
             Command::Team(command) => teams::execute(&config, command).await?,
+            Command::Escalation(command) => escalations::execute(&config, command).await?,
             Command::Contact(command) => contacts::execute(&config, command).await?,
             Command::Records(command) => records::execute(&config, command).await?,
             Command::Centre(command) => centre::execute(&config, command).await?,

@@ -135,7 +135,7 @@ fn is_loopback(address: SocketAddr) -> bool {
 pub mod duration {
     use std::time::Duration;
 
-    use serde::{Deserialize as _, Deserializer, de::Error as _};
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _, ser::Error as _};
 
     /// Reads one; it is never negative.
     ///
@@ -143,6 +143,15 @@ pub mod duration {
     /// When it is none.
     pub fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+
+    /// Writes one as people do.
+    ///
+    /// # Errors
+    /// When the format refuses it.
+    pub fn write<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        let span = jiff::SignedDuration::try_from(*duration).map_err(S::Error::custom)?;
+        serializer.collect_str(&format_args!("{span:#}"))
     }
 
     /// As [`read`], from a text.

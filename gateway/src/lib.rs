@@ -14,6 +14,7 @@ pub mod config;
 pub mod delivery;
 pub mod duty;
 pub mod enrolment;
+pub mod escalation;
 pub mod http;
 pub mod ingest;
 pub mod keeping;

@@ -37,7 +37,7 @@ use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::proof::pulse::Pulse;
 use crate::scaip;
-use crate::store::{Store, StoreError, homes, outbox, patience, teams};
+use crate::store::{Store, StoreError, escalations, homes, outbox, patience, teams};
 
 /// The name and the unit of the account that the first start makes.
 const FIRST_ACCOUNT: (&str, &str) = ("nurse", "care-team");
@@ -271,7 +271,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let cover = cover::watch::Watch {
         store: store.clone(),
         config: config.duty.clone(),
-        channels: Channel::ALL.into_iter().filter(|channel| config.delivery.has(*channel)).collect(),
+        channels: config.delivery.open(),
         changes: changes.clone(),
     };
     tasks.spawn(cover.run());
@@ -415,6 +415,7 @@ async fn settle(store: &Store, config: &Config) -> Result<(), StoreError> {
     let mut work = store.work().await?;
     outbox::set_always_told(&mut work, &config.delivery.always).await?;
     patience::set(&mut work, &config.alerts).await?;
+    escalations::set_open_channels(&mut work, &config.delivery.open()).await?;
     Ok(work.commit().await?)
 }
 

@@ -6,7 +6,7 @@ use hempuls_gateway::store::{query, query_as, query_scalar};
 use std::net::SocketAddr;
 
 use fixture::{Console, Ward};
-use hempuls_gateway::alerts::Severity;
+use hempuls_gateway::alerts::{Severity, rules, timers};
 use hempuls_gateway::changes::Change;
 use hempuls_gateway::clock;
 use hempuls_gateway::delivery::course::Outcome;
@@ -16,11 +16,13 @@ use hempuls_gateway::duty::roster::{Day, Holidays, Roster, Shift, Weekly, When};
 use hempuls_gateway::http;
 use hempuls_gateway::letters::Occasion;
 use hempuls_gateway::store::access_log::{self, Verified};
+use hempuls_gateway::store::contacts::{self, Contact};
 use hempuls_gateway::store::person_numbers;
-use hempuls_gateway::store::{Store, accounts, outbox, rosters, teams};
+use hempuls_gateway::store::{Store, accounts, escalations, outbox, rosters, teams};
 use hempuls_gateway::wording::Lang;
 use hempuls_protocol::personnummer::{IdentityNumber, Written};
 use jiff::civil::{date, time};
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -483,6 +485,74 @@ async fn a_program_does_what_a_named_member_does_about_an_alert_and_nothing_in_i
 }
 
 #[tokio::test]
+async fn an_alert_that_nobody_takes_shows_who_is_told_next_and_loudly_that_nobody_has_answered() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let alert = night.path("/alerts/{press}");
+    let mut work = night.ward.store.work().await.unwrap();
+    escalations::set_open_channels(&mut work, &[Channel::Sms]).await.unwrap();
+    let address = "+46700000000".to_owned();
+    let contact =
+        Contact { member: "Anna Ström".into(), channel: Channel::Sms, address, lang: Lang::Sv, proven_ms: None };
+    contacts::set(&mut work, &contact, "Lena", clock::now_ms()).await.unwrap();
+    work.commit().await.unwrap();
+    let page = anna.get(&alert).await.expect(200);
+    assert!(page.contains("Vem som får veta härnäst") && page.contains("<strong>Anna Ström</strong>"), "{page}");
+
+    night.timers_fire().await;
+    let page = anna.get(&alert).await.expect(200);
+    assert!(page.contains("Steg 1: Anna Ström får veta.") && page.contains("Anna Ström, sms: väntar på att skickas."));
+    assert!(!anna.get("/").await.expect(200).contains("INGEN HAR SVARAT"));
+    for _ in 0..2 {
+        night.sql("UPDATE timer SET due_ms = due_ms - 60000 WHERE kind = 'escalation'").await;
+        night.sql("UPDATE escalation SET due_ms = due_ms - 60000").await;
+        night.timers_fire().await;
+    }
+
+    let list = anna.get("/").await.expect(200);
+    assert!(list.contains("INGEN HAR SVARAT, alla är prövade sedan"), "{list}");
+    let page = anna.get(&alert).await.expect(200);
+    assert!(page.contains("Ingen har svarat.") && page.contains("Nästa upprepning"), "{page}");
+    let listed = night.program().json("/api/v1/alerts").await;
+    assert_eq!(
+        (&listed["alerts"][0]["id"], listed["alerts"][0]["unanswered_since"].is_string()),
+        (&night.ward.press.as_str().into(), true)
+    );
+    let told = night.count("SELECT count(*) FROM outbox WHERE member = 'Anna Ström'").await;
+    assert_eq!(told, 1, "who waits to be told already is told once");
+
+    anna.post(&format!("{alert}/claim"), "").await.expect(303);
+    assert!(!anna.get("/").await.expect(200).contains("INGEN HAR SVARAT"));
+    assert!(!anna.get(&alert).await.expect(200).contains("Vem som får veta härnäst"));
+    assert_eq!(night.count("SELECT count(*) FROM outbox WHERE state = 'waiting'").await, 0);
+}
+
+#[tokio::test]
+async fn a_team_s_escalation_plan_is_read_and_changed_by_programs_and_refused_where_it_would_tell_nobody() {
+    let night = Night::begin().await;
+    let program = night.program();
+    let team: String = query_scalar("SELECT id FROM team").fetch_one(night.ward.store.reader()).await.unwrap();
+    let address = format!("/api/v1/teams/{team}/escalation");
+    assert_eq!(night.browser().get(&address).await.status, 401);
+    let usual = program.json(&address).await;
+    assert_eq!((&usual["plan"]["rungs"][0]["whom"][0], &usual["set_by"]), (&"on_duty".into(), &Value::Null));
+
+    for (plan, complaint) in [
+        (r#"{"rungs":[]}"#, "between 1 and 20 rungs"),
+        (r#"{"rungs":[{"whom":[{"member":"Nobody"}]}]}"#, "nobody signs in as Nobody"),
+        (r#"{"rungs":[{"whom":[{"team_of":"none"}]}]}"#, "there is no team none"),
+    ] {
+        let refused = program.post_json(&address, &format!(r#"{{"by":"Lena","plan":{plan}}}"#)).await;
+        assert_eq!((refused.status, refused.body.contains(complaint)), (422, true), "{}", refused.body);
+    }
+    let plan = r#"{"rungs":[{"whom":[{"member":"Anna Ström"}],"waits":{"alarm":"90s"}},{"whom":["team"]}]}"#;
+    program.post_json(&address, &format!(r#"{{"by":"Lena","plan":{plan}}}"#)).await.expect(204);
+    let shown = program.json(&address).await;
+    assert_eq!((&shown["set_by"], &shown["plan"]["rungs"][0]["waits"]["alarm"]), (&"Lena".into(), &"1m 30s".into()));
+    assert!(night.new_rows().await.contains(&"changed_team by program".to_owned()));
+}
+
+#[tokio::test]
 async fn a_named_person_says_that_a_buttons_battery_was_changed() {
     let mut night = Night::begin().await;
     let anna = night.sign_in().await;
@@ -644,7 +714,7 @@ async fn a_stream_opened_without_its_page_leaves_its_row_too() {
 async fn an_empty_list_is_never_all_well() {
     let folder = tempfile::tempdir().unwrap();
     let ward = fixture::ward(folder.path()).await;
-    for table in ["alert_line", "alert", "waiting", "observation", "record"] {
+    for table in ["alert_line", "escalation", "alert", "waiting", "observation", "record"] {
         let mut work = ward.store.work().await.unwrap();
         query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *work).await.unwrap();
         work.commit().await.unwrap();
@@ -1322,6 +1392,12 @@ impl Night {
         ))
         .await;
         self.sql(&self.path("UPDATE alert_line SET record = 'anew' WHERE alert = '{press}'")).await;
+    }
+
+    /// All timers fire that are due.
+    async fn timers_fire(&self) {
+        let rules = rules::Config::default().rules();
+        while !timers::fire(&self.ward.store, &rules, &TimeZone::UTC).await.expect("they can fire").is_empty() {}
     }
 
     async fn state_of(&self, alert: &str) -> String {

@@ -47,7 +47,7 @@ async fn a_childs_values_are_not_judged_by_the_limits_of_adults_and_that_is_befo
     assert_eq!(ward.count("SELECT count(*) FROM waiting").await, 0);
     assert_eq!(ward.count("SELECT count(*) FROM alert").await, 1);
     assert_eq!(ward.count("SELECT count(*) FROM alert WHERE rule = 'plan_missing' AND severity = 'low'").await, 1);
-    assert_eq!(ward.count("SELECT count(*) FROM alert_line").await, 1);
+    assert_eq!(ward.count("SELECT count(*) FROM alert_line WHERE kind = 'plan_missing'").await, 1);
 
     ward.execute("UPDATE alert SET state = 'closed', closed_by = 'Anna', closed_ms = rung_ms").await;
     agent.send(Lane::Reading, Epoch(1), 3, &[reading(192, 120, 2)]).await;

@@ -120,9 +120,15 @@ fn message(reference: &str, rest: &str) -> String {
     format!("<mrq><ref>{reference}</ref><cid>{UNIT}</cid>{rest}</mrq>")
 }
 
+/// What the story says of the matter itself: nobody works here who could be told.
 fn texts(alert: &Value) -> Vec<String> {
     let lines = alert["lines"].as_array().expect("a story");
-    lines.iter().map(|line| line["text"].as_str().expect("words").to_owned()).collect()
+    let is_climbing = |line: &&Value| ["rung_passed", "nobody_answered"].iter().any(|kind| line["kind"] == *kind);
+    lines
+        .iter()
+        .filter(|line| !is_climbing(line))
+        .map(|line| line["text"].as_str().expect("words").to_owned())
+        .collect()
 }
 
 /// A gateway that listens to one unit, in Ada's home.

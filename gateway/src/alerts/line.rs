@@ -125,6 +125,27 @@ pub enum Line {
         /// What.
         note: String,
     },
+    /// Nobody has taken it yet, and a rung of its escalation was told.
+    Climbed {
+        /// Which, from 0.
+        rung: u32,
+        /// Whom it told.
+        to: Vec<String>,
+    },
+    /// A rung of its escalation was passed: nobody on it can be reached.
+    RungPassed {
+        /// Which, from 0.
+        rung: u32,
+    },
+    /// All rungs of its escalation are through, and nobody has answered.
+    NobodyAnswered {
+        /// How often.
+        times: u32,
+        /// Since when.
+        since_ms: i64,
+        /// Whether anybody could be told at all.
+        has_told: bool,
+    },
     /// It is dealt with.
     Closed {
         /// Who closed it.
@@ -205,12 +226,15 @@ impl Line {
             Self::WorseUnseen { .. } => "worse_unseen",
             Self::OpenedAgain { .. } => "opened_again",
             Self::Noted { .. } => "noted",
+            Self::Climbed { .. } => "climbed",
+            Self::RungPassed { .. } => "rung_passed",
+            Self::NobodyAnswered { .. } => "nobody_answered",
             Self::Closed { .. } => "closed",
         }
     }
 
     /// The words of the lines that are not about the matter itself, as [`Line::is_about_the_matter`] has it.
-    pub const OF_ACTS: [&str; 11] = [
+    pub const OF_ACTS: [&str; 14] = [
         "claimed",
         "on_the_way",
         "battery_changed",
@@ -221,8 +245,14 @@ impl Line {
         "worse_unseen",
         "opened_again",
         "noted",
+        "climbed",
+        "rung_passed",
+        "nobody_answered",
         "closed",
     ];
+
+    /// The words of the lines that say how it climbs while nobody takes it.
+    pub const OF_CLIMBING: [&str; 3] = ["climbed", "rung_passed", "nobody_answered"];
 
     /// Whether it is about the matter itself, and not about what somebody does about it.
     #[must_use]
@@ -254,6 +284,9 @@ impl Line {
             | Self::WorseUnseen { .. }
             | Self::OpenedAgain { .. }
             | Self::Noted { .. }
+            | Self::Climbed { .. }
+            | Self::RungPassed { .. }
+            | Self::NobodyAnswered { .. }
             | Self::Closed { .. } => false,
         }
     }
@@ -292,6 +325,9 @@ impl Line {
             | Self::WorseUnseen { .. }
             | Self::OpenedAgain { .. }
             | Self::Noted { .. }
+            | Self::Climbed { .. }
+            | Self::RungPassed { .. }
+            | Self::NobodyAnswered { .. }
             | Self::Closed { .. } => None,
         }
     }
@@ -311,6 +347,12 @@ impl Line {
             (Self::MissedReading(_), Self::MissedReading(_)) => Some(self.clone()),
             (Self::TooMany { held_back }, Self::TooMany { held_back: more }) => {
                 Some(Self::TooMany { held_back: held_back + more })
+            }
+            (
+                Self::NobodyAnswered { times, has_told, .. },
+                Self::NobodyAnswered { times: before, since_ms, has_told: had_told },
+            ) if has_told == had_told => {
+                Some(Self::NobodyAnswered { times: times + before, since_ms: *since_ms, has_told: *has_told })
             }
             (Self::Health(later), Self::Health(earlier)) => later.with(earlier).map(Self::Health),
             (Self::Keeping(later), Self::Keeping(earlier)) => later.with(earlier).map(Self::Keeping),
@@ -352,6 +394,9 @@ impl Line {
             | Self::WorseUnseen { .. }
             | Self::OpenedAgain { .. }
             | Self::Noted { .. }
+            | Self::Climbed { .. }
+            | Self::RungPassed { .. }
+            | Self::NobodyAnswered { .. }
             | Self::Closed { .. } => None,
         }
     }
@@ -430,6 +475,37 @@ impl Line {
                 lang.pick(format!("Öppnat igen av {by}: {why}"), format!("Opened again by {by}: {why}"))
             }
             Self::Noted { by, note } => lang.pick(format!("{by} skrev: {note}"), format!("{by} wrote: {note}")),
+            Self::Climbed { rung, to } => {
+                let (step, to) = (rung + 1, to.join(", "));
+                lang.pick(format!("Steg {step}: {to} får veta."), format!("Rung {step}: {to} is to be told."))
+            }
+            Self::RungPassed { rung } => {
+                let step = rung + 1;
+                lang.pick(
+                    format!("Steg {step} hoppades över: ingen där går att nå."),
+                    format!("Rung {step} was passed: nobody on it can be reached."),
+                )
+            }
+            Self::NobodyAnswered { times, since_ms, has_told } => {
+                let since = reader.moment(*since_ms);
+                let what = match has_told {
+                    true => lang.pick("INGEN HAR SVARAT", "NOBODY HAS ANSWERED"),
+                    false => lang.pick(
+                        "INGEN KUNDE NÅS: det finns ingen i tjänst med en adress som går att använda",
+                        "NOBODY COULD BE TOLD: no one on duty has an address that works",
+                    ),
+                };
+                match times {
+                    1 => lang.pick(
+                        format!("{what}. Alla steg är prövade."),
+                        format!("{what}. All rungs have been tried."),
+                    ),
+                    _ => lang.pick(
+                        format!("{what}. Alla steg är prövade; det sista {times} gånger sedan {since}."),
+                        format!("{what}. All rungs have been tried; the last {times} times since {since}."),
+                    ),
+                }
+            }
             Self::Closed { by, outcome, note } => {
                 let closed = lang.pick(format!("Avslutat av {by}"), format!("Closed by {by}"));
                 let came = outcome.map(|outcome| outcome.say(lang)).unwrap_or_default();
@@ -531,6 +607,9 @@ mod tests {
             Line::WorseUnseen { claimed_by: "Anna".into() },
             Line::OpenedAgain { by: "Anna".into(), why: "it was not over".into() },
             Line::Noted { by: "Anna".into(), note: "she has a cold".into() },
+            Line::Climbed { rung: 0, to: vec!["Anna".into()] },
+            Line::RungPassed { rung: 1 },
+            Line::NobodyAnswered { times: 2, since_ms: 1, has_told: true },
             Line::Closed { by: "Anna".into(), outcome: Some(Outcome::Test), note: String::new() },
             Line::Claimed { by: "Anna".into() },
         ];

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use self::alert::State;
 use self::outcome::Outcome;
 use crate::delivery;
+use crate::escalation;
 use crate::store::{Connection, StoreError, accounts, alerts as cases, patience as settings, timers as rows};
 pub use line::Line;
 
@@ -161,7 +162,7 @@ pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Res
     let Concern { finding, about, .. } = concern;
     let Some((id, mut alert)) = cases::open_case(work, finding.case, about).await? else {
         let id = cases::open(work, concern, now_ms).await?;
-        return delivery::tell_always(work, &id, finding.case, finding.severity, now_ms, now_ms).await;
+        return tell_team(work, &id, finding.case, finding.severity, now_ms, now_ms).await;
     };
     let (was_rung_ms, had_owner) = (alert.rung_ms, owner(&alert).is_some());
     let line = alert.take_up(finding, &settings::get(work).await?, now_ms);
@@ -169,7 +170,7 @@ pub async fn raise(work: &mut Connection, concern: &Concern, now_ms: i64) -> Res
     if is_quiet && stands(&cases::lines(work, &id).await?, &finding.line) {
         return Ok(());
     }
-    save(work, &id, &alert).await?;
+    save(work, &id, &alert, now_ms).await?;
     let is_summary = match finding.weight {
         Weight::Summary | Weight::More => {
             cases::sum_up(work, &id, &finding.line, concern.record.as_deref(), now_ms).await?
@@ -241,7 +242,7 @@ pub async fn ease(work: &mut Connection, concern: &Concern, now_ms: i64) -> Resu
 pub async fn fold(work: &mut Connection, case: &str, about: &About, now_ms: i64) -> Result<(), StoreError> {
     let Some((id, mut alert)) = cases::open_case(work, case, about).await? else { return Ok(()) };
     if alert.fold(now_ms) {
-        save(work, &id, &alert).await?;
+        save(work, &id, &alert, now_ms).await?;
         delivery::withdraw(work, &id, now_ms).await?;
     }
     Ok(())
@@ -323,7 +324,7 @@ pub async fn act(work: &mut Connection, id: &str, act: &Act, who: &str, now_ms: 
         }
     };
     if alert != before {
-        save(work, id, &alert).await?;
+        save(work, id, &alert, now_ms).await?;
     }
     if let Some(line) = line {
         cases::add_line(work, id, &line, None, now_ms).await?;
@@ -364,7 +365,7 @@ pub const CLAIM_TIMER: &str = "claim";
 pub async fn tick(work: &mut Connection, id: &str, now_ms: i64) -> Result<bool, StoreError> {
     let Some((rule, mut alert)) = cases::find_with_rule(work, id).await? else { return Ok(false) };
     let line = alert.tick(now_ms);
-    save(work, id, &alert).await?;
+    save(work, id, &alert, now_ms).await?;
     let Some(line) = line else { return Ok(false) };
     cases::add_line(work, id, &line, None, now_ms).await?;
     delivery::withdraw(work, id, now_ms).await?;
@@ -372,9 +373,12 @@ pub async fn tick(work: &mut Connection, id: &str, now_ms: i64) -> Result<bool, 
     Ok(true)
 }
 
-/// Writes where a case stands, and when its claim is over if nothing happens.
-async fn save(work: &mut Connection, id: &str, alert: &alert::Alert) -> Result<(), StoreError> {
+/// Writes where a case stands, and when its claim is over if nothing happens. It climbs only while nobody has it.
+async fn save(work: &mut Connection, id: &str, alert: &alert::Alert, now_ms: i64) -> Result<(), StoreError> {
     cases::save(work, id, alert).await?;
+    if alert.state != State::Open {
+        escalation::stop(work, id, now_ms).await?;
+    }
     match alert.next_wake() {
         Some(due_ms) => rows::set(work, CLAIM_TIMER, id, due_ms).await,
         None => rows::clear(work, CLAIM_TIMER, id).await,
@@ -391,8 +395,21 @@ async fn tell(
 ) -> Result<(), StoreError> {
     match owner(alert) {
         Some(owner) => delivery::tell_owner(work, id, owner, alert.severity, alert.rung_ms, now_ms).await,
-        None => delivery::tell_always(work, id, rule, alert.severity, alert.rung_ms, now_ms).await,
+        None => tell_team(work, id, rule, alert.severity, alert.rung_ms, now_ms).await,
     }
+}
+
+/// It rings for the team: whoever is always told is to be told, and it climbs until somebody takes it.
+async fn tell_team(
+    work: &mut Connection,
+    id: &str,
+    rule: &str,
+    severity: Severity,
+    rung_ms: i64,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    delivery::tell_always(work, id, rule, severity, &rung_ms.to_string(), now_ms).await?;
+    escalation::ring(work, id, rung_ms, now_ms).await
 }
 
 fn owner(alert: &alert::Alert) -> Option<&str> {

@@ -9,8 +9,9 @@ use super::judge::{carry_out, when_overdue};
 use super::reviews;
 use super::rules::Rules;
 use super::{CLAIM_TIMER, tick};
-use crate::changes::{Change, Changes};
+use crate::changes::{Change, Changes, of_work_list};
 use crate::clock;
+use crate::escalation;
 use crate::store::timers::{self, Timer};
 use crate::store::{Connection, Store, StoreError, alerts as cases, savepoint};
 
@@ -23,6 +24,7 @@ const AGAIN_MS: i64 = 60_000;
 /// Fires timers when they are due, for ever.
 pub async fn run(store: Store, rules: std::sync::Arc<Rules>, zone: TimeZone, changes: Changes) {
     let mut is_failing = false;
+    let mut news = changes.listen();
     loop {
         match nap(&store).await {
             Ok(nap) if nap.is_zero() => match fire(&store, &rules, &zone).await {
@@ -31,7 +33,11 @@ pub async fn run(store: Store, rules: std::sync::Arc<Rules>, zone: TimeZone, cha
             },
             Ok(nap) => {
                 is_failing = false;
-                tokio::time::sleep(nap).await;
+                tokio::select! {
+                    () = tokio::time::sleep(nap) => {}
+                    // What rings is told at once.
+                    () = of_work_list(&mut news) => {}
+                }
                 continue;
             }
             Err(error) => warn_once(&mut is_failing, &error),
@@ -81,6 +87,10 @@ pub(crate) async fn ring(
         reviews::TIMER => {
             let is_known = reviews::review(work, store.reader(), rules, &timer.key, zone, now_ms).await?;
             is_known.then(|| timer.key.clone())
+        }
+        escalation::TIMER => {
+            escalation::climb(work, &timer.key, now_ms).await?;
+            None
         }
         CLAIM_TIMER => {
             tick(work, &timer.key, now_ms).await?;

@@ -60,6 +60,12 @@ impl Config {
         }
     }
 
+    /// The channels that are set up: over another one nobody can be reached.
+    #[must_use]
+    pub fn open(&self) -> Vec<Channel> {
+        Channel::ALL.into_iter().filter(|channel| self.has(*channel)).collect()
+    }
+
     /// Whether what is told can be told.
     ///
     /// # Errors
@@ -156,7 +162,7 @@ pub async fn withdraw(work: &mut Connection, alert: &str, now_ms: i64) -> Result
     outbox::withdraw(work, alert, now_ms).await
 }
 
-/// An alert rings: whoever is always told is to be told of it.
+/// An alert rings: whoever is always told is to be told of it. `ring` tells one ring of an alert from another.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
@@ -165,7 +171,7 @@ pub async fn tell_always(
     alert: &str,
     rule: &str,
     urgency: Severity,
-    rung_ms: i64,
+    ring: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let is_alarm = ALARMS.contains(&rule);
@@ -183,7 +189,7 @@ pub async fn tell_always(
                 channel: always.channel,
                 urgency,
                 lang: always.language,
-                key: format!("{alert}/{rung_ms}/always/{}", always.name),
+                key: format!("{alert}/{ring}/always/{}", always.name),
             };
             enqueue(work, &notification, now_ms).await?;
         }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng as _;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::channels::{Channel, Notice, Peers};
 use super::course::{ATTEMPT, Outcome};
 use super::hands::{Flight, take_up};
 use super::{Matter, trouble};
-use crate::changes::{Change, Changes};
+use crate::changes::{self, Change, Changes};
 use crate::store::outbox::{self, Taken};
 use crate::store::{Store, StoreError, savepoint, silent_tests};
 
@@ -57,7 +57,7 @@ pub async fn run(desk: Desk, channel: Channel, mut stopping: watch::Receiver<boo
         };
         tokio::select! {
             Some(ended) = hands.join_next_with_id(), if !hands.is_empty() => landed(channel, &ended, &mut under_way),
-            () = news(&mut changes) => {}
+            () = changes::of_work_list(&mut changes) => {}
             () = tokio::time::sleep(nap) => {}
             // An error means that whoever could say so is gone.
             () = async { drop(stopping.wait_for(|stopping| *stopping).await) } => {
@@ -192,16 +192,4 @@ fn landed(channel: Channel, ended: &Result<(Id, ()), JoinError>, under_way: &mut
         }
     };
     under_way.remove(&id);
-}
-
-/// Returns when an alert may have something to be told.
-async fn news(changes: &mut broadcast::Receiver<Change>) {
-    loop {
-        match changes.recv().await {
-            Ok(Change::WorkList) | Err(broadcast::error::RecvError::Lagged(_)) => return,
-            Ok(Change::Person(_) | Change::Home(_)) => {}
-            // Nobody is left who could tell; the naps go on.
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
-    }
 }

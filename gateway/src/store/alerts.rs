@@ -25,6 +25,8 @@ pub struct Case {
     pub opened_ms: i64,
     /// Where it stands.
     pub alert: Alert,
+    /// Since when everybody was told in vain.
+    pub unanswered_ms: Option<i64>,
 }
 
 /// One line of a story.
@@ -76,9 +78,10 @@ pub async fn read(reader: &Reader, which: Which<'_>, limit: u32) -> Result<Vec<C
         Which::One(id) => (None, Some(id), false),
     };
     let rows = query(
-        "SELECT * FROM alert
+        "SELECT alert.*, unanswered_ms FROM alert LEFT JOIN escalation ON escalation.alert = alert.id
          WHERE ($1 IS NULL OR person = $1) AND ($2 IS NULL OR id = $2) AND (NOT $3 OR state <> 'closed')
          ORDER BY state = 'closed',
+                  CASE WHEN unanswered_ms IS NULL THEN 1 ELSE 0 END,
                   state = 'claimed' AND seen_ms >= rung_ms,
                   CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END,
                   rung_ms DESC, id DESC
@@ -90,7 +93,7 @@ pub async fn read(reader: &Reader, which: Which<'_>, limit: u32) -> Result<Vec<C
     .bind(limit)
     .fetch_all(reader)
     .await?;
-    rows.iter().map(case_of).collect()
+    rows.iter().map(shown_of).collect()
 }
 
 /// The story of an alert, from its beginning.
@@ -190,6 +193,18 @@ pub async fn count_opened(
 pub async fn find(work: &mut Connection, id: &str) -> Result<Option<Alert>, StoreError> {
     let row = query("SELECT * FROM alert WHERE id = $1").bind(id).fetch_optional(work).await?;
     row.map(|row| case_of(&row).map(|case| case.alert)).transpose()
+}
+
+/// One alert, with whom it concerns and the rule it belongs to.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn case(work: &mut Connection, id: &str) -> Result<Option<Case>, StoreError> {
+    let row = query("SELECT alert.*, unanswered_ms FROM alert LEFT JOIN escalation ON alert = id WHERE id = $1")
+        .bind(id)
+        .fetch_optional(work)
+        .await?;
+    row.map(|row| shown_of(&row)).transpose()
 }
 
 /// One alert, with the rule or kind of case it belongs to.
@@ -364,7 +379,8 @@ pub async fn lines_closed_since(
     lines.iter().map(|line| line_of(line)).collect()
 }
 
-/// Sums a line up with the story's latest, if the two are one thing that goes on. Says whether it did.
+/// Sums a line up with the story's latest, if the two are one thing that goes on: how the alert climbs stands between no
+/// two lines about its matter. Says whether it did.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
@@ -375,9 +391,11 @@ pub async fn sum_up(
     record: Option<&str>,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
+    let passed_over: &[&str] = if line.is_about_the_matter() { &Line::OF_CLIMBING } else { &[] };
     let latest =
-        query("SELECT place, at_ms, line, record FROM alert_line WHERE alert = $1 ORDER BY place DESC LIMIT 1")
+        query("SELECT place, at_ms, line, record FROM alert_line WHERE alert = $1 AND kind NOT IN (SELECT value FROM json_each($2)) ORDER BY place DESC LIMIT 1")
             .bind(id)
+            .bind(json!(passed_over).to_string())
             .fetch_optional(&mut *work)
             .await?;
     let Some(latest) = latest else { return Ok(false) };
@@ -494,7 +512,12 @@ fn case_of(row: &Row) -> Result<Case, StoreError> {
             rung_ms: row.try_get("rung_ms")?,
             seen_ms: row.try_get("seen_ms")?,
         },
+        unanswered_ms: None,
     })
+}
+
+fn shown_of(row: &Row) -> Result<Case, StoreError> {
+    Ok(Case { unanswered_ms: row.try_get("unanswered_ms")?, ..case_of(row)? })
 }
 
 fn told_of(row: &Row) -> Result<Told, StoreError> {

@@ -17,6 +17,7 @@ pub mod contacts;
 pub mod cover;
 pub mod devices;
 pub mod enrolment_codes;
+pub mod escalations;
 pub mod feedback;
 pub mod fhir;
 pub mod heartbeats;

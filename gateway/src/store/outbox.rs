@@ -52,6 +52,8 @@ pub struct Shown {
     pub member: Option<String>,
     /// What the configuration calls who is always told.
     pub always: Option<String>,
+    /// On which rung of the escalation she was told, from 0.
+    pub rung: Option<u32>,
     /// Where it stands, and when.
     pub course: Course,
     /// When it ended.
@@ -304,6 +306,29 @@ pub async fn until_next_ms(reader: &Reader, channel: Channel, now_ms: i64) -> Re
     .await?)
 }
 
+/// Whether somebody waits to be told of an alert over a channel.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn is_waiting(
+    work: &mut Connection,
+    alert: &str,
+    to: &Recipient,
+    channel: Channel,
+) -> Result<bool, StoreError> {
+    let (Recipient::Member(to) | Recipient::Address(to)) = to;
+    let waiting: i64 = query_scalar(
+        "SELECT count(*) FROM outbox
+         WHERE alert = $1 AND channel = $2 AND state = 'waiting' AND COALESCE(member, address) = $3",
+    )
+    .bind(alert)
+    .bind(channel.as_str())
+    .bind(to)
+    .fetch_one(work)
+    .await?;
+    Ok(waiting > 0)
+}
+
 /// Whether a channel has something that was tried in vain and waits since before a moment.
 ///
 /// # Errors
@@ -338,6 +363,7 @@ pub async fn of_alerts(reader: &Reader, alerts: &[&str]) -> Result<Vec<(String, 
         let shown = Shown {
             channel: channel.parse().map_err(|_| unexpected("channel"))?,
             always: member.is_none().then(|| key.rsplit('/').next().unwrap_or_default().to_owned()),
+            rung: rung_of(&key),
             member,
             course: course_of(&row)?,
             ended_ms: row.try_get("ended_ms")?,
@@ -483,6 +509,11 @@ fn course_of(row: &Row) -> Result<Course, StoreError> {
         lease_until_ms: row.try_get("lease_until_ms")?,
         withdrawn_ms: row.try_get("withdrawn_ms")?,
     })
+}
+
+/// The rung in the key of what an escalation asked for: `alert/ring/rung/round/…`.
+fn rung_of(key: &str) -> Option<u32> {
+    key.split('/').nth(2)?.parse().ok()
 }
 
 fn recipient_of(row: &Row) -> Result<Recipient, StoreError> {

@@ -72,8 +72,8 @@ pub async fn until_next_ms(reader: &Reader) -> Result<Option<i64>, StoreError> {
         .await?)
 }
 
-/// Takes the timer that has been due for longest, what rules wait for before all else; none where none is. It is this work's: it does what the timer is for, or
-/// the timer stays.
+/// Takes the timer that has been due for longest, escalations before all else, and what rules wait for before reviews; none
+/// where none is. It is this work's: it does what the timer is for, or the timer stays.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
@@ -81,7 +81,7 @@ pub async fn take_due(work: &mut Connection) -> Result<Option<Timer>, StoreError
     let row = query(
         "DELETE FROM timer WHERE (kind, key) = (
              SELECT kind, key FROM timer WHERE due_ms <= CAST(unixepoch('subsec') * 1000 AS INTEGER) 
-             ORDER BY CASE kind WHEN 'review' THEN 1 ELSE 0 END, due_ms LIMIT 1)
+             ORDER BY CASE kind WHEN 'escalation' THEN 0 WHEN 'review' THEN 2 ELSE 1 END, due_ms LIMIT 1)
          RETURNING kind, key",
     )
     .fetch_optional(work)

@@ -1,6 +1,7 @@
 //! From an alert to its recipients, through the real store and workers, to peers that really answer, or do not.
 
 mod chain;
+mod climb;
 mod email;
 mod life;
 mod nights;

@@ -18,6 +18,7 @@ use hempuls_gateway::delivery::channels::scaip::supervise;
 use hempuls_gateway::delivery::channels::{Channel, Peers};
 use hempuls_gateway::delivery::{self, Config, Notification, Recipient, workers};
 use hempuls_gateway::store::contacts::{self, Contact};
+use hempuls_gateway::store::escalations;
 use hempuls_gateway::store::outbox::{self, Shown};
 use hempuls_gateway::store::{Store, homes};
 use hempuls_gateway::wording::Lang;
@@ -48,6 +49,7 @@ impl Team {
         let mut work = store.work().await.expect("it can be written");
         let (home, _) = homes::add(&mut work, "Ada's kitchen", clock::now_ms()).await.expect("a home");
         outbox::set_always_told(&mut work, &config.always).await.expect("it can be written");
+        escalations::set_open_channels(&mut work, &config.open()).await.expect("it can be written");
         work.commit().await.expect("it can be written");
         let (changes, gateways, stop) = (Changes::new(), JoinSet::new(), watch::channel(false).0);
         let mut team = Self { _folder: folder, store, changes, home, config, gateways, stop };

@@ -50,6 +50,8 @@ struct Alert {
     state: &'static str,
     confirmed: bool,
     opened_at: String,
+    /// Since when all rungs of its escalation are through, and nobody has answered.
+    unanswered_since: Option<String>,
     claimed_by: Option<String>,
     /// When who claimed it said that somebody is on the way.
     on_the_way_at: Option<String>,
@@ -82,6 +84,8 @@ struct Told {
     withdrawn_at: Option<String>,
     /// How many attempts have begun; the latest hundred follow.
     tried: u32,
+    /// On which rung of the escalation, from 0.
+    rung: Option<u32>,
     attempts: Vec<Attempt>,
 }
 
@@ -266,6 +270,7 @@ fn alert(case: Case, story: &[Written], told: Vec<Told>, speaker: &Speaker) -> A
         person: case.person,
         home: case.home,
         state,
+        unanswered_since: case.unanswered_ms.map(time),
         claimed_by,
         on_the_way_at,
         claimed_at,
@@ -291,6 +296,7 @@ fn tell(shown: Shown) -> Told {
         attempts: shown.attempts.iter().map(attempt).collect(),
         channel: shown.channel.as_str(),
         tried: shown.course.attempts,
+        rung: shown.rung,
         urgency: shown.course.urgency,
         since: time(shown.course.since_ms),
         ended_at: shown.ended_ms.map(time),

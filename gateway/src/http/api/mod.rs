@@ -2,6 +2,7 @@
 
 mod alerts;
 mod books;
+mod escalations;
 mod homes;
 mod plans;
 mod readings;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/teams", get(teams::list))
         .route("/teams/{team}/roster", get(rosters::show).post(rosters::change))
         .route("/teams/{team}/roster.ics", get(rosters::calendar))
+        .route("/teams/{team}/escalation", get(escalations::show).post(escalations::change))
         .route("/persons/{person}/teams", get(teams::of_person).post(teams::make_responsible))
         .route("/replay", post(replay::replay))
 }

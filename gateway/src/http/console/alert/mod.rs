@@ -1,6 +1,7 @@
 //! One alert: why it is there, its story, who takes care of it, and who has been told.
 
 mod acts;
+mod ladder;
 pub(crate) mod told;
 
 pub(in crate::http::console) use acts::hand_over_form;
@@ -18,6 +19,7 @@ use crate::alerts::rules::silent_home;
 use crate::alerts::{self, Act, ActError, Line};
 use crate::changes::Change;
 use crate::clock;
+use crate::escalation;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
 use crate::http::console::work_list::case::{self, Case};
@@ -150,6 +152,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
     let began_anew = devices::began_anew(&mut *store.acquire().await?, id).await?;
     let lang = moment.lang;
     let members = accounts::names(store).await?;
+    let climbs = escalation::view(&mut *store.acquire().await?, id, moment.now.as_millisecond()).await?;
     let quiet = !case.rings();
     Ok(html! {
         (case::elsewhere(store, id, lang).await?)
@@ -169,7 +172,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
                         " · " (lang.pick("öppnat ", "opened ")) (moment.time_and_age(opened))
                     }
                 }
-                p.owner { (case::owner(&case.alert.alert, moment)) }
+                p.owner { (case::owner(&case.alert, moment)) }
             }
             @if case.alert.alert.state == Stands::Open {
                 form.act method="post" action={ "/alerts/" (id) "/claim" } {
@@ -186,6 +189,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
             ol.story { @for told in &story { (line(told, moment)) } }
         }
         (acts::note_form(id, lang))
+        (ladder::card(climbs.as_ref(), &told, moment))
         (told::card(&told, moment))
         (why(&case, &story, lang))
     })

@@ -39,6 +39,12 @@ fn item(shown: &Shown, moment: &Moment) -> Markup {
     }
 }
 
+/// Who was told, how, and where that stands, in one sentence.
+pub(super) fn in_short(shown: &Shown, moment: &Moment) -> String {
+    let to = shown.member.as_deref().or(shown.always.as_deref()).unwrap_or_default();
+    format!("{to}, {}: {}", channel(shown.channel, moment.lang), stands(shown, moment))
+}
+
 /// Where it stands, as a word for programs.
 pub(crate) fn word(shown: &Shown) -> &'static str {
     match shown.course.state {

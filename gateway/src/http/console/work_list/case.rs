@@ -187,7 +187,7 @@ impl Case {
                             }
                         }
                     }
-                    p.owner { (owner(alert, moment)) }
+                    p.owner { (owner(&self.alert, moment)) }
                     (self.warning(who, moment))
                 }
                 div.act { (self.acts(lang)) }
@@ -326,11 +326,20 @@ pub(crate) fn speaker(moment: &Moment) -> Reader {
 }
 
 /// Who has it.
-pub(crate) fn owner(alert: &Alert, moment: &Moment) -> Markup {
+pub(crate) fn owner(case: &alerts::Case, moment: &Moment) -> Markup {
     let lang = moment.lang;
     html! {
-        @match &alert.state {
-            State::Open => strong { (lang.pick("Ingen har tagit hand om det än.", "Nobody has taken it yet.")) },
+        @match &case.alert.state {
+            State::Open => {
+                strong { (lang.pick("Ingen har tagit hand om det än.", "Nobody has taken it yet.")) }
+                @if let Some(since) = case.unanswered_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()) {
+                    " " strong.bad {
+                        (Icon::Warning) " "
+                        (lang.pick("INGEN HAR SVARAT, alla är prövade sedan ", "NOBODY HAS ANSWERED, everybody has been tried since "))
+                        (moment.time(since)) "."
+                    }
+                }
+            }
             State::Claimed(claim) => {
                 strong { (claim.by) } " " (lang.pick("tar hand om det sedan ", "has taken it since "))
                 @if let Ok(at) = Timestamp::from_millisecond(claim.at_ms) { (moment.time(at)) "." }
