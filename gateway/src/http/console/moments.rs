@@ -197,7 +197,12 @@ mod tests {
     }
 
     fn at(now: &str, lang: Lang) -> Moment {
-        Moment { now: time(now), zone: TimeZone::get("Europe/Stockholm").expect("the zone is known"), lang }
+        Moment {
+            now: time(now),
+            zone: TimeZone::get("Europe/Stockholm").expect("the zone is known"),
+            lang,
+            refuses_readings: false,
+        }
     }
 
     fn time(text: &str) -> Timestamp {
