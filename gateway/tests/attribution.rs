@@ -46,7 +46,8 @@ async fn a_cuff_that_moves_to_another_home_gives_the_new_ones_readings_to_nobody
         .unwrap()
         .unwrap();
     work.commit().await.unwrap();
-    assign(&ward, None, &bea, clock::now_ms(), None).await;
+    // Two messages of one boot are dated by the first.
+    assign(&ward, None, &bea, clock::now_ms() - 60_000, None).await;
     here.send(Lane::Reading, Epoch(1), 2, &[reading(131, 80, 60_000)]).await;
     here.receipt().await;
     assert_eq!(whose(&ward).await, ["Ada", "nobody", "Bea"]);
