@@ -144,7 +144,8 @@ impl Ladder {
                     effects.push(Effect::Tell { rung: place, round: self.round, to: rung.reach.clone() });
                 }
                 // Nobody it came by can be told: the next one is, at once.
-                None => self.due_ms = Some(now_ms),
+                None if (self.next as usize) < rungs.len() => self.due_ms = Some(now_ms),
+                None => {}
             }
         }
         if self.due_ms.is_some_and(|due| due > now_ms) {
@@ -246,6 +247,17 @@ mod tests {
         night.rings(MINUTE);
         night.rungs[0].reach.clear();
         assert_eq!(night.at(MINUTE), ["tell Berit"]);
+        let mut night = Night::with_rungs(&["Anna", "Berit"]);
+        night.rings(0);
+        night.at(0);
+        night.rungs[0].reach.clear();
+        night.rings(10_000);
+        assert_eq!(night.at(10_000), ["tell Berit"], "who was told has gone: the next one is, at once");
+        let mut night = Night::with_rungs(&["", ""]);
+        night.rings(0);
+        night.at(0);
+        night.rings(1);
+        assert_eq!(night.at(1), [""; 0], "that nobody can be told has just been said");
     }
 
     #[test]

@@ -204,12 +204,15 @@ impl Night {
             .collect();
         let fresh = usize::from(self.kept.ladder.rang_again);
         assert!(told.len() <= 1 + fresh, "one rung at a time, also after hours away: {effects:?}");
+        let anybody = rungs.iter().any(|rung| !rung.reach.is_empty());
+        if self.kept.ladder.rang_again {
+            assert_eq!(!told.is_empty(), anybody, "who presses again is heard at once");
+        }
         let is_due = self.kept.ladder.due_ms.is_some_and(|due| due <= self.now_ms);
         let can_tell = rungs.iter().skip(self.kept.ladder.next as usize).any(|rung| !rung.reach.is_empty());
         let says = effects.iter().any(|effect| matches!(effect, Effect::NobodyAnswered { .. }));
         if is_due {
             assert_ne!(can_tell, says, "it climbs, or says that nobody has answered");
-            let anybody = rungs.iter().any(|rung| !rung.reach.is_empty());
             assert_eq!(!told.is_empty(), anybody, "where anybody can be reached, somebody is told");
         }
     }
