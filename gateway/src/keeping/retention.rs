@@ -30,7 +30,7 @@ impl Default for Config {
 }
 
 /// So many rows go in one work: a press waits for one of them at most.
-const TOGETHER: u32 = 200;
+const TOGETHER: u32 = 100;
 
 /// After each work there is so many times as long a pause as it took, and at least [`PAUSE`].
 const REST: u32 = 4;

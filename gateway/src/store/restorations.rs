@@ -7,7 +7,7 @@ use super::{Connection, Reader, StoreError, query, query_as, query_scalar};
 use crate::pki;
 
 /// The store was put back.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Restoration {
     /// When the backup was made.
     pub made_ms: i64,
@@ -48,18 +48,6 @@ pub async fn note(work: &mut Connection, restoration: &Restoration) -> Result<()
         .execute(work)
         .await?;
     Ok(())
-}
-
-/// The latest one, if the store was ever put back.
-///
-/// # Errors
-/// [`StoreError`], where the store fails.
-pub async fn latest(reader: &Reader) -> Result<Option<Restoration>, StoreError> {
-    Ok(query_as(
-        "SELECT made_ms, restored_ms, restored_by, why, set_aside FROM restoration ORDER BY restored_ms DESC LIMIT 1",
-    )
-    .fetch_optional(reader)
-    .await?)
 }
 
 /// Whether what is to be told of an alert may have been told before the store was put back: it waited then already, or the
