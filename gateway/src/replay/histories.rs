@@ -48,7 +48,6 @@ async fn with_the_limits_that_held_exactly_those_cases_are_opened_that_really_we
         "blood_pressure_average",
         "late_review",
         "plan_missing",
-        "review_plan",
     ] {
         assert!(seen.contains_key(rule), "no history has a case of {rule}: {seen:?}");
     }
