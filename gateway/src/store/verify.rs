@@ -72,8 +72,9 @@ const SHOULD_NOT_BE: [(&str, &str); 7] = [
                                HAVING max(place) - min(place) + 1 <> count(*)) AS holed",
     ),
     (
-        "notifications are about no alert",
-        "SELECT count(*) FROM outbox LEFT JOIN alert ON alert.id = outbox.alert WHERE alert.id IS NULL",
+        "notifications are about no alert and no test",
+        "SELECT count(*) FROM outbox LEFT JOIN alert ON alert.id = outbox.alert
+         WHERE alert.id IS NULL AND outbox.test IS NULL",
     ),
 ];
 
