@@ -60,7 +60,20 @@ impl SmallDisk {
         Ok(())
     }
 
-    /// Gives back what [`SmallDisk::fill`] took.
+    /// Leaves at most so many bytes, which an operator would call full.
+    ///
+    /// # Errors
+    /// When it cannot be told how many there are, or they cannot be taken.
+    pub fn fill_but(&self, bytes: usize) -> anyhow::Result<()> {
+        let said = Command::new("stat").args(["--file-system", "--format", "%a %S"]).arg(&self.folder).output()?;
+        let said = String::from_utf8(said.stdout)?;
+        let (blocks, size) = said.trim().split_once(' ').context("blocks and their size")?;
+        let free = blocks.parse::<usize>()? * size.parse::<usize>()?;
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(self.filler())?;
+        Ok(file.write_all(&vec![0x5A; free.saturating_sub(bytes)])?)
+    }
+
+    /// Gives back what was taken.
     ///
     /// # Errors
     /// When it is not there.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use hempuls_simulators::bluez::Device;
+use hempuls_simulators::clock::Moment;
 use hempuls_simulators::devices::{Clip, Cuff, Scale, SpotCheck, Strap, Thermometer, Weighing};
 use hempuls_simulators::system::{Observation, Reading, until};
 use hempuls_tests::{PATIENCE, World, pressure, served};
@@ -25,8 +26,10 @@ async fn a_weight_is_hers_who_stood_on_the_scale_also_when_the_box_was_off_then(
 
     let ada_stood = Weighing { five_grams: Some(13_640), user: Some(1), height_mm: Some(1_650) };
     let bo_stood = Weighing { five_grams: Some(16_000), user: Some(2), height_mm: None };
-    scale.weigh_at(ada_stood, "2026-11-23T07:00:00".parse()?);
-    scale.weigh_at(bo_stood, "2026-11-23T07:01:00".parse()?);
+    // The scale was hers then: devices count as a person's for some days before they are added.
+    let yesterday = Moment::now().wall().date().yesterday()?;
+    scale.weigh_at(ada_stood, yesterday.at(7, 0, 0, 0));
+    scale.weigh_at(bo_stood, yesterday.at(7, 1, 0, 0));
     house.agent.start()?;
     world.is_up(&mut house).await?;
     scale.weigh(Weighing { five_grams: None, ..ada_stood });
