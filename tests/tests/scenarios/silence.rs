@@ -96,6 +96,8 @@ async fn a_gateway_that_is_killed_again_and_again_still_notices_and_accuses_nobo
 async fn a_gateway_that_was_away_for_longer_than_the_limit_accuses_no_home() -> Result<()> {
     let mut world = World::with(with_outage()).await?;
     let _ada = world.home("Ada", &[]).await?;
+    // It writes every other second that it listens; before that it never has.
+    tokio::time::sleep(Duration::from_secs(5)).await;
     world.gateway.program().kill().await;
     tokio::time::sleep(LIMIT_AFTER_OUTAGE + Duration::from_secs(5)).await;
     world.gateway.start().await?;
