@@ -234,7 +234,7 @@ async fn a_high_reading_waits_for_repeats_across_a_restart_and_its_unconfirmed_a
 
     let ward = ward.restart_after(Duration::from_millis(2500), above_limit(Duration::from_secs(2))).await;
 
-    ward.eventually("SELECT count(*) FROM alert WHERE rule = 'above_limit' AND NOT confirmed AND severity = 'low'", 1)
+    ward.eventually("SELECT count(*) FROM alert WHERE rule = 'above_limit' AND confirmed = 0 AND severity = 'low'", 1)
         .await;
     assert_eq!(ward.count("SELECT count(*) FROM waiting").await, 0);
     assert_eq!(ward.count("SELECT count(*) FROM timer WHERE kind <> 'escalation'").await, 0);

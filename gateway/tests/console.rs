@@ -1,6 +1,7 @@
 //! The console as a browser and a program meet it: over HTTP, on a real store.
 
 mod fixture;
+mod place;
 
 use hempuls_gateway::store::{query, query_as, query_scalar};
 use std::net::SocketAddr;
@@ -23,8 +24,8 @@ use hempuls_gateway::wording::Lang;
 use hempuls_protocol::personnummer::{IdentityNumber, Written};
 use jiff::civil::{date, time};
 use jiff::tz::TimeZone;
+use place::Place;
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -561,7 +562,7 @@ async fn a_named_person_says_that_a_buttons_battery_was_changed() {
     let (alert, changed) = (night.path("/alerts/{press}"), night.path("/alerts/{press}/battery-changed"));
     assert!(!anna.get(&alert).await.expect(200).contains("id=\"battery-changed\""));
     anna.post(&changed, "").await.expect(303);
-    assert_eq!(night.count("SELECT sum(battery) FROM device").await, 0, "no counter began anew");
+    assert_eq!(night.count("SELECT CAST(sum(battery) AS BIGINT) FROM device").await, 0, "no counter began anew");
 
     night.press_with_a_counter_that_went_back(17).await;
     assert!(anna.get(&alert).await.expect(200).contains("id=\"battery-changed\""));
@@ -714,8 +715,8 @@ async fn a_stream_opened_without_its_page_leaves_its_row_too() {
 
 #[tokio::test]
 async fn an_empty_list_is_never_all_well() {
-    let folder = tempfile::tempdir().unwrap();
-    let ward = fixture::ward(folder.path()).await;
+    let folder = Place::new().await;
+    let ward = fixture::ward(folder.open().await).await;
     for table in ["alert_line", "escalation", "alert", "waiting", "observation", "record"] {
         let mut work = ward.store.work().await.unwrap();
         query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *work).await.unwrap();
@@ -872,7 +873,14 @@ async fn a_device_that_was_just_used_is_added_from_afar_with_its_key_and_never_s
     assert!(anna.get(added.header("location")).await.expect(200).contains("Apparaten är tillagd"));
     let again = anna.post(&format!("{button}/add"), &typed(key)).await;
     assert_eq!((again.status, again.body.contains("Knappens nyckel")), (422, true));
-    assert_eq!(night.count("SELECT count(*) FROM device WHERE hex(key) = upper('231d39c1d7cc1ab1aee224cd096db932') AND beacon_s = 900").await, 1);
+    assert_eq!(
+        night
+            .count(
+                "SELECT count(*) FROM device WHERE key = unhex('231d39c1d7cc1ab1aee224cd096db932') AND beacon_s = 900"
+            )
+            .await,
+        1
+    );
     assert_eq!(night.count("SELECT count(*) FROM assignment WHERE person = '{ada}'").await, 1);
     assert!(matches!(night.occasion(), Some(Occasion::Devices { .. })));
     let row = night.log().await.into_iter().find(|row| row.action == "adopted_device").expect("its row");
@@ -1094,7 +1102,7 @@ async fn readings_without_a_person_are_given_to_one_or_set_aside_with_a_reason_a
     assert!(shown.contains("Edith Sjö") && shown.contains("71,2"), "{shown}");
     let waiting = "SELECT count(*) FROM record WHERE person IS NULL AND attribution IS NULL AND kind = 'signal'";
     assert_eq!(night.count(waiting).await, 2);
-    let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM record WHERE person IS NULL ORDER BY measured_ms")
+    let ids: Vec<String> = query_scalar("SELECT id FROM record WHERE person IS NULL ORDER BY measured_ms")
         .fetch_all(night.ward.store.reader())
         .await
         .expect("it fits the schema");
@@ -1122,7 +1130,7 @@ async fn readings_without_a_person_are_given_to_one_or_set_aside_with_a_reason_a
     let shown = anna.get(&page).await.expect(200);
     assert!(shown.contains("1 mätningar hör till Edith Sjö.") && shown.contains("Hemtjänsten"), "{shown}");
 
-    let decision: String = sqlx::query_scalar("SELECT id FROM attribution WHERE person IS NOT NULL")
+    let decision: String = query_scalar("SELECT id FROM attribution WHERE person IS NOT NULL")
         .fetch_one(night.ward.store.reader())
         .await
         .expect("it fits the schema");
@@ -1238,24 +1246,26 @@ struct Night {
     console: Console,
     team: String,
     rows_seen: std::sync::atomic::AtomicUsize,
-    _folder: TempDir,
+    _folder: Place,
 }
 
-#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, PartialEq, Eq)]
 struct Row {
     who: String,
     action: String,
     person: Option<String>,
 }
 
+hempuls_gateway::from_row!(Row { who, action, person });
+
 impl Night {
     async fn begin() -> Self {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
-        let ward = fixture::ward(folder.path()).await;
+        let folder = Place::new().await;
+        let ward = fixture::ward(folder.open().await).await;
         Self::with(ward, folder).await
     }
 
-    async fn with(ward: Ward, folder: TempDir) -> Self {
+    async fn with(ward: Ward, folder: Place) -> Self {
         let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let team = Self::team(&ward.store).await;
         Self { ward, console, team, rows_seen: 0.into(), _folder: folder }
@@ -1327,7 +1337,7 @@ impl Night {
         let hash: String =
             query_scalar("SELECT password_hash FROM account").fetch_one(elsewhere.reader()).await.expect("one account");
         let mut work = self.ward.store.work().await.expect("it can be written");
-        query("INSERT INTO account (name, unit, password_hash, created_ms) VALUES (?, 'Trygghetslarm', ?, 0)")
+        query("INSERT INTO account (name, unit, password_hash, created_ms) VALUES ($1, 'Trygghetslarm', $2, 0)")
             .bind(name)
             .bind(hash)
             .execute(&mut *work)
@@ -1403,7 +1413,7 @@ impl Night {
     }
 
     async fn state_of(&self, alert: &str) -> String {
-        query_scalar("SELECT state FROM alert WHERE id = ?")
+        query_scalar("SELECT state FROM alert WHERE id = $1")
             .bind(alert)
             .fetch_one(self.ward.store.reader())
             .await

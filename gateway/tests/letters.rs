@@ -176,7 +176,7 @@ async fn two_homes_that_call_a_wire_the_same_have_an_alert_each_and_nobody_elses
     }
     assert_eq!(ward.count("SELECT count(DISTINCT home) FROM alert WHERE rule = 'alarm_pressed'").await, 2);
     assert_eq!(ward.count("SELECT count(*) FROM alert WHERE person IS NOT NULL").await, 0);
-    assert_eq!(ward.count("SELECT count(*) FROM record WHERE not_on_flash AND NOT before_enrolment").await, 2);
+    assert_eq!(ward.count("SELECT count(*) FROM record WHERE not_on_flash = 1 AND before_enrolment = 0").await, 2);
     ward.close().await;
 }
 

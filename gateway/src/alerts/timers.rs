@@ -130,11 +130,9 @@ fn warn_once(is_failing: &mut bool, error: &StoreError) {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::AssertSqlSafe;
-
     use super::*;
     use crate::alerts::rules;
-    use crate::store::{assignments, homes, query, query_scalar, tests::fresh};
+    use crate::store::{assignments, homes, query, query_scalar, tests::forbid, tests::fresh};
 
     #[tokio::test]
     async fn one_persons_rows_keep_nobody_elses_timer_from_firing_and_hers_is_tried_again() {
@@ -163,7 +161,7 @@ mod tests {
             "CREATE TRIGGER refuse BEFORE INSERT ON alert WHEN NEW.person = '{}' BEGIN SELECT RAISE(ABORT, 'no'); END",
             people[0]
         );
-        query(AssertSqlSafe(refuse)).execute(&mut *work).await.unwrap();
+        forbid(&mut work, &refuse).await;
         work.commit().await.unwrap();
 
         let rules = rules::Config::default().rules();

@@ -1,7 +1,6 @@
 //! What a FHIR server has of the records and alerts, and what it does not.
 
 use serde::Serialize;
-use sqlx::Row as _;
 
 use super::alerts::Case;
 use super::records::{Record, with_values};

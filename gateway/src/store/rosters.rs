@@ -1,7 +1,6 @@
 //! Rosters, in all their versions. None is changed or deleted: writing one ends the one before.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::{Connection, Executor, Row, StoreError, query, query_as, query_scalar};
 use crate::duty::roster::Roster;

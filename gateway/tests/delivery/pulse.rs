@@ -13,6 +13,7 @@ use crate::nights::store;
 use crate::team::{Does, Peer, eventually};
 use crate::trouble::troubles;
 use crate::ward::Ward;
+use crate::ward::place::Place;
 
 const MINUTE: i64 = 60_000;
 
@@ -71,7 +72,7 @@ async fn no_call_is_made_while_a_rule_is_broken_and_readyz_names_it() {
 #[tokio::test]
 async fn without_an_address_readyz_rests_on_the_same_tests_and_nobody_is_said_to_be_called() {
     let settings = "[dead_man]\nevery = \"1s\"\n";
-    let ward = Ward::open_in(tempfile::tempdir().unwrap(), settings, rules::Config::default().rules()).await;
+    let ward = Ward::open_in(Place::new().await, settings, rules::Config::default().rules()).await;
     eventually(async || (ward.ready().await.0 == 200).then_some(())).await;
     ward.eventually("SELECT count(*) FROM outbox WHERE state = 'delivered'", 2).await;
     assert_eq!(ward.count("SELECT count(*) FROM channel_proven").await, 0);
@@ -135,7 +136,7 @@ async fn test(store: &Store, outcome: &Outcome, now_ms: i64) {
 async fn ward(peer: &Peer, rules: Rules) -> Ward {
     let settings =
         format!("[dead_man]\nevery = \"1s\"\naddress = \"http://{}/alive\"\nallow = [\"127.0.0.1\"]\n", peer.address);
-    Ward::open_in(tempfile::tempdir().unwrap(), &settings, rules).await
+    Ward::open_in(Place::new().await, &settings, rules).await
 }
 
 struct Broken;
