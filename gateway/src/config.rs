@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::alerts::rules;
-use crate::{broker, delivery, enrolment, http, scaip};
+use crate::{broker, delivery, enrolment, http, scaip, store};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -14,6 +14,9 @@ use crate::{broker, delivery, enrolment, http, scaip};
 pub struct Config {
     /// The folder for all that is kept. Relative to the configuration file.
     pub data: PathBuf,
+    /// Where the store is.
+    #[serde(default)]
+    pub store: store::Config,
     /// The embedded broker.
     #[serde(default)]
     pub broker: broker::Config,
@@ -80,6 +83,7 @@ impl Config {
         if let Some(folder) = file.parent() {
             config.data = folder.join(&config.data);
             config.delivery.folder = folder.to_owned();
+            config.store.within(folder);
         }
         Ok(config)
     }
@@ -92,6 +96,8 @@ impl Config {
                 self.console.listen
             ));
         }
+        self.store.check()?;
+        self.broker.check()?;
         self.enrolment.check()?;
         self.delivery.check()?;
         self.rules.silent_home.check()?;
@@ -162,6 +168,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_example_leaves_out_about_the_store_is_a_configuration_too() {
+        let example = include_str!("../../packaging/gateway.example.toml");
+        let lines = example.lines().skip_while(|line| *line != "# [store.postgres]").take_while(|line| !line.is_empty());
+        let settings = lines.filter_map(|line| line.strip_prefix("# "));
+        let settings: Vec<&str> = settings.filter(|line| line.starts_with('[') || line.contains(" = ")).collect();
+        let config: Config = toml::from_str(&format!("data = \"data\"\n{}", settings.join("\n"))).unwrap();
+        assert_eq!(config.check(), Ok(()));
+        let postgres = config.store.postgres.unwrap();
+        let plain = "host = \"db.example.org\"\npassword_file = \"postgres-password\"\nca_file = \"postgres-ca.pem\"";
+        assert_eq!(postgres, toml::from_str(plain).unwrap(), "what stands there is what holds without it");
+    }
+
+    #[test]
     fn unknown_keys_and_dangerous_settings_are_refused() {
         for (text, complaint) in [
             ("data = \"d\"\ncolour = 1", "colour"),
@@ -171,8 +190,11 @@ mod tests {
             ("data = \"d\"\n[console]\nlisten = \"0.0.0.0:8080\"", "unencrypted"),
             ("data = \"d\"\n[console]\ntime_zone = \"Europe/Atlantis\"", "Atlantis"),
             ("data = \"d\"\n[broker]\nadvertise = \"localhost\"", "host:port"),
+            ("data = \"d\"\n[store.postgres]\nhost = \"h\"\npassword = \"p\"", "password"),
+            ("data = \"d\"\n[store.postgres]\nhost = \"postgres://h/d\"", "settings of their own"),
             ("data = \"d\"\n[broker]\nadvertise = [\"localhost:1\", \"localhost\"]", "host:port"),
             ("data = \"d\"\n[broker]\nadvertise = []", "at least one"),
+            ("data = \"d\"\n[broker]\nname = \"gateway-2\"", "begins with hempuls-gateway"),
             ("data = \"d\"\n[enrolment]\ncertificate_life = \"9s\"", "too short"),
             ("data = \"d\"\n[delivery.webhook]\nsecret_file = \"s\"", "delivery.console"),
             ("data = \"d\"\n[[delivery.always]]\nname = \"w\"\nchannel = \"fax\"\nto = \"1\"", "fax"),

@@ -4,6 +4,10 @@
 //! Follow one alarm: [`broker`] lets its agent in and takes the message, [`ingest`] stores it with what follows from it
 //! and sends the receipt, [`alerts`] opens the case, [`http`] shows it. Alarm units of other makes come in by [`scaip`].
 
+// Tests in here and tests in `tests/` share files.
+#[cfg(test)]
+extern crate self as hempuls_gateway;
+
 pub mod alerts;
 pub mod broker;
 pub mod changes;

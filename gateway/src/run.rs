@@ -29,7 +29,7 @@ use crate::ingest::{Intake, Settings, Writer};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::scaip;
-use crate::store::{Store, StoreError, homes, outbox};
+use crate::store::{Store, StoreError, hearsay, homes, outbox, silence};
 
 /// The name and the unit of the account that the first start makes.
 const FIRST_ACCOUNT: (&str, &str) = ("nurse", "care-team");
@@ -59,6 +59,17 @@ pub enum StartError {
     Store {
         /// Which file.
         file: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// The store's server cannot be used.
+    #[error(
+        "cannot use the store {place}: {source}. Nothing was changed. Check that the server runs, and store.postgres in the \
+         configuration; agents keep what they have until then"
+    )]
+    Server {
+        /// Which database on which server.
+        place: String,
         /// Why.
         source: StoreError,
     },
@@ -124,10 +135,13 @@ pub fn open_data(config: &Config) -> Result<(), StartError> {
 /// Opens the store of this configuration.
 ///
 /// # Errors
-/// [`StartError::Store`].
+/// [`StartError::Store`] or [`StartError::Server`].
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
-    let file = store_file(config);
-    let store = Store::open(&file).await.map_err(|source| StartError::Store { file: file.clone(), source })?;
+    let cannot = |source| no_store(config, source);
+    if let Some(place) = &config.store.postgres {
+        return Store::connect(place).await.map_err(cannot);
+    }
+    let store = Store::open(&store_file(config)).await.map_err(cannot)?;
     for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"] {
         let file = config.data.join(name);
         if file.exists() {
@@ -136,6 +150,13 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
         }
     }
     Ok(store)
+}
+
+fn no_store(config: &Config, source: StoreError) -> StartError {
+    match &config.store.postgres {
+        Some(postgres) => StartError::Server { place: postgres.place(), source },
+        None => StartError::Store { file: store_file(config), source },
+    }
 }
 
 /// Opens the authority of this configuration.
@@ -201,8 +222,8 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let broker_address = address.transpose().map_err(|error| setting(error.to_string()))?;
 
     let peers = Arc::new(Peers::open(&config.delivery).map_err(setting)?);
-    always_tell(&store, config).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
-    forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
+    always_tell(&store, config).await.map_err(|source| no_store(config, source))?;
+    forget_connections(&store, embedded.is_some()).await.map_err(|source| no_store(config, source))?;
     let (courier, occasions) = Courier::new();
     let told = http::Told { changes: changes.clone(), courier: courier.clone() };
     let state = http::State::new(store.clone(), told, Arc::clone(&health), api_token, &config.console)
@@ -220,6 +241,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let writer =
         Writer::new(store.clone(), intake.clone(), settings, letters, courier, changes.clone(), Arc::clone(&health));
     tasks.spawn(writer.run());
+    tasks.spawn(hearsay::share(store.clone(), changes.clone()));
     tasks.spawn(timers::run(store.clone(), rules, zone, changes.clone()));
     for channel in Channel::ALL {
         let desk = workers::Desk { store: store.clone(), peers: Arc::clone(&peers), changes: changes.clone() };
@@ -246,7 +268,8 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         tasks.spawn(async move { porter.throw_out(known).await });
         tasks.spawn(async move { broker.serve(listener, files, health, async { drop(broker_stops.await) }).await });
     } else if let Some(place) = config.broker.external.clone() {
-        let broker = External { place, ca, intake, store: store.clone(), changes, health };
+        let name = config.broker.name.clone();
+        let broker = External { place, name, ca, intake, store: store.clone(), changes, health };
         tasks.spawn(broker.serve(letters_out));
     }
     let console_task = tokio::spawn(async move {
@@ -305,9 +328,7 @@ fn server_files(ca: &Ca, config: &Config) -> Result<(ServerFiles, bool), StartEr
 /// Makes the first account and the API token where there are none. The log says which file, never the secret.
 async fn console_secrets(config: &Config, store: &Store) -> Result<http::ApiToken, StartError> {
     let (name, unit) = FIRST_ACCOUNT;
-    let made = http::ensure_account(store, name, unit)
-        .await
-        .map_err(|source| StartError::Store { file: store_file(config), source })?;
+    let made = http::ensure_account(store, name, unit).await.map_err(|source| no_store(config, source))?;
     if let Some(login) = made {
         let file = config.data.join("console-login");
         let secret = format!("{}\n{}\n", login.name, login.password);
@@ -345,7 +366,12 @@ async fn listen_to_units(config: &Config) -> Result<Option<scaip::Doors>, StartE
     Ok(Some(doors))
 }
 
-async fn forget_connections(store: &Store) -> Result<(), StoreError> {
+/// An embedded broker has nobody yet. At another, agents are connected while gateways come and go: only where none was there
+/// who could have heard them leave, nothing is known.
+async fn forget_connections(store: &Store, is_embedded: bool) -> Result<(), StoreError> {
+    if !is_embedded && silence::is_anybody_listening(store.reader(), clock::now_ms()).await? {
+        return Ok(());
+    }
     let mut work = store.work().await?;
     homes::none_is_connected(&mut work, clock::now_ms()).await?;
     Ok(work.commit().await?)

@@ -1,6 +1,7 @@
 //! The console as a browser and a program meet it: over HTTP, on a real store.
 
 mod fixture;
+mod place;
 
 use hempuls_gateway::store::{query, query_as, query_scalar};
 use std::net::SocketAddr;
@@ -19,8 +20,8 @@ use hempuls_gateway::store::person_numbers;
 use hempuls_gateway::wording::Lang;
 use hempuls_protocol::personnummer::{IdentityNumber, Written};
 use jiff::civil::date;
+use place::Place;
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -488,8 +489,8 @@ async fn a_stream_opened_without_its_page_leaves_its_row_too() {
 
 #[tokio::test]
 async fn an_empty_list_is_never_all_well() {
-    let folder = tempfile::tempdir().unwrap();
-    let ward = fixture::ward(folder.path()).await;
+    let folder = Place::new().await;
+    let ward = fixture::ward(folder.open().await).await;
     for table in ["alert_line", "alert", "waiting", "observation", "record"] {
         let mut work = ward.store.work().await.unwrap();
         query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *work).await.unwrap();
@@ -779,7 +780,7 @@ async fn an_alert_says_who_was_told_of_it_and_calls_nothing_delivered_before_it_
 
     let no = Outcome::TryAgain { after: None, because: "451 come again".to_owned() };
     let yes = Outcome::Delivered { proof: "250 queued".to_owned() };
-    let due = outbox::due(store.reader(), Channel::Email, now_ms).await.unwrap();
+    let due = outbox::due(store.reader(), Channel::Email, true, now_ms).await.unwrap();
     for (flight, outcome) in due.iter().zip([&no, &yes]) {
         let mut work = store.work().await.unwrap();
         let taken = outbox::take(&mut work, &flight.delivery, now_ms).await.unwrap().unwrap();
@@ -808,24 +809,26 @@ struct Night {
     ward: Ward,
     console: Console,
     rows_seen: std::sync::atomic::AtomicUsize,
-    _folder: TempDir,
+    _folder: Place,
 }
 
-#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, PartialEq, Eq)]
 struct Row {
     who: String,
     action: String,
     person: Option<String>,
 }
 
+hempuls_gateway::from_row!(Row { who, action, person });
+
 impl Night {
     async fn begin() -> Self {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
-        let ward = fixture::ward(folder.path()).await;
+        let folder = Place::new().await;
+        let ward = fixture::ward(folder.open().await).await;
         Self::with(ward, folder).await
     }
 
-    async fn with(ward: Ward, folder: TempDir) -> Self {
+    async fn with(ward: Ward, folder: Place) -> Self {
         let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
         Self { ward, console, rows_seen: 0.into(), _folder: folder }
     }
@@ -870,7 +873,7 @@ impl Night {
         let hash: String =
             query_scalar("SELECT password_hash FROM account").fetch_one(elsewhere.reader()).await.expect("one account");
         let mut work = self.ward.store.work().await.expect("it can be written");
-        query("INSERT INTO account (name, unit, password_hash, created_ms) VALUES (?, 'Trygghetslarm', ?, 0)")
+        query("INSERT INTO account (name, unit, password_hash, created_ms) VALUES ($1, 'Trygghetslarm', $2, 0)")
             .bind(name)
             .bind(hash)
             .execute(&mut *work)

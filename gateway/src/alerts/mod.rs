@@ -82,6 +82,8 @@ pub enum About {
     Channel(String),
     /// Many homes at once.
     ManyHomes,
+    /// The store's clock.
+    Clock,
 }
 
 impl fmt::Display for About {
@@ -92,6 +94,7 @@ impl fmt::Display for About {
             Self::Agent(id) => write!(f, "agent:{id}"),
             Self::Channel(channel) => write!(f, "channel:{channel}"),
             Self::ManyHomes => write!(f, "homes"),
+            Self::Clock => write!(f, "clock"),
         }
     }
 }

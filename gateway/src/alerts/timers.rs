@@ -11,7 +11,7 @@ use super::rules::Rules;
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::store::timers::{self, Timer};
-use crate::store::{Connection, Store, StoreError, alerts as cases, savepoint};
+use crate::store::{Connection, Store, StoreError, alerts as cases, outbox, savepoint};
 
 /// The longest sleep: the clock of the store may have been set meanwhile.
 const NAP: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ pub async fn run(store: Store, rules: std::sync::Arc<Rules>, zone: TimeZone, cha
 /// [`StoreError`], where the store fails. What was due is due still.
 pub async fn fire(store: &Store, rules: &Rules, zone: &TimeZone) -> Result<Vec<Change>, StoreError> {
     let mut work = store.work().await?;
-    let now_ms = clock::now_ms();
+    let now_ms = outbox::now_ms(&mut *work).await?;
     let Some(timer) = timers::take_due(&mut work).await? else { return Ok(Vec::new()) };
     let mut part = savepoint(&mut work).await?;
     let done = if timer.kind == reviews::TIMER {
@@ -102,11 +102,9 @@ fn warn_once(is_failing: &mut bool, error: &StoreError) {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::AssertSqlSafe;
-
     use super::*;
     use crate::alerts::rules;
-    use crate::store::{assignments, homes, query, query_scalar, tests::fresh};
+    use crate::store::{assignments, homes, query, query_scalar, tests::forbid, tests::fresh};
 
     #[tokio::test]
     async fn one_persons_rows_keep_nobody_elses_timer_from_firing_and_hers_is_tried_again() {
@@ -135,7 +133,7 @@ mod tests {
             "CREATE TRIGGER refuse BEFORE INSERT ON alert WHEN NEW.person = '{}' BEGIN SELECT RAISE(ABORT, 'no'); END",
             people[0]
         );
-        query(AssertSqlSafe(refuse)).execute(&mut *work).await.unwrap();
+        forbid(&mut work, &refuse).await;
         work.commit().await.unwrap();
 
         let rules = rules::Config::default().rules();

@@ -3,22 +3,40 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::Rng as _;
 use tokio::sync::{broadcast, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::channels::{Channel, Notice, Peers};
-use super::course::{ATTEMPT, Outcome};
+use super::course::{ATTEMPT, LEASE_MS, Outcome};
 use super::hands::{Flight, take_up};
 use super::trouble;
 use crate::changes::{Change, Changes};
+use crate::clock::{self, StopWatch};
 use crate::store::outbox::{self, Taken};
 use crate::store::{Store, StoreError, savepoint};
 
 /// The longest sleep: another program may have written something, and the store's clock may have been set.
 const NAP: Duration = Duration::from_secs(1);
+
+/// When a worker takes over what another gateway was at: leases are by the store's clock, and where that was set forward they
+/// seem to be over while their gateways are at it still. So nothing is taken over until every lease from before is over by a
+/// watch that nobody sets; likewise at the start, when nobody knows what the clock did before.
+struct Heir {
+    watch: StopWatch,
+    since: Instant,
+}
+
+impl Heir {
+    fn takes_over(&mut self, store_ms: i64, at: Instant) -> bool {
+        if self.watch.look(store_ms, at).is_some() {
+            self.since = at;
+        }
+        clock::millis(at.saturating_duration_since(self.since)) >= LEASE_MS
+    }
+}
 
 /// How soon what could not be written is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -41,8 +59,9 @@ pub async fn run(desk: Desk, channel: Channel, mut stopping: watch::Receiver<boo
     let mut hands = JoinSet::new();
     let mut under_way: HashMap<Id, Flight> = HashMap::new();
     let mut is_failing = false;
+    let mut heir = Heir { watch: StopWatch::default(), since: clock::steady() };
     loop {
-        let nap = match round(&desk, channel, &mut hands, &mut under_way).await {
+        let nap = match round(&desk, channel, &mut heir, &mut hands, &mut under_way).await {
             Ok(nap) => {
                 is_failing = false;
                 nap
@@ -72,12 +91,14 @@ pub async fn run(desk: Desk, channel: Channel, mut stopping: watch::Receiver<boo
 async fn round(
     desk: &Desk,
     channel: Channel,
+    heir: &mut Heir,
     hands: &mut JoinSet<()>,
     under_way: &mut HashMap<Id, Flight>,
 ) -> Result<Duration, StoreError> {
     let reader = desk.store.reader();
     let now_ms = outbox::now_ms(reader).await?;
-    let waiting = outbox::due(reader, channel, now_ms).await?;
+    let takes_over = heir.takes_over(now_ms, clock::steady());
+    let waiting = outbox::due(reader, channel, takes_over, now_ms).await?;
     let flying: Vec<Flight> = under_way.values().cloned().collect();
     let taken_up = take_up(&waiting, &flying);
     if !taken_up.is_empty() {
@@ -182,5 +203,20 @@ async fn news(changes: &mut broadcast::Receiver<Change>) {
             // Nobody is left who could tell; the naps go on.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_taken_over_while_a_clock_that_was_set_makes_leases_seem_over() {
+        let began = clock::steady();
+        let mut heir = Heir { watch: StopWatch::default(), since: began };
+        let mut at = |seconds, store_s: i64| heir.takes_over(store_s * 1000, began + Duration::from_secs(seconds));
+        assert_eq!([at(0, 0), at(39, 39), at(40, 40)], [false, false, true]);
+        assert_eq!([at(41, 3_641), at(80, 3_680), at(81, 3_681)], [false, false, true], "an hour forward");
+        assert_eq!([at(82, 82), at(122, 122)], [false, true], "and back");
     }
 }

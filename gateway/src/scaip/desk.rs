@@ -165,6 +165,7 @@ fn reference(body: &[u8]) -> Option<Reference> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::tests::{allow, forbid};
     use crate::store::{homes, query};
 
     const PRESS: &[u8] = b"<mrq><ref>a1</ref><cid>4711</cid><dty>3</dty><stc>10</stc></mrq>";
@@ -223,10 +224,8 @@ mod tests {
         let (_folder, store) = crate::store::tests::fresh().await;
         in_a_home(&store).await;
         let mut work = store.work().await.unwrap();
-        query("CREATE TRIGGER full BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'disk full'); END")
-            .execute(&mut *work)
-            .await
-            .unwrap();
+        forbid(&mut work, "CREATE TRIGGER filled BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+            .await;
         work.commit().await.unwrap();
 
         let refused = take(&store, PRESS).await;
@@ -234,7 +233,7 @@ mod tests {
         assert_eq!(refused.answer.as_deref(), Some("<mrs><ref>a1</ref><snu>6</snu></mrs>"));
         assert!(refused.changes.is_empty());
         let mut work = store.work().await.unwrap();
-        query("DROP TRIGGER full").execute(&mut *work).await.unwrap();
+        allow(&mut work, "filled", "alert").await;
         work.commit().await.unwrap();
         let taken = take(&store, PRESS).await;
         assert_eq!(taken.answer.as_deref(), Some("<mrs><ref>a1</ref><snu>0</snu></mrs>"));

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{Connection, Executor, StoreError, query, query_as};
 
 /// An account as it is kept. The password itself is kept nowhere.
-#[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// What its owner types, and what the access log says of her.
     pub name: String,
@@ -15,12 +15,14 @@ pub struct Account {
     pub password_hash: String,
 }
 
+crate::from_row!(Account { name, unit, password_hash });
+
 /// Finds an account by its name.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn find(store: impl Executor<'_>, name: &str) -> Result<Option<Account>, StoreError> {
-    Ok(query_as("SELECT name, unit, password_hash FROM account WHERE name = ?")
+    Ok(query_as("SELECT name, unit, password_hash FROM account WHERE name = $1")
         .bind(name)
         .fetch_optional(store)
         .await?)
@@ -33,7 +35,7 @@ pub async fn find(store: impl Executor<'_>, name: &str) -> Result<Option<Account
 pub async fn add_first(store: &mut Connection, account: &Account, now: Timestamp) -> Result<bool, StoreError> {
     let added = query(
         "INSERT INTO account (name, unit, password_hash, created_ms)
-         SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM account)",
+         SELECT $1, $2, $3, CAST($4 AS BIGINT) WHERE NOT EXISTS (SELECT 1 FROM account)",
     )
     .bind(&account.name)
     .bind(&account.unit)

@@ -1,7 +1,5 @@
 //! Where the members of the team are reached.
 
-use sqlx::Row as _;
-
 use super::ledger::unexpected;
 use super::{Connection, Reader, StoreError, query};
 use crate::delivery::Channel;

@@ -3,7 +3,6 @@
 use hempuls_protocol::ids::AgentId;
 use rand::Rng as _;
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::{Connection, Reader, Row, StoreError, query, query_scalar};
 
@@ -60,12 +59,20 @@ pub async fn add(work: &mut Connection, name: &str, now_ms: i64) -> Result<(Stri
 pub async fn agent_of(work: &mut Connection, home: &str) -> Result<Option<AgentId>, StoreError> {
     let agent: Option<String> = query_scalar(
         "SELECT id FROM agent WHERE home = $1 AND revoked_ms IS NULL AND retired_ms IS NULL
-         ORDER BY created_ms DESC, rowid DESC LIMIT 1",
+         ORDER BY created_ms DESC, id DESC LIMIT 1",
     )
     .bind(home)
     .fetch_optional(work)
     .await?;
     Ok(agent.and_then(|agent| agent.parse().ok()))
+}
+
+/// The first home there was: where an alert stands that is about no home.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn any(work: &mut Connection) -> Result<Option<String>, StoreError> {
+    Ok(query_scalar("SELECT id FROM home ORDER BY created_ms, id LIMIT 1").fetch_optional(work).await?)
 }
 
 /// A box, if the store knows it.
@@ -88,7 +95,7 @@ pub async fn find_agents(work: &mut Connection, agents: &[&AgentId]) -> Result<V
     let ids: Vec<&str> = agents.iter().map(|agent| agent.as_str()).collect();
     let rows = query(
         "SELECT agent.id, home, serial, next_serial, revoked_ms IS NOT NULL AS revoked
-         FROM json_each($1) CROSS JOIN agent ON agent.id = value",
+         FROM json_each($1) CROSS JOIN agent WHERE agent.id = value",
     )
     .bind(json!(ids).to_string())
     .fetch_all(work)
@@ -124,12 +131,20 @@ pub async fn note_connection(
         .await?)
 }
 
+/// Whether a box is connected; none where there is no such box.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn is_connected(reader: &Reader, agent: &AgentId) -> Result<Option<bool>, StoreError> {
+    Ok(query_scalar("SELECT connected FROM agent WHERE id = $1").bind(agent.as_str()).fetch_optional(reader).await?)
+}
+
 /// No box is connected: the broker has just started.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn none_is_connected(work: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
-    query("UPDATE agent SET connected = 0, connected_changed_ms = $1 WHERE connected")
+    query("UPDATE agent SET connected = 0, connected_changed_ms = $1 WHERE connected = 1")
         .bind(now_ms)
         .execute(work)
         .await?;

@@ -4,12 +4,11 @@
 //! so that a withdrawal that has committed is never written over.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::ledger::unexpected;
 use super::{Connection, Executor, Reader, Row, StoreError, query, query_scalar};
 use crate::alerts::Severity;
-use crate::delivery::course::{Course, Effect, Input, Outcome, State};
+use crate::delivery::course::{Course, Effect, Input, LEASE_MS, Outcome, State, longest_pause_ms};
 use crate::delivery::hands::{FOR_ONE, Flight};
 use crate::delivery::{About, Always, Channel, Notification, Recipient};
 use crate::wording::Lang;
@@ -113,12 +112,38 @@ pub async fn withdraw(work: &mut Connection, alert: &str, now_ms: i64) -> Result
     Ok(())
 }
 
-/// What a channel could try now, the most pressing first: by urgency, then what nobody has tried, then the oldest. Of each
-/// recipient only so many as can be tried together, so that one with a thousand hides nobody.
+/// The database's clock was set. Nothing waits for longer than it ever would: what was put off by a clock that is back behind
+/// that moment would wait until it has come again.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn due(reader: &Reader, channel: Channel, now_ms: i64) -> Result<Vec<Flight>, StoreError> {
+pub async fn clock_was_set(work: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
+    for urgency in [Severity::High, Severity::Medium, Severity::Low] {
+        query("UPDATE outbox SET due_ms = $2 WHERE state = 'waiting' AND urgency = $1 AND due_ms > $2")
+            .bind(urgency.as_str())
+            .bind(now_ms + longest_pause_ms(urgency))
+            .execute(&mut *work)
+            .await?;
+    }
+    query("UPDATE outbox SET lease_until_ms = $1 WHERE state = 'waiting' AND lease_until_ms > $1")
+        .bind(now_ms + LEASE_MS)
+        .execute(work)
+        .await?;
+    Ok(())
+}
+
+/// What a channel could try now, the most pressing first: by urgency, then what nobody has tried, then the oldest. Of each
+/// recipient only so many as can be tried together, so that one with a thousand hides nobody. `takes_over`: also what another
+/// gateway was at, where its time is over.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn due(
+    reader: &Reader,
+    channel: Channel,
+    takes_over: bool,
+    now_ms: i64,
+) -> Result<Vec<Flight>, StoreError> {
     let rows = query(
         "SELECT id, member, address, urgency, is_tried FROM (
              SELECT id, member, address, urgency, attempts, since_ms,
@@ -129,13 +154,14 @@ pub async fn due(reader: &Reader, channel: Channel, now_ms: i64) -> Result<Vec<F
                         CASE attempts WHEN 0 THEN 0 ELSE 1 END, since_ms, id) AS place
              FROM outbox
              WHERE channel = $1 AND state = 'waiting' AND due_ms <= $2
-               AND (lease_until_ms IS NULL OR lease_until_ms <= $2)) AS ready
+               AND (lease_until_ms IS NULL OR lease_until_ms <= $2 AND $5 = 1)) AS ready
          WHERE place <= $3 ORDER BY rank, is_tried, since_ms, id LIMIT $4",
     )
     .bind(channel.as_str())
     .bind(now_ms)
     .bind(i64::try_from(FOR_ONE).unwrap_or(i64::MAX))
     .bind(LOOKED_AT)
+    .bind(takes_over)
     .fetch_all(reader)
     .await?;
     rows.iter()
@@ -263,7 +289,7 @@ pub async fn is_stuck(work: &mut Connection, channel: Channel, before_ms: i64) -
 /// [`StoreError`], where the store fails.
 pub async fn of_alerts(reader: &Reader, alerts: &[&str]) -> Result<Vec<(String, Shown)>, StoreError> {
     let rows =
-        query("SELECT outbox.* FROM json_each($1) CROSS JOIN outbox ON outbox.alert = value ORDER BY since_ms, id")
+        query("SELECT outbox.* FROM json_each($1) CROSS JOIN outbox WHERE outbox.alert = value ORDER BY since_ms, id")
             .bind(json!(alerts).to_string())
             .fetch_all(reader)
             .await?;
@@ -334,7 +360,7 @@ pub async fn always_told(work: &mut Connection) -> Result<Vec<Always>, StoreErro
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn now_ms(store: impl Executor<'_>) -> Result<i64, StoreError> {
-    Ok(query_scalar("SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)").fetch_one(store).await?)
+    Ok(query_scalar("SELECT CAST(unixepoch('subsec') * 1000 AS BIGINT)").fetch_one(store).await?)
 }
 
 /// Reads a row that nobody else changes until this work is done.

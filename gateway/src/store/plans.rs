@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::{Connection, Reader, Row, StoreError, query, query_as};
 use crate::plan::{Plan, Version};

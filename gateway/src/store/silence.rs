@@ -1,6 +1,6 @@
 //! When the gateway listened, and which boxes were silent when.
 
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::AssertSqlSafe;
 
 use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
 use crate::alerts::rules::silent_home::{Limits, Over, Quiet, Scene, Silent};
@@ -43,6 +43,20 @@ pub async fn begin_to_listen(work: &mut Connection, id: &str, now_ms: i64) -> Re
 pub async fn listened(work: &mut Connection, id: &str, now_ms: i64) -> Result<(), StoreError> {
     query("UPDATE listening SET until_ms = $2 WHERE id = $1").bind(id).bind(now_ms).execute(work).await?;
     Ok(())
+}
+
+/// A gateway that listens says so every other second: one that has not for so long does not.
+const LISTENS_MS: i64 = 10_000;
+
+/// Whether any gateway listens at this moment.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn is_anybody_listening(reader: &Reader, now_ms: i64) -> Result<bool, StoreError> {
+    Ok(query_scalar("SELECT EXISTS (SELECT 1 FROM listening WHERE until_ms > $1)")
+        .bind(now_ms - LISTENS_MS)
+        .fetch_one(reader)
+        .await?)
 }
 
 /// When any gateway listened, the latest first.
@@ -225,7 +239,7 @@ pub async fn to_say_again(reader: &Reader, before_ms: i64) -> Result<Vec<Silent>
     let rows = query(
         "SELECT silence.*, home, enrolled_ms, last_heard_ms, FALSE AS is_out_of_service
          FROM silence JOIN agent ON agent.id = silence.agent
-         WHERE over_ms IS NULL AND said_ms < $1 AND NOT in_storm",
+         WHERE over_ms IS NULL AND said_ms < $1 AND in_storm = 0",
     )
     .bind(before_ms)
     .fetch_all(reader)
@@ -247,7 +261,7 @@ pub async fn was_said(work: &mut Connection, agent: &str, now_ms: i64) -> Result
 }
 
 /// A silence that goes on.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Now {
     /// The home.
     pub home: String,
@@ -262,6 +276,8 @@ pub struct Now {
     /// Whether the case of many tells of it.
     pub in_storm: bool,
 }
+
+crate::from_row!(Now { home, name, agent, heard_ms, has_alarm, in_storm });
 
 /// Who is silent, those with an alarm device first, then by name.
 ///

@@ -3,7 +3,7 @@
 use super::{Reader, StoreError, query_as, query_scalar};
 
 /// Readings of one device that nobody could be found for.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unassigned {
     /// Which device.
     pub device: String,
@@ -17,8 +17,10 @@ pub struct Unassigned {
     pub first_ms: i64,
 }
 
+crate::from_row!(Unassigned { device, kind, home_name, count, first_ms });
+
 /// A home that has a box in service, and when it was last heard.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Heard {
     /// What the home is called.
     pub name: String,
@@ -26,13 +28,15 @@ pub struct Heard {
     pub heard_ms: Option<i64>,
 }
 
+crate::from_row!(Heard { name, heard_ms });
+
 /// Reads the unassigned queue, by device, the oldest first.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub async fn unassigned(reader: &Reader) -> Result<Vec<Unassigned>, StoreError> {
     Ok(query_as(
-        "SELECT record.device, device.kind, home.name AS home_name, count(*) AS count, min(record.stored_ms) AS first_ms
+        "SELECT record.device, min(device.kind) AS kind, min(home.name) AS home_name, count(*) AS count, min(record.stored_ms) AS first_ms
          FROM record JOIN home ON home.id = record.home LEFT JOIN device ON device.id = record.device
          WHERE record.person IS NULL AND record.kind = 'signal'
          GROUP BY record.home, record.device ORDER BY first_ms",
@@ -49,7 +53,7 @@ pub async fn unassigned(reader: &Reader) -> Result<Vec<Unassigned>, StoreError> 
 pub async fn count_ringing(reader: &Reader, kinds: &[&str], but_for: &str) -> Result<i64, StoreError> {
     Ok(query_scalar(
         "SELECT count(*) FROM alert
-         WHERE rule IN (SELECT value FROM json_each(?1)) AND id <> ?2 AND person IS NOT ?2
+         WHERE rule IN (SELECT value FROM json_each($1)) AND id <> $2 AND (person IS NULL OR person <> $2)
            AND (state = 'open' OR state = 'claimed' AND coalesce(seen_ms, 0) < rung_ms)",
     )
     .bind(serde_json::json!(kinds).to_string())

@@ -14,6 +14,8 @@ use hempuls_gateway::wording::Lang;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use crate::ward::place::Place;
+
 const NIGHTS: u64 = 20;
 const CHANNEL: Channel = Channel::Webhook;
 
@@ -41,7 +43,7 @@ async fn a_fresh_press_is_taken_up_before_all_that_waits() {
     // All that is urgent has been tried in vain.
     let mut now_ms = 1_000;
     loop {
-        let due = outbox::due(store.reader(), CHANNEL, now_ms).await.unwrap();
+        let due = outbox::due(store.reader(), CHANNEL, true, now_ms).await.unwrap();
         let Some(next) = due.iter().find(|flight| flight.urgency == Severity::High) else { break };
         let mut work = store.work().await.unwrap();
         let taken = outbox::take(&mut work, &next.delivery, now_ms).await.unwrap().unwrap();
@@ -54,7 +56,7 @@ async fn a_fresh_press_is_taken_up_before_all_that_waits() {
     notify(&mut work, &alert, "fresh", "ward", Severity::High, now_ms).await;
     work.commit().await.unwrap();
 
-    let due = outbox::due(store.reader(), CHANNEL, now_ms).await.unwrap();
+    let due = outbox::due(store.reader(), CHANNEL, true, now_ms).await.unwrap();
 
     let mut work = store.work().await.unwrap();
     let first = outbox::take(&mut work, &due[0].delivery, now_ms).await.unwrap().unwrap();
@@ -71,7 +73,7 @@ async fn what_is_asked_for_twice_is_one() {
         notify(&mut work, &alert, "rung 1", "ward", Severity::High, 5).await;
     }
     work.commit().await.unwrap();
-    assert_eq!(outbox::due(store.reader(), CHANNEL, 5).await.unwrap().len(), 1);
+    assert_eq!(outbox::due(store.reader(), CHANNEL, true, 5).await.unwrap().len(), 1);
 }
 
 #[derive(Default)]
@@ -132,7 +134,7 @@ async fn night(seed: u64) -> Night {
                 outbox::end(&mut work, &taken, &outcome, luck.random(), now_ms).await.unwrap();
                 work.commit().await.unwrap();
             }
-            for flight in outbox::due(store.reader(), CHANNEL, now_ms).await.unwrap().into_iter().take(2) {
+            for flight in outbox::due(store.reader(), CHANNEL, true, now_ms).await.unwrap().into_iter().take(2) {
                 let mut work = store.work().await.unwrap();
                 let taken =
                     outbox::take(&mut work, &flight.delivery, now_ms).await.unwrap().expect("nobody else is there");
@@ -179,9 +181,9 @@ pub(crate) async fn notify(work: &mut Connection, alert: &str, key: &str, to: &s
 }
 
 /// A new store with one alert that nobody is told of yet.
-pub(crate) async fn store() -> (tempfile::TempDir, Store, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+pub(crate) async fn store() -> (Place, Store, String) {
+    let folder = Place::new().await;
+    let store = folder.open().await;
     let mut work = store.work().await.unwrap();
     let (home, _) = homes::add(&mut work, "a home", 0).await.unwrap();
     let about = About::Device { home: home.clone(), device: "button".into() };

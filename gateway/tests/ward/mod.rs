@@ -1,5 +1,8 @@
 //! A whole gateway in a folder of its own, homes that enrol with it, and clients that are what they say or not.
 
+#[path = "../place/mod.rs"]
+pub(crate) mod place;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +27,7 @@ use hempuls_protocol::wire::home_config::{Home, HomeConfig};
 use hempuls_protocol::wire::receipt::{Receipt, Receipts};
 use hempuls_protocol::wire::topic::{Matter, Topic};
 use minicbor::bytes::ByteVec;
+use place::Place;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{LastWill, Packet, PubAckReason, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event as MqttEvent, EventLoop, MqttOptions};
@@ -38,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A gateway that runs, and the folder it keeps everything in.
 pub(crate) struct Ward {
-    folder: tempfile::TempDir,
+    folder: Place,
     settings: String,
     running: Running,
 }
@@ -67,11 +71,11 @@ impl Ward {
     }
 
     pub(crate) async fn open_with(rules: Rules) -> Self {
-        Self::open_in(tempfile::tempdir().unwrap(), "", rules).await
+        Self::open_in(Place::new().await, "", rules).await
     }
 
     /// With more settings than all wards have. Files that they name are in the folder.
-    pub(crate) async fn open_in(folder: tempfile::TempDir, settings: &str, rules: Rules) -> Self {
+    pub(crate) async fn open_in(folder: Place, settings: &str, rules: Rules) -> Self {
         let running = start(&folder, settings, rules).await;
         Self { folder, settings: settings.to_owned(), running }
     }
@@ -235,7 +239,7 @@ impl Ward {
     }
 }
 
-async fn start(folder: &tempfile::TempDir, settings: &str, rules: Rules) -> Running {
+async fn start(folder: &Place, settings: &str, rules: Rules) -> Running {
     // The first test of the process sets this up for all.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
@@ -244,7 +248,7 @@ async fn start(folder: &tempfile::TempDir, settings: &str, rules: Rules) -> Runn
     let file = folder.path().join("gateway.toml");
     let text = "data = \"data\"\n[broker]\nlisten = \"127.0.0.1:0\"\nadvertise = \"localhost:1\"\n\
                 [enrolment]\nlisten = \"127.0.0.1:0\"\n[console]\nlisten = \"127.0.0.1:0\"\n";
-    std::fs::write(&file, format!("{text}{settings}")).unwrap();
+    std::fs::write(&file, format!("{text}{}{settings}", folder.settings())).unwrap();
     run::start(&Config::read(&file).unwrap(), rules).await.unwrap()
 }
 

@@ -40,8 +40,11 @@ pub const IDENTITY: &str = "agent_identity";
 /// A channel does not deliver what people are to be told.
 pub const CHANNEL: &str = "channel";
 
+/// The store's clock was set.
+pub const CLOCK: &str = "clock_set";
+
 /// The kinds of case that are about equipment, and not about a person.
-pub const ABOUT_EQUIPMENT: [&str; 12] = [
+pub const ABOUT_EQUIPMENT: [&str; 13] = [
     BUFFER,
     UNREADABLE,
     REFUSED,
@@ -52,6 +55,7 @@ pub const ABOUT_EQUIPMENT: [&str; 12] = [
     BATTERY,
     IDENTITY,
     CHANNEL,
+    CLOCK,
     silent_home::NAME,
     silent_home::STORM,
 ];
@@ -137,6 +141,11 @@ pub enum Found {
         /// Which.
         channel: String,
     },
+    /// The store's clock was set, by more than it can go wrong.
+    ClockSet {
+        /// By how many minutes; back where negative.
+        by_min: i64,
+    },
 }
 
 impl Found {
@@ -174,7 +183,8 @@ impl Found {
             | Self::Device { .. }
             | Self::Over(_)
             | Self::Identity(_)
-            | Self::ChannelDelivers { .. } => None,
+            | Self::ChannelDelivers { .. }
+            | Self::ClockSet { .. } => None,
         }
     }
 
@@ -191,7 +201,8 @@ impl Found {
             | Self::UnreadableMessage
             | Self::Over(_)
             | Self::Identity(_)
-            | Self::ChannelDelivers { .. } => false,
+            | Self::ChannelDelivers { .. }
+            | Self::ClockSet { .. } => false,
         }
     }
 
@@ -209,7 +220,8 @@ impl Found {
             | Self::Refused { .. }
             | Self::Identity(_)
             | Self::ChannelFails { .. }
-            | Self::ChannelDelivers { .. } => None,
+            | Self::ChannelDelivers { .. }
+            | Self::ClockSet { .. } => None,
         }
     }
 }
@@ -352,6 +364,7 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
         },
         Found::Identity(happened) => happened.case(),
         Found::ChannelFails { .. } | Found::ChannelDelivers { .. } => (CHANNEL, Severity::Medium),
+        Found::ClockSet { .. } => (CLOCK, Severity::Medium),
     };
     // An alarm that cannot be read may be a person who asks again.
     let weight = if case == UNREADABLE_ALARM { Weight::AskedAgain } else { Weight::More };

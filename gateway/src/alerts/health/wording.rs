@@ -2,7 +2,7 @@
 
 use super::ailments::Ailment;
 use super::{
-    BATTERY, BUFFER, CHANNEL, CONFIG, DEVICE, FLASH, Found, Harm, IDENTITY, Misbehaviour, RADIO, REFUSED, Refused,
+    BATTERY, BUFFER, CHANNEL, CLOCK, CONFIG, DEVICE, FLASH, Found, Harm, IDENTITY, Misbehaviour, RADIO, REFUSED, Refused,
     UNREADABLE_ALARM,
 };
 use crate::alerts::line::Reader;
@@ -97,6 +97,20 @@ pub fn say(found: &Found, reader: &Reader) -> String {
         Found::ChannelDelivers { channel } => {
             let channel = channel_name(channel, lang);
             lang.pick(format!("{channel} går fram igen."), format!("{channel} gets through again."))
+        }
+        Found::ClockSet { by_min } => {
+            let (minutes, is_forward) = (by_min.abs(), *by_min > 0);
+            let (riktning, direction) = if is_forward { ("fram", "forward") } else { ("tillbaka", "back") };
+            lang.pick(
+                format!(
+                    "Klockan där allt sparas ställdes {riktning} {minutes} minuter. Påminnelser och aviseringar kan ha kommit för \
+                     tidigt eller för sent; ingen kom två gånger. Tider i larm kan vara fel: se till att klockan går rätt."
+                ),
+                format!(
+                    "The clock where everything is kept was set {direction} by {minutes} minutes. Reminders and notifications may \
+                     have come too early or too late; none came twice. Times in alerts may be wrong: see that the clock is right."
+                ),
+            )
         }
     }
 }
@@ -252,6 +266,7 @@ pub fn title(case: &str, lang: Lang) -> String {
         BATTERY => lang.pick("Svagt batteri", "Low battery"),
         IDENTITY => lang.pick("Boxens identitet", "The box's identity"),
         CHANNEL => lang.pick("Aviseringar går inte fram", "Notifications do not get through"),
+        CLOCK => lang.pick("Klockan ställdes om", "The clock was set"),
         _ => lang.pick("Något kunde inte läsas", "Something could not be read"),
     }
     .to_owned()

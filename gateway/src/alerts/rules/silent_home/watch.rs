@@ -1,7 +1,7 @@
 //! Looks every other second for homes that have fallen silent or are heard again, and keeps when the gateway listened.
 //!
-//! All it knows it reads from the store, so that a restart forgets nothing and several gateways say nothing twice: a
-//! look costs one pass over the boxes, and a heartbeat costs nothing here.
+//! All it knows it reads from the store, so that a restart forgets nothing. Of several gateways each keeps when it listened,
+//! and one looks for all. A look costs one pass over the boxes, and a heartbeat costs nothing here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,17 +9,20 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::{Config, Effect, Found, Limits, Listening, NAME, Over, STORM, Silent, concern, judge, storm};
-use crate::alerts::{About, Concern, fold, raise, remind};
+use crate::alerts::{About, Concern, Finding, Line, Severity, Weight, fold, health, raise, remind};
 use crate::changes::{Change, Changes};
-use crate::clock;
+use crate::clock::{self, StopWatch};
 use crate::http::Health;
-use crate::store::{Connection, Store, StoreError, alerts as cases, new_id, silence};
+use crate::store::{Connection, Store, StoreError, alerts as cases, duties, homes, new_id, outbox, silence};
 
 /// How often it looks. A silence is noticed so much later than it could be; time is counted as listened to in these steps.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// After a longer time without a look the gateway did not listen: it stood still, its store did, or its clock was set.
 const LONGEST_STEP_MS: i64 = 10_000;
+
+/// The gateway that looks does so for all until it has not for so long.
+const TERM_MS: i64 = 10_000;
 
 /// What is silent still is said again after so long, as everything that goes on.
 const AGAIN_MS: i64 = 24 * 60 * 60 * 1000;
@@ -43,12 +46,29 @@ struct Listens {
     looked_ms: i64,
 }
 
+/// Raises the alert that the store's clock was set, and puts right what waits by it.
+async fn clock_was_set(work: &mut Connection, by_ms: i64, now_ms: i64) -> Result<(), StoreError> {
+    let by_min = (by_ms + 30_000).div_euclid(60_000);
+    tracing::error!(by_min, "the store's clock was set");
+    outbox::clock_was_set(work, now_ms).await?;
+    let Some(home) = homes::any(work).await? else { return Ok(()) };
+    let finding = Finding {
+        case: health::CLOCK,
+        severity: Severity::Medium,
+        confirmed: true,
+        weight: Weight::More,
+        line: Line::Health(health::Found::ClockSet { by_min }),
+    };
+    raise(work, &Concern { finding, about: About::Clock, person: None, home, record: None }, now_ms).await
+}
+
 impl Watch {
     /// Looks for ever.
     pub async fn run(self) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut listens, mut is_failing) = (None, false);
+        let mut watch = StopWatch::default();
         loop {
             looks.tick().await;
             if !self.health.takes_in() {
@@ -57,7 +77,7 @@ impl Watch {
                 self.changes.tell([Change::WorkList]);
                 continue;
             }
-            match self.look(&mut listens).await {
+            match self.look(&mut listens, &mut watch).await {
                 Ok(changed) => {
                     is_failing = false;
                     self.changes.tell(changed);
@@ -72,16 +92,33 @@ impl Watch {
         }
     }
 
-    async fn look(&self, listens: &mut Option<Listens>) -> Result<Vec<Change>, StoreError> {
-        *listens = Some(self.listen(listens.take()).await?);
+    async fn look(&self, listens: &mut Option<Listens>, watch: &mut StopWatch) -> Result<Vec<Change>, StoreError> {
         let mut changed = Vec::new();
-        while self.look_at_some(&mut changed).await? {}
-        self.say_again(&mut changed).await?;
+        if self.look_at_clock(watch).await? {
+            changed.push(Change::WorkList);
+        }
+        let (now, is_on_duty) = self.listen(listens.take()).await?;
+        if is_on_duty {
+            while self.look_at_some(&now.id, &mut changed).await? {}
+            self.say_again(&now.id, &mut changed).await?;
+        }
+        *listens = Some(now);
         Ok(changed)
     }
 
-    /// Keeps that the gateway has listened since the last look, or that it begins to.
-    async fn listen(&self, last: Option<Listens>) -> Result<Listens, StoreError> {
+    /// Says whether the store's clock was set since the last look. Each gateway says so; the story tells it once.
+    async fn look_at_clock(&self, watch: &mut StopWatch) -> Result<bool, StoreError> {
+        let shows_ms = outbox::now_ms(self.store.reader()).await?;
+        let Some(by_ms) = watch.look(shows_ms, clock::steady()) else { return Ok(false) };
+        let mut work = self.store.work().await?;
+        let now_ms = outbox::now_ms(&mut *work).await?;
+        clock_was_set(&mut work, by_ms, now_ms).await?;
+        work.commit().await?;
+        Ok(true)
+    }
+
+    /// Keeps that the gateway has listened since the last look, or that it begins to. Says whether it is the one that looks.
+    async fn listen(&self, last: Option<Listens>) -> Result<(Listens, bool), StoreError> {
         let mut work = self.store.work().await?;
         let looked_ms = clock::now_ms();
         let goes_on = last.filter(|last| (0..=LONGEST_STEP_MS).contains(&(looked_ms - last.looked_ms)));
@@ -96,12 +133,13 @@ impl Watch {
                 id
             }
         };
+        let is_on_duty = on_duty(&mut work, &id).await?;
         work.commit().await?;
-        Ok(Listens { id, looked_ms })
+        Ok((Listens { id, looked_ms }, is_on_duty))
     }
 
     /// Says whether there is more.
-    async fn look_at_some(&self, changed: &mut Vec<Change>) -> Result<bool, StoreError> {
+    async fn look_at_some(&self, holder: &str, changed: &mut Vec<Change>) -> Result<bool, StoreError> {
         let (reader, now_ms) = (self.store.reader(), clock::now_ms());
         let listening = Listening::new(silence::listening(reader).await?);
         let limits = Limits::new(&self.config, &listening, now_ms);
@@ -111,6 +149,10 @@ impl Watch {
             return Ok(false);
         }
         let mut work = self.store.work().await?;
+        // Whoever stood still since it looked has been relieved, and all of this may be said already.
+        if !on_duty(&mut work, holder).await? {
+            return Ok(false);
+        }
         for effect in &effects {
             self.carry_out(&mut work, effect, now_ms).await?;
         }
@@ -120,13 +162,16 @@ impl Watch {
         Ok(scene.is_partial)
     }
 
-    async fn say_again(&self, changed: &mut Vec<Change>) -> Result<(), StoreError> {
+    async fn say_again(&self, holder: &str, changed: &mut Vec<Change>) -> Result<(), StoreError> {
         let now_ms = clock::now_ms();
         let again = silence::to_say_again(self.store.reader(), now_ms - AGAIN_MS).await?;
         if again.is_empty() {
             return Ok(());
         }
         let mut work = self.store.work().await?;
+        if !on_duty(&mut work, holder).await? {
+            return Ok(());
+        }
         for silent in &again {
             self.say(&mut work, silent, true, now_ms).await?;
             silence::was_said(&mut work, &silent.agent, now_ms).await?;
@@ -201,6 +246,12 @@ impl Watch {
         let concern = concern(&silent.agent, &silent.home, found);
         if again { remind(work, &concern, now_ms).await.map(drop) } else { raise(work, &concern, now_ms).await }
     }
+}
+
+/// Whether it is this gateway that looks.
+async fn on_duty(work: &mut Connection, holder: &str) -> Result<bool, StoreError> {
+    let now_ms = outbox::now_ms(&mut *work).await?;
+    duties::take(work, NAME, holder, TERM_MS, now_ms).await
 }
 
 /// Writes into a case that is not closed, without a ring.
