@@ -6,6 +6,7 @@ mod centre;
 mod contacts;
 mod people;
 mod plans;
+mod records;
 mod teams;
 mod units;
 
@@ -31,6 +32,7 @@ use self::centre::CentreCommand;
 use self::contacts::ContactCommand;
 use self::people::PersonCommand;
 use self::plans::PlanCommand;
+use self::records::RecordsCommand;
 use self::teams::TeamCommand;
 use self::units::UnitCommand;
 use crate::alerts::rules::Rules;
@@ -88,6 +90,9 @@ enum Command {
     /// People's plans: limits, times to measure, pauses.
     #[command(subcommand)]
     Plan(PlanCommand),
+    /// What a server of health records has, and what it refuses.
+    #[command(subcommand)]
+    Records(RecordsCommand),
     /// Devices.
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -233,6 +238,7 @@ impl Cli {
             Command::Account(command) => accounts::execute(&config, command).await?,
             Command::Team(command) => teams::execute(&config, command).await?,
             Command::Contact(command) => contacts::execute(&config, command).await?,
+            Command::Records(command) => records::execute(&config, command).await?,
             Command::Centre(command) => centre::execute(&config, command).await?,
             Command::Plan(command) => plans::execute(&config, command).await?,
             Command::Person(command) => people::execute(&config, command).await?,

@@ -160,6 +160,7 @@ mod tests {
             delivery.email.is_some()
                 && delivery.webhook.is_some()
                 && delivery.scaip.is_some()
+                && delivery.fhir.is_some()
                 && delivery.always.len() == 1
         );
         let plain = "user = \"u0123456789\"\npassword_file = \"sms-password\"\nfrom = \"Hempuls\"";

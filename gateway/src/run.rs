@@ -20,6 +20,7 @@ use crate::broker::external::External;
 use crate::changes::Changes;
 use crate::clock;
 use crate::config::Config;
+use crate::delivery::channels::fhir::Fhir;
 use crate::delivery::channels::scaip::supervise;
 use crate::delivery::channels::{Channel, Peers};
 use crate::delivery::course::ATTEMPT;
@@ -202,6 +203,9 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let broker_address = address.transpose().map_err(|error| setting(error.to_string()))?;
 
     let peers = Arc::new(Peers::open(&config.delivery).map_err(setting)?);
+    let folder = &config.delivery.folder;
+    let records = config.delivery.fhir.as_ref().map(|records| Fhir::open(records, folder, zone.clone()));
+    let records = records.transpose().map_err(setting)?;
     always_tell(&store, config).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     let (courier, occasions) = Courier::new();
@@ -225,6 +229,9 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     for channel in Channel::ALL {
         let desk = workers::Desk { store: store.clone(), peers: Arc::clone(&peers), changes: changes.clone() };
         tellers.spawn(workers::run(desk, channel, tellers_stop.clone()));
+    }
+    if let Some(records) = records {
+        tasks.spawn(records.run(store.clone(), changes.clone()));
     }
     if let Some(centre) = &peers.scaip {
         tasks.spawn(supervise(Arc::clone(centre), store.clone(), changes.clone()));

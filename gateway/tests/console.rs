@@ -38,11 +38,12 @@ const PAGES_FOR_PEOPLE: [&str; 9] = [
 ];
 const STREAMS: [&str; 5] =
     ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream", "/homes/{bo_home}/stream"];
-const ACTS: [&str; 9] = [
+const ACTS: [&str; 10] = [
     "/persons/{ada}/plan",
     "/persons/{ada}/number",
     "/alerts/{press}/claim",
     "/alerts/{press}/on-the-way",
+    "/alerts/{press}/shown/0",
     "/alerts/{press}/battery-changed",
     "/alerts/{press}/close",
     "/homes/{ada_home}/devices/{new_cuff}/add",

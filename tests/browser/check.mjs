@@ -72,6 +72,7 @@ async function checkAll() {
     }
   }
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+  await checkClaim(page);
   await checkNotLive(page);
   await checkWithoutScript(page, pages);
 }
@@ -200,6 +201,48 @@ async function overflow(page, where) {
 
 async function shoot(page, name) {
   await page.screenshot({ path: path.join(out, `${name}.png`), fullPage: true });
+}
+
+// What rings stands before nobody until somebody is there, and then before her, by her name. Who takes it in one browser
+// silences it in all others within a second.
+async function checkClaim(page) {
+  await page.setViewport(DESK);
+  await go(page, "/");
+  const other = await (await browser.createBrowserContext()).newPage();
+  await other.setViewport(DESK);
+  await go(other, "/login");
+  await signIn(other, login.password);
+  await other.waitForSelector("body.live", { timeout: 10_000 });
+  const ringing = await other.$eval("main [data-shown]", (row) => row.dataset.shown).catch(() => null);
+  if (!ringing) return complain("claim", "nothing rings");
+  const alert = ringing.split("/shown/")[0];
+  const eyes = () => page.$$eval('[data-state="shown"]', (items) => items.map((item) => item.textContent));
+  await other.bringToFront();
+  await new Promise((later) => { setTimeout(later, 4_000); });
+  await go(page, alert);
+  if ((await eyes()).length > 0) complain("claim", "it was before somebody's eyes while nobody touched a page");
+  await other.bringToFront();
+  const acknowledged = other.waitForResponse((answer) => answer.url().endsWith(ringing), { timeout: 10_000 }).catch(() => null);
+  await other.mouse.move(200, 200);
+  await other.mouse.move(220, 220);
+  if ((await acknowledged)?.status() !== 204) complain("claim", "the browser does not say that it was before her eyes");
+  await page.bringToFront();
+  await page.waitForSelector('[data-state="shown"]', { timeout: 10_000 }).catch(() => complain("claim", "its page does not say before whose eyes it was"));
+  if (!(await eyes()).every((text) => text.includes(login.name))) complain("claim", "its page does not name her");
+  await other.evaluate((id) => {
+    const row = document.querySelector(`[data-shown^="${id}/"]`);
+    new MutationObserver(() => {
+      if (!document.querySelector(`[data-shown^="${id}/"]`)) window.silencedAt ??= Date.now();
+    }).observe(document.getElementById("live"), { childList: true, subtree: true });
+    return row !== null;
+  }, alert);
+  await page.click("#claim");
+  const claimed = Date.now();
+  await other.waitForFunction(() => window.silencedAt, { timeout: 10_000 }).catch(() => complain("claim", "it still rings in another browser"));
+  const after = (await other.evaluate(() => window.silencedAt)) - claimed;
+  if (after > 1_000) complain("claim", `it rings for ${after} ms in another browser after it was taken`);
+  console.log(`silenced in another browser ${after} ms after the click was through`);
+  await other.browserContext().close();
 }
 
 async function checkNotLive(page) {

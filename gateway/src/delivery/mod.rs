@@ -38,6 +38,8 @@ pub struct Config {
     pub sms: Option<channels::sms::Config>,
     /// How programs are called.
     pub webhook: Option<channels::webhook::Config>,
+    /// Which server of health records has readings and alerts.
+    pub fhir: Option<channels::fhir::Config>,
     /// Which alarm receiving centre takes alarms.
     pub scaip: Option<channels::scaip::Config>,
     /// What file names are relative to.
@@ -67,6 +69,9 @@ impl Config {
         }
         if let Some(scaip) = &self.scaip {
             scaip.check()?;
+        }
+        if let Some(fhir) = &self.fhir {
+            fhir.check()?;
         }
         let mut names = std::collections::BTreeSet::new();
         for Always { name, channel, to, .. } in &self.always {

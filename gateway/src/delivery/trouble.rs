@@ -90,6 +90,52 @@ fn about_receiver(receiver: i64) -> About {
     About::Channel(format!("{}/{receiver}", Channel::Scaip))
 }
 
+/// Says that a server of health records takes nothing.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn records_wait(work: &mut Connection, why: &str, home: String, now_ms: i64) -> Result<(), StoreError> {
+    let found = Found::ChannelFails { channel: health::FHIR.to_owned(), because: why.to_owned() };
+    records(work, health::FHIR, found, home, now_ms).await
+}
+
+/// Says that a server of health records takes readings again, where it is told that it did not.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn records_go(work: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
+    let over = Line::Health(Found::ChannelDelivers { channel: health::FHIR.to_owned() });
+    tell_over(work, &About::Channel(health::FHIR.to_owned()), &over, now_ms).await.map(drop)
+}
+
+/// Says that a server of health records refuses single readings.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn records_refused(work: &mut Connection, why: &str, home: String, now_ms: i64) -> Result<(), StoreError> {
+    let about = format!("{}/refused", health::FHIR);
+    records(work, &about, Found::RecordsRefused { because: why.to_owned() }, home, now_ms).await
+}
+
+async fn records(
+    work: &mut Connection,
+    about: &str,
+    found: Found,
+    home: String,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let finding = Finding {
+        case: health::CHANNEL,
+        severity: Severity::Low,
+        confirmed: true,
+        weight: Weight::More,
+        line: Line::Health(found),
+    };
+    let about = About::Channel(about.to_owned());
+    alerts::remind(work, &Concern { finding, about, person: None, home, record: None }, now_ms).await?;
+    Ok(())
+}
+
 /// Writes into the open case of a channel that it is over, once.
 async fn tell_over(work: &mut Connection, about: &About, over: &Line, now_ms: i64) -> Result<bool, StoreError> {
     let Some((case, _)) = cases::open_case(work, health::CHANNEL, about).await? else { return Ok(false) };

@@ -34,6 +34,7 @@ use crate::letters::Courier;
 use crate::store::Store;
 
 pub use console::login::account::{GeneratedLogin, ensure_account, generate};
+pub(crate) use console::values::mark;
 pub use entry::{ApiToken, ensure_api_token};
 pub use health::Health;
 

@@ -57,6 +57,8 @@ pub enum Action {
     WroteOff,
     /// Says where a member of the team is reached.
     ChangedContact,
+    /// Is sent readings and alerts, being a server of health records.
+    SentToRecords,
     /// Fetches readings through the interface for programs.
     FetchedReadings,
     /// Fetches alerts through the interface for programs.
@@ -77,7 +79,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -96,6 +98,7 @@ impl Action {
         Self::RevokedBox,
         Self::WroteOff,
         Self::ChangedContact,
+        Self::SentToRecords,
         Self::FetchedReadings,
         Self::FetchedAlerts,
         Self::OpenedPlan,
@@ -128,6 +131,7 @@ impl Action {
             Self::RevokedBox => "revoked_box",
             Self::WroteOff => "wrote_off",
             Self::ChangedContact => "changed_contact",
+            Self::SentToRecords => "sent_to_records",
             Self::FetchedReadings => "fetched_readings",
             Self::FetchedAlerts => "fetched_alerts",
             Self::OpenedPlan => "opened_plan",

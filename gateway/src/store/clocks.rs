@@ -280,9 +280,9 @@ pub async fn date_anew(
         .bind(measured.map(|measured| measured.by.as_str()))
         .bind(measured.is_some_and(|measured| measured.is_ambiguous))
         .bind(person)
-        .execute(work)
+        .execute(&mut *work)
         .await?;
-    Ok(())
+    super::fhir::changed(work, record).await
 }
 
 /// One time that a box's clock was set.

@@ -40,6 +40,9 @@ pub const IDENTITY: &str = "agent_identity";
 /// A channel does not deliver what people are to be told.
 pub const CHANNEL: &str = "channel";
 
+/// What the way to a server of health records is called among channels.
+pub const FHIR: &str = "fhir";
+
 /// The kinds of case that are about equipment, and not about a person.
 pub const ABOUT_EQUIPMENT: [&str; 12] = [
     BUFFER,
@@ -141,6 +144,11 @@ pub enum Found {
         /// No other one answers.
         is_last: bool,
     },
+    /// A server of health records refuses readings.
+    RecordsRefused {
+        /// What it said.
+        because: String,
+    },
     /// It does again.
     ReceiverAnswers {
         /// 1 for the first.
@@ -169,6 +177,7 @@ impl Found {
             {
                 Some(self.clone())
             }
+            (Self::RecordsRefused { .. }, Self::RecordsRefused { .. }) => Some(self.clone()),
             (_, _) => None,
         }
     }
@@ -195,6 +204,7 @@ impl Found {
             | Self::Over(_)
             | Self::Identity(_)
             | Self::ChannelDelivers { .. }
+            | Self::RecordsRefused { .. }
             | Self::ReceiverAnswers { .. } => None,
         }
     }
@@ -207,7 +217,8 @@ impl Found {
             | Self::Device { .. }
             | Self::Ails(_)
             | Self::ChannelFails { .. }
-            | Self::ReceiverSilent { .. } => true,
+            | Self::ReceiverSilent { .. }
+            | Self::RecordsRefused { .. } => true,
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
             | Self::LostRestoring { .. }
@@ -237,6 +248,7 @@ impl Found {
             | Self::ChannelFails { .. }
             | Self::ChannelDelivers { .. }
             | Self::ReceiverSilent { .. }
+            | Self::RecordsRefused { .. }
             | Self::ReceiverAnswers { .. } => None,
         }
     }
@@ -382,6 +394,7 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
         Found::ChannelFails { .. }
         | Found::ChannelDelivers { .. }
         | Found::ReceiverSilent { .. }
+        | Found::RecordsRefused { .. }
         | Found::ReceiverAnswers { .. } => (CHANNEL, Severity::Medium),
     };
     // An alarm that cannot be read may be a person who asks again.

@@ -2,8 +2,8 @@
 
 use super::ailments::Ailment;
 use super::{
-    BATTERY, BUFFER, CHANNEL, CONFIG, DEVICE, FLASH, Found, Harm, IDENTITY, Misbehaviour, RADIO, REFUSED, Refused,
-    UNREADABLE_ALARM,
+    BATTERY, BUFFER, CHANNEL, CONFIG, DEVICE, FHIR, FLASH, Found, Harm, IDENTITY, Misbehaviour, RADIO, REFUSED,
+    Refused, UNREADABLE_ALARM,
 };
 use crate::alerts::line::Reader;
 use crate::wording::{self as words, Lang};
@@ -81,6 +81,20 @@ pub fn say(found: &Found, reader: &Reader) -> String {
         Found::Ails(ailment) => ails(ailment, lang),
         Found::Over(ailment) => over(ailment, lang),
         Found::Identity(happened) => happened.say(reader),
+        Found::ChannelFails { channel, because } if channel == FHIR => lang.pick(
+            format!("Journalservern tar inte emot något ({because}). Mätningar och larm väntar här tills den gör det."),
+            format!("The server of health records takes nothing ({because}). Readings and alerts wait here until it does."),
+        ),
+        Found::RecordsRefused { because } => lang.pick(
+            format!(
+                "Journalservern vägrar ta emot enskilda mätningar eller larm ({because}). De finns här men inte i journalen. \
+                 `hempuls-gateway records list` visar vilka, `records retry` skickar dem igen."
+            ),
+            format!(
+                "The server of health records refuses single readings or alerts ({because}). They are here and not in the record. \
+                 `hempuls-gateway records list` shows which, `records retry` sends them again."
+            ),
+        ),
         Found::ChannelFails { channel, because } => {
             let channel = channel_name(channel, lang);
             lang.pick(
@@ -130,6 +144,7 @@ fn channel_name(channel: &str, lang: Lang) -> String {
         "email" => lang.pick("E-post", "E-mail").to_owned(),
         "sms" => lang.pick("Sms", "SMS").to_owned(),
         "webhook" => lang.pick("Anrop till ett program", "A call to a program").to_owned(),
+        FHIR => lang.pick("Det som ska till journalen", "What goes to the record").to_owned(),
         "scaip" => lang.pick("Larm till larmcentralen", "Alarms to the alarm centre").to_owned(),
         other => other.to_owned(),
     }

@@ -3,6 +3,7 @@
 //! What goes out says that someone must act, how soon, and where to look. It names nobody, and no value.
 
 pub mod email;
+pub mod fhir;
 pub mod scaip;
 pub mod sms;
 pub mod webhook;

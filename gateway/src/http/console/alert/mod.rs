@@ -25,7 +25,7 @@ use crate::http::{State, live, looks};
 use crate::letters::Occasion;
 use crate::store::access_log::{self, Action, Look};
 use crate::store::alerts::Told;
-use crate::store::{devices, outbox, silence};
+use crate::store::{devices, outbox, shown as eyes, silence};
 use crate::wording::Lang;
 
 /// What just happened to the alert, told once above it.
@@ -116,6 +116,24 @@ pub(crate) async fn on_the_way(
     Path(alert): Path<String>,
 ) -> Result<Response, Refusal> {
     act(&state, &reader, &alert, &Act::SayOnTheWay, Action::SaidOnTheWay).await
+}
+
+/// `POST /alerts/{alert}/shown/{rung_ms}`: the reader's browser says that this alert, as it rang then, was on the screen before
+/// her. A program has no eyes.
+pub(crate) async fn shown(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    Path((alert, rung_ms)): Path<(String, i64)>,
+) -> Result<Response, Refusal> {
+    if reader.session.is_some() {
+        let mut work = state.store().work().await?;
+        let is_news = eyes::note(&mut work, &alert, rung_ms, &reader.looker.who, clock::now_ms()).await?;
+        work.commit().await?;
+        if is_news {
+            state.0.changes.tell([Change::WorkList]);
+        }
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `POST /alerts/{alert}/battery-changed`: of the button whose counter began anew in this story. Doing it again changes
@@ -243,12 +261,13 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
     let case = case::one(store, id).await?.ok_or(Refusal::NotFound)?;
     let story = crate::store::alerts::story(store, id).await?;
     let told = outbox::of_alerts(store, &[id]).await?.into_iter().map(|(_, shown)| shown).collect::<Vec<_>>();
+    let eyes = eyes::of(store, id).await?;
     let began_anew = devices::began_anew(&mut *store.acquire().await?, id).await?;
     let lang = moment.lang;
     let quiet = !case.rings();
     Ok(html! {
         (case::elsewhere(store, id, lang).await?)
-        div.case.(if case.is_alarm() { "alarm" } else { case.alert.alert.severity.as_str() }).claimed[quiet] {
+        div.case.(if case.is_alarm() { "alarm" } else { case.alert.alert.severity.as_str() }).claimed[quiet] data-shown=[case.shown_at()] {
             div {
                 h2 {
                     (case.badge(lang)) " "
@@ -279,7 +298,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
             h2 #story { (lang.pick("Vad som har hänt", "What has happened")) }
             ol.story { @for told in &story { (line(told, moment)) } }
         }
-        (told::card(&told, moment))
+        (told::card(&told, &eyes, moment))
         (why(&case, &story, lang))
     })
 }

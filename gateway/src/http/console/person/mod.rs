@@ -296,6 +296,9 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         Some(Action::RevokedBox) => lang.pick("stängde av boxen", "cut the box off"),
         Some(Action::WroteOff) => lang.pick("skrev av det som låg i boxen", "wrote off what was in the box"),
         Some(Action::ChangedContact) => lang.pick("ändrade var någon nås", "changed where somebody is reached"),
+        Some(Action::SentToRecords) => {
+            lang.pick("fick mätvärden och larm till journalen", "was sent readings and alerts for the record")
+        }
         Some(Action::FetchedReadings) => lang.pick("hämtade mätvärden", "fetched readings"),
         Some(Action::FetchedAlerts) => lang.pick("hämtade larm", "fetched alerts"),
         Some(Action::OpenedPlan) => lang.pick("öppnade planen", "opened the plan"),
