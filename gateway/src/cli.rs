@@ -37,11 +37,13 @@ use crate::alerts::rules::Rules;
 use crate::clock;
 use crate::config::{Config, duration};
 use crate::ingest::clocks::date_anew;
+use crate::proof::service;
 use crate::store::access_log::{self, Action, Look, Looker};
 use crate::store::assignments::{self, Assignment};
 use crate::store::clocks::{self, Correction};
 use crate::store::devices::{self, NewDevice};
-use crate::store::{Connection, StoreError, enrolment_codes, homes};
+use crate::store::{Connection, StoreError, enrolment_codes, homes, homes_page};
+use crate::wording::Lang;
 use crate::{run, store};
 
 /// The gateway of Hempuls.
@@ -143,6 +145,8 @@ enum HomeCommand {
         /// The home's id.
         home: String,
     },
+    /// Lists homes, and whether each is in service; where it is not, what is missing.
+    List,
 }
 
 #[derive(Subcommand, Debug)]
@@ -229,6 +233,7 @@ impl Cli {
             Command::Home(HomeCommand::Add { name }) => add_home(&config, name).await?,
             Command::Home(HomeCommand::Code { home }) => fresh_code(&config, home).await?,
             Command::Home(HomeCommand::AddBox { home }) => add_box(&config, home).await?,
+            Command::Home(HomeCommand::List) => list_homes(&config).await?,
             Command::Agent(command) => agents::execute(&config, command).await?,
             Command::Account(command) => accounts::execute(&config, command).await?,
             Command::Team(command) => teams::execute(&config, command).await?,
@@ -326,6 +331,27 @@ async fn add_box(config: &Config, home: &str) -> anyhow::Result<Answer> {
         .await?
         .with_context(|| format!("there is no home {home}; `hempuls-gateway home add` makes one"))?;
     desk.answer_with_code(home, &agent).await
+}
+
+async fn list_homes(config: &Config) -> anyhow::Result<Answer> {
+    run::open_data(config)?;
+    let store = run::open_store(config).await?;
+    let listed = homes_page::list(store.reader()).await?;
+    let ids: Vec<&str> = listed.iter().map(|home| home.id.as_str()).collect();
+    let happened = store::service::facts(store.reader(), &ids, clock::now_ms()).await?;
+    store.close().await;
+    let missing = |home: &homes_page::Listed| happened.get(&home.id).map(service::missing).unwrap_or_default();
+    let said = listed.iter().map(|home| {
+        let missing: Vec<String> = missing(home).iter().map(|missing| missing.say(Lang::En)).collect();
+        let service =
+            if missing.is_empty() { "in service".to_owned() } else { format!("not in service: {}", missing.join(" ")) };
+        format!("{}  {}  {service}", home.id, home.name)
+    });
+    let json = listed.iter().map(|home| {
+        let missing: Vec<&str> = missing(home).iter().map(service::Missing::as_str).collect();
+        json!({"home": home.id, "name": home.name, "in_service": missing.is_empty(), "missing": missing})
+    });
+    Ok(Answer { said: said.collect::<Vec<_>>().join("\n"), json: json!({"homes": json.collect::<Vec<_>>()}) })
 }
 
 async fn add_device(config: &Config, device: &NewDevice, home: &str) -> anyhow::Result<Answer> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::alerts::{patience, rules};
-use crate::{broker, delivery, enrolment, http, scaip};
+use crate::{broker, delivery, enrolment, http, proof, scaip};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,6 +35,12 @@ pub struct Config {
     /// Whom to tell of alerts, and over which channels.
     #[serde(default)]
     pub delivery: delivery::Config,
+    /// Who would notice if the gateway fell silent.
+    #[serde(default)]
+    pub dead_man: proof::Config,
+    /// How often homes make a silent test.
+    #[serde(default)]
+    pub silent_tests: proof::homes::Schedule,
 }
 
 /// What is wrong with a configuration, and what to do.
@@ -98,6 +104,7 @@ impl Config {
         self.enrolment.check()?;
         self.delivery.check()?;
         self.alerts.check()?;
+        self.dead_man.check()?;
         self.rules.silent_home.check()?;
         self.console
             .zone()
@@ -147,6 +154,7 @@ mod tests {
         assert_eq!(format!("{:?}", example.rules), format!("{:?}", bare.rules));
         assert_eq!((example.broker, example.console.listen), (bare.broker, bare.console.listen));
         assert_eq!((example.enrolment, example.scaip, example.alerts), (bare.enrolment, bare.scaip, bare.alerts));
+        assert_eq!((example.dead_man, example.silent_tests), (bare.dead_man, bare.silent_tests));
     }
 
     #[test]
@@ -171,6 +179,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_example_leaves_out_about_the_dead_man_is_a_configuration_too() {
+        let example = include_str!("../../packaging/gateway.example.toml");
+        let lines = example.lines().skip_while(|line| *line != "[dead_man]").take_while(|line| !line.is_empty());
+        let text = lines.map(|line| line.trim_start_matches("# ")).collect::<Vec<_>>().join("\n");
+        let config: Config = toml::from_str(&format!("data = \"data\"\n{text}")).unwrap();
+        assert_eq!(config.check(), Ok(()));
+        assert!(config.dead_man.address.is_some() && config.dead_man.ca_file.is_some());
+        assert_eq!(config.dead_man.allow.len(), 1);
+    }
+
+    #[test]
     fn unknown_keys_and_dangerous_settings_are_refused() {
         for (text, complaint) in [
             ("data = \"d\"\ncolour = 1", "colour"),
@@ -178,6 +197,9 @@ mod tests {
             ("data = \"d\"\n[rules.silent_home]\nwith_alarm = \"0s\"", "more than no time"),
             ("data = \"d\"\n[rules.above_limit]\nsistolic = 180", "sistolic"),
             ("data = \"d\"\n[alerts]\nclaim_silence_after = { high = \"5s\" }", "a minute or more"),
+            ("data = \"d\"\n[dead_man]\nevery = \"0s\"", "a second at least"),
+            ("data = \"d\"\n[dead_man]\naddress = \"watch.example.org\"", "https://"),
+            ("data = \"d\"\n[[delivery.always]]\nname = \"w\"\nchannel = \"dead_man\"\nto = \"1\"", "dead_man"),
             ("data = \"d\"\n[console]\nlisten = \"0.0.0.0:8080\"", "unencrypted"),
             ("data = \"d\"\n[console]\ntime_zone = \"Europe/Atlantis\"", "Atlantis"),
             ("data = \"d\"\n[broker]\nadvertise = \"localhost\"", "host:port"),

@@ -3,6 +3,7 @@
 //!
 //! Follow one alarm: [`broker`] lets its agent in and takes the message, [`ingest`] stores it with what follows from it
 //! and sends the receipt, [`alerts`] opens the case, [`http`] shows it. Alarm units of other makes come in by [`scaip`].
+//! [`proof`] sends silent tests the same way.
 
 pub mod alerts;
 pub mod broker;
@@ -18,6 +19,7 @@ pub mod ingest;
 pub mod letters;
 pub mod pki;
 pub mod plan;
+pub mod proof;
 pub mod run;
 pub mod scaip;
 pub mod store;

@@ -20,6 +20,7 @@ use crate::broker::external::External;
 use crate::changes::Changes;
 use crate::clock;
 use crate::config::Config;
+use crate::delivery::channels::dead_man::DeadMan;
 use crate::delivery::channels::scaip::supervise;
 use crate::delivery::channels::{Channel, Peers};
 use crate::delivery::course::ATTEMPT;
@@ -29,6 +30,7 @@ use crate::http::{self, Health};
 use crate::ingest::{Intake, Settings, Writer};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
+use crate::proof::{self, pulse::Pulse};
 use crate::scaip;
 use crate::store::{Store, StoreError, homes, outbox, patience, teams};
 
@@ -201,7 +203,8 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let address = embedded.as_ref().map(|(_, listener)| listener.local_addr());
     let broker_address = address.transpose().map_err(|error| setting(error.to_string()))?;
 
-    let peers = Arc::new(Peers::open(&config.delivery).map_err(setting)?);
+    let dead_man = DeadMan::open(&config.dead_man, &config.delivery.folder).map_err(setting)?;
+    let peers = Arc::new(Peers { dead_man, ..Peers::open(&config.delivery).map_err(setting)? });
     settle(&store, config).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
     let (courier, occasions) = Courier::new();
@@ -229,6 +232,11 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     if let Some(centre) = &peers.scaip {
         tasks.spawn(supervise(Arc::clone(centre), store.clone(), changes.clone()));
     }
+    let pulse = Arc::new(Pulse::new(config.dead_man.every, clock::now_ms()));
+    health.rests_on(Arc::clone(&pulse));
+    let proven = intake.clone();
+    tasks.spawn(async move { pulse.beat(proven).await });
+    tasks.spawn(proof::homes::watch(store.clone(), config.silent_tests.clone(), changes.clone()));
     let watch = Watch {
         store: store.clone(),
         config: config.rules.silent_home.clone(),
@@ -370,6 +378,7 @@ async fn forget_connections(store: &Store) -> Result<(), StoreError> {
 async fn settle(store: &Store, config: &Config) -> Result<(), StoreError> {
     let mut work = store.work().await?;
     outbox::set_always_told(&mut work, &config.delivery.always).await?;
+    config.silent_tests.hold(&mut work).await?;
     patience::set(&mut work, &config.alerts).await?;
     Ok(work.commit().await?)
 }

@@ -25,19 +25,26 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-const PAGES_FOR_PEOPLE: [&str; 9] = [
+const PAGES_FOR_PEOPLE: [&str; 10] = [
     "/",
     "/persons/{ada}",
     "/persons/{ada}/plan",
     "/alerts/{press}",
     "/homes",
+    "/gateway",
     "/homes/{ada_home}",
     "/homes/{bo_home}",
     "/homes/{ada_home}/devices/{new_cuff}",
     "/homes/{ada_home}/devices/{button}",
 ];
-const STREAMS: [&str; 5] =
-    ["/stream", "/persons/{ada}/stream", "/alerts/{press}/stream", "/homes/stream", "/homes/{bo_home}/stream"];
+const STREAMS: [&str; 6] = [
+    "/stream",
+    "/persons/{ada}/stream",
+    "/alerts/{press}/stream",
+    "/homes/stream",
+    "/homes/{bo_home}/stream",
+    "/gateway/stream",
+];
 const ACTS: [&str; 14] = [
     "/persons/{ada}/plan",
     "/persons/{ada}/number",

@@ -90,6 +90,10 @@ pub enum Kind {
     /// What a device's clock showed at this moment of the agent's.
     #[n(7)]
     DeviceClock(#[n(0)] DeviceClock),
+    /// A silent test: it goes the way of an alarm, and nobody is told of anything. Made only where the gateway asks for
+    /// it ([`crate::wire::home_config::Home::prove_every_s`]), so that one that does not know it never gets it.
+    #[n(8)]
+    Test,
 }
 
 impl Kind {
@@ -97,7 +101,7 @@ impl Kind {
     #[must_use]
     pub fn lane(&self) -> Option<Lane> {
         match self {
-            Self::Alarm(_) => Some(Lane::Alarm),
+            Self::Alarm(_) | Self::Test => Some(Lane::Alarm),
             Self::Signal(_)
             | Self::Refused(_)
             | Self::DeviceTrouble(_)

@@ -208,7 +208,7 @@ impl Buffer {
     }
 
     /// Takes an event, as of this moment. It has its number when it is durable, and not before; an alarm that flash
-    /// refuses has one in memory, under [`Volatile::epoch`].
+    /// refuses has one in memory, under [`Volatile::epoch`]. A silent test never has.
     ///
     /// # Errors
     /// Why it was not taken. That is counted already.
@@ -236,6 +236,7 @@ impl Buffer {
         self.tell(Command::Take { entry, done });
         let outcome = match lane {
             Lane::Reading => taken.await.unwrap_or(Err(Refusal::Flash)),
+            Lane::Alarm if !is_heard => taken.await.unwrap_or(Err(Refusal::Flash)),
             Lane::Alarm => match timeout(STALLED, taken).await {
                 Ok(Ok(Ok(number))) => Ok(number),
                 Ok(Ok(Err(Refusal::Flash)) | Err(_)) | Err(_) => self.take_in_memory(&content, counter),

@@ -1,7 +1,8 @@
 //! Which notifications a channel's worker takes up next, when it has so many hands. Nothing here knows of stores.
 //!
 //! Promised (P4): a recipient whose peer is slow or dead holds up nobody else. What is not urgent never takes the last free
-//! hands, and what is urgent and was tried in vain leaves some, so that a fresh press finds one.
+//! hands, and what is urgent and was tried in vain leaves some, so that a fresh press finds one. A silent test has one hand of
+//! its own, takes none of another's, and waits while anything urgent does.
 
 use super::Recipient;
 use crate::alerts::Severity;
@@ -32,18 +33,23 @@ pub struct Flight {
     pub urgency: Severity,
     /// Whether it was tried before.
     pub is_tried: bool,
+    /// Whether it is a silent test.
+    pub is_test: bool,
 }
 
 /// Those of the waiting, the most pressing first, that there are hands for.
 pub fn take_up<'a>(waiting: &'a [Flight], under_way: &[Flight]) -> Vec<&'a Flight> {
     let mut taken: Vec<&Flight> = Vec::new();
+    let is_urgent = |flight: &Flight| flight.urgency == Severity::High && !flight.is_test;
+    let waits_urgently = waiting.iter().any(is_urgent);
     for flight in waiting {
         if under_way.iter().any(|other| other.delivery == flight.delivery) {
             continue;
         }
-        let all = under_way.iter().chain(taken.iter().copied());
+        let all = under_way.iter().chain(taken.iter().copied()).filter(|other| other.is_test == flight.is_test);
         let to_same = all.clone().filter(|other| other.to == flight.to).count();
         let (hands, for_one) = match flight.urgency {
+            _ if flight.is_test => (usize::from(!waits_urgently), 1),
             Severity::High if flight.is_tried => (HANDS - KEPT_FOR_FRESH, FOR_ONE_TRIED),
             Severity::High => (HANDS, FOR_ONE),
             Severity::Medium | Severity::Low => (HANDS - KEPT_FREE, FOR_ONE_NOT_URGENT),
@@ -95,7 +101,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn silent_tests_have_one_hand_of_their_own_and_it_rests_while_a_press_waits() {
+        let test = |n, to| Flight { is_test: true, ..flight(n, to, Severity::Low) };
+        let tests: Vec<Flight> = (0..50).map(|n| test(n, n)).collect();
+        let under_way: Vec<Flight> = take_up(&tests, &[]).into_iter().cloned().collect();
+        assert_eq!(under_way.len(), 1);
+        assert_eq!(take_up(&tests, &under_way), Vec::<&Flight>::new());
+
+        let presses: Vec<Flight> = (100..140).map(|n| flight(n, n / 4, Severity::High)).collect();
+        let taken: Vec<&Flight> = take_up(&presses, &under_way);
+        assert_eq!(taken.len(), HANDS, "a test under way takes none of their hands");
+        let mut waiting = vec![flight(100, 0, Severity::High)];
+        waiting.extend(tests);
+        assert_eq!(take_up(&waiting, &[]), [&waiting[0]], "no test begins beside it");
+    }
+
     fn flight(delivery: u32, to: u32, urgency: Severity) -> Flight {
-        Flight { delivery: delivery.to_string(), to: Recipient::Address(to.to_string()), urgency, is_tried: false }
+        Flight {
+            delivery: delivery.to_string(),
+            to: Recipient::Address(to.to_string()),
+            urgency,
+            is_tried: false,
+            is_test: false,
+        }
     }
 }

@@ -56,6 +56,7 @@ impl Config {
             Channel::Sms => self.sms.is_some(),
             Channel::Webhook => self.webhook.is_some(),
             Channel::Scaip => self.scaip.is_some(),
+            Channel::DeadMan => false,
         };
         let is_link = self.console.starts_with("https://") || self.console.starts_with("http://");
         if Channel::ALL.into_iter().any(has) && !is_link {
@@ -106,6 +107,20 @@ pub struct Notification {
     pub key: String,
 }
 
+/// What a row of the outbox is about.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Matter {
+    /// An alert: somebody is told of it.
+    Alert {
+        /// Its id.
+        id: String,
+        /// Which rule opened it.
+        rule: String,
+    },
+    /// A silent test: nobody is told of anything.
+    Test(String),
+}
+
 /// Who is told.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Recipient {
@@ -143,27 +158,37 @@ pub async fn tell_always(
     rung_ms: i64,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    for always in would_tell(work, rule, urgency).await? {
+        let notification = Notification {
+            alert: alert.to_owned(),
+            to: Recipient::Address(always.to),
+            channel: always.channel,
+            urgency,
+            lang: always.language,
+            key: format!("{alert}/{rung_ms}/always/{}", always.name),
+        };
+        enqueue(work, &notification, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// Who is always told of an alert of this rule, if it rings.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn would_tell(work: &mut Connection, rule: &str, urgency: Severity) -> Result<Vec<Always>, StoreError> {
     let is_alarm = ALARMS.contains(&rule);
     let is_about_equipment = health::ABOUT_EQUIPMENT.contains(&rule);
-    for always in outbox::always_told(work).await? {
+    let mut always = outbox::always_told(work).await?;
+    always.retain(|always| {
         let concerns = match always.about {
             About::All => true,
             About::Alarms => is_alarm,
             About::Equipment => is_about_equipment,
         };
-        if concerns && urgency >= always.from {
-            let notification = Notification {
-                alert: alert.to_owned(),
-                to: Recipient::Address(always.to),
-                channel: always.channel,
-                urgency,
-                lang: always.language,
-                key: format!("{alert}/{rung_ms}/always/{}", always.name),
-            };
-            enqueue(work, &notification, now_ms).await?;
-        }
-    }
-    Ok(())
+        concerns && urgency >= always.from
+    });
+    Ok(always)
 }
 
 /// A claimed alert rings for its owner: she is to be told of it over all her channels, and nobody else.

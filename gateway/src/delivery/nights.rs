@@ -251,7 +251,7 @@ impl Night {
         let sent = &self.sent[place];
         let to = Recipient::Address(sent.to.to_string());
         let is_tried = sent.course.attempts > 0;
-        Flight { delivery: place.to_string(), to, urgency: sent.course.urgency, is_tried }
+        Flight { delivery: place.to_string(), to, urgency: sent.course.urgency, is_tried, is_test: false }
     }
 
     fn check(&mut self) {

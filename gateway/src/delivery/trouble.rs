@@ -1,11 +1,33 @@
-//! A channel that does not deliver is an alert: about the channel, in the home whose alert waits.
+//! A channel that does not deliver is an alert: about the channel, in the home whose alert waits. A silent test is about no
+//! home, and what it finds stands in the first that there is.
 
-use super::Channel;
-use super::course::{Effect, trouble_ms};
+use super::course::{Effect, Outcome, trouble_ms};
+use super::{Channel, Matter};
 use crate::alerts::health::{self, Found};
 use crate::alerts::{self, About, Concern, Finding, Line, Severity, Weight};
 use crate::store::outbox::{self, Taken};
-use crate::store::{Connection, StoreError, alerts as cases};
+use crate::store::{Connection, StoreError, alerts as cases, homes, silent_tests};
+
+/// What is to be done about how a silent test ended. A newer test takes the place of one that waits, so that how long a
+/// channel fails shows in all of them.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn of_test(
+    work: &mut Connection,
+    channel: Channel,
+    outcome: &Outcome,
+    now_ms: i64,
+) -> Result<Option<Effect>, StoreError> {
+    match outcome {
+        Outcome::Delivered { .. } => Ok(Some(Effect::Delivers)),
+        Outcome::TryAgain { .. } | Outcome::GiveUp { .. } => {
+            let since_ms = silent_tests::failing_since_ms(work, channel).await?;
+            let is_long = since_ms.is_some_and(|since_ms| now_ms - since_ms >= trouble_ms(Severity::Medium));
+            Ok(is_long.then_some(Effect::Trouble))
+        }
+    }
+}
 
 /// Says that a channel does not deliver, or that it delivers again.
 ///
@@ -23,7 +45,11 @@ pub async fn tell(
     match effect {
         Effect::Attempt(_) => Ok(()),
         Effect::Trouble => {
-            let Some(home) = cases::home_of(work, &taken.alert).await? else { return Ok(()) };
+            let home = match &taken.matter {
+                Matter::Alert { id, .. } => cases::home_of(work, id).await?,
+                Matter::Test(_) => homes::first(work).await?,
+            };
+            let Some(home) = home else { return Ok(()) };
             let found = Found::ChannelFails { channel: channel.to_string(), because: because.to_owned() };
             let finding = Finding {
                 case: health::CHANNEL,

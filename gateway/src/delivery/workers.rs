@@ -12,10 +12,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::channels::{Channel, Notice, Peers};
 use super::course::{ATTEMPT, Outcome};
 use super::hands::{Flight, take_up};
-use super::trouble;
+use super::{Matter, trouble};
 use crate::changes::{Change, Changes};
 use crate::store::outbox::{self, Taken};
-use crate::store::{Store, StoreError, savepoint};
+use crate::store::{Store, StoreError, savepoint, silent_tests};
 
 /// The longest sleep: another program may have written something, and the store's clock may have been set.
 const NAP: Duration = Duration::from_secs(1);
@@ -104,51 +104,70 @@ async fn round(
 
 /// Makes one attempt, and writes how it ended until that is written.
 async fn attempt(desk: Desk, channel: Channel, taken: Taken, now_ms: i64) {
-    let outcome = match &taken.address {
-        None => Outcome::TryAgain { after: None, because: "the member has no address for this channel".to_owned() },
-        Some(address) => {
+    let late = || Outcome::TryAgain { after: None, because: "no answer in time".to_owned() };
+    let outcome = match (&taken.matter, &taken.address) {
+        (_, None) => {
+            Outcome::TryAgain { after: None, because: "the member has no address for this channel".to_owned() }
+        }
+        (Matter::Test(_), Some(_)) => {
+            tokio::time::timeout(ATTEMPT, desk.peers.prove(channel, now_ms)).await.unwrap_or_else(|_| late())
+        }
+        (Matter::Alert { id: alert, rule }, Some(address)) => {
             let notice = Notice {
                 id: taken.delivery.clone(),
-                alert: taken.alert.clone(),
-                rule: taken.rule.clone(),
+                alert: alert.clone(),
+                rule: rule.clone(),
                 address: address.clone(),
                 urgency: taken.urgency,
                 lang: taken.lang,
                 sent_ms: now_ms,
             };
-            let late = || Outcome::TryAgain { after: None, because: "no answer in time".to_owned() };
             tokio::time::timeout(ATTEMPT, desk.peers.send(channel, &notice)).await.unwrap_or_else(|_| late())
         }
     };
-    match &outcome {
-        Outcome::Delivered { .. } => {
-            tracing::info!(%channel, delivery.id = taken.delivery, alert.id = taken.alert, attempt = taken.attempt, "delivered");
-        }
-        Outcome::TryAgain { because, .. } | Outcome::GiveUp { because } => {
-            tracing::warn!(
-                %channel, delivery.id = taken.delivery, alert.id = taken.alert, attempt = taken.attempt, because,
-                "not delivered"
-            );
-        }
-    }
+    say(channel, &taken, &outcome);
     let luck = rand::rng().random();
-    while let Err(error) = record(&desk.store, channel, &taken, &outcome, luck).await {
+    while let Err(error) = record(&desk, channel, &taken, &outcome, luck).await {
         tracing::error!(%channel, delivery.id = taken.delivery, %error, "how an attempt ended cannot be written yet");
         tokio::time::sleep(PAUSE).await;
     }
-    desk.changes.tell([Change::WorkList]);
+    match taken.matter {
+        Matter::Alert { .. } => desk.changes.tell([Change::WorkList]),
+        Matter::Test(_) => {}
+    }
 }
 
-async fn record(
-    store: &Store,
-    channel: Channel,
-    taken: &Taken,
-    outcome: &Outcome,
-    luck: f64,
-) -> Result<(), StoreError> {
-    let now_ms = outbox::now_ms(store.reader()).await?;
-    let mut work = store.work().await?;
-    if let Some(effect) = outbox::end(&mut work, taken, outcome, luck, now_ms).await? {
+/// Tests come every minute: they are told of only where something is wrong.
+fn say(channel: Channel, taken: &Taken, outcome: &Outcome) {
+    let Taken { delivery, attempt, .. } = taken;
+    match (&taken.matter, outcome) {
+        (Matter::Alert { id: alert, .. }, Outcome::Delivered { .. }) => {
+            tracing::info!(%channel, delivery.id = delivery, alert.id = alert, attempt, "delivered");
+        }
+        (Matter::Alert { id: alert, .. }, Outcome::TryAgain { because, .. } | Outcome::GiveUp { because }) => {
+            tracing::warn!(%channel, delivery.id = delivery, alert.id = alert, attempt, because, "not delivered");
+        }
+        (Matter::Test(test), Outcome::Delivered { .. }) => {
+            tracing::debug!(%channel, delivery.id = delivery, test.id = test, attempt, "a silent test came through");
+        }
+        (Matter::Test(test), Outcome::TryAgain { because, .. } | Outcome::GiveUp { because }) => {
+            tracing::warn!(%channel, delivery.id = delivery, test.id = test, attempt, because, "a silent test failed");
+        }
+    }
+}
+
+async fn record(desk: &Desk, channel: Channel, taken: &Taken, outcome: &Outcome, luck: f64) -> Result<(), StoreError> {
+    let now_ms = outbox::now_ms(desk.store.reader()).await?;
+    let mut work = desk.store.work().await?;
+    let effect = outbox::end(&mut work, taken, outcome, luck, now_ms).await?;
+    let effect = match taken.matter {
+        Matter::Alert { .. } => effect,
+        Matter::Test(_) => trouble::of_test(&mut work, channel, outcome, now_ms).await?,
+    };
+    if let (Outcome::Delivered { .. }, true) = (outcome, desk.peers.has(channel)) {
+        silent_tests::prove_channel(&mut work, channel.as_str(), now_ms).await?;
+    }
+    if let Some(effect) = effect {
         // What became of the attempt is written whatever becomes of the alert about its channel.
         let mut part = savepoint(&mut work).await?;
         match trouble::tell(&mut part, channel, taken, effect, outcome.because(), now_ms).await {

@@ -1,6 +1,6 @@
 //! Whether the gateway does its work: what `/readyz` tells whoever watches it.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use axum::extract::State as Shared;
@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::http::{State, now};
+use crate::proof::pulse::Pulse;
 
 /// Ingest that has not come round for so long does no work.
 const INGEST_PATIENCE: Duration = Duration::from_secs(15);
@@ -18,7 +19,10 @@ const STORE_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the parts of the gateway last said of themselves.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<Said>);
+pub struct Health {
+    said: Mutex<Said>,
+    pulse: OnceLock<Arc<Pulse>>,
+}
 
 #[derive(Debug, Default, Clone)]
 struct Said {
@@ -46,13 +50,24 @@ impl Health {
         self.said(|said| said.ingest_trouble = Some(why.to_owned()));
     }
 
+    /// The gateway is ready only while its own tests come through.
+    pub fn rests_on(&self, pulse: Arc<Pulse>) {
+        // Said once, at the start.
+        let _ = self.pulse.set(pulse);
+    }
+
+    /// The gateway's own tests, where it makes any.
+    pub(crate) fn pulse(&self) -> Option<&Pulse> {
+        self.pulse.get().map(Arc::as_ref)
+    }
+
     /// Whether what homes say is taken in and stored.
     pub fn takes_in(&self) -> bool {
         self.reasons_against(now()).is_empty()
     }
 
     fn said<T>(&self, change: impl FnOnce(&mut Said) -> T) -> T {
-        change(&mut self.0.lock().expect("nobody panics while holding this"))
+        change(&mut self.said.lock().expect("nobody panics while holding this"))
     }
 
     fn reasons_against(&self, now: Timestamp) -> Vec<String> {
@@ -86,13 +101,19 @@ struct Readiness {
     reasons: Vec<String>,
 }
 
-/// `GET /readyz`: whether a press would be taken, stored and shown now, and if not, why.
+/// `GET /readyz`: whether a press would be taken, stored, told of and shown now, and if not, why.
 pub(crate) async fn ready(Shared(state): Shared<State>) -> Response {
     let mut reasons = state.0.health.reasons_against(now());
     match tokio::time::timeout(STORE_PATIENCE, state.store().work()).await {
         Ok(Ok(_unused)) => {}
         Ok(Err(_)) => reasons.push("the store cannot be written".to_owned()),
         Err(_) => reasons.push(format!("the store has been busy for {} s", STORE_PATIENCE.as_secs())),
+    }
+    if let Some(pulse) = state.0.health.pulse() {
+        match tokio::time::timeout(STORE_PATIENCE, pulse.reason_against(state.store().reader())).await {
+            Ok(Ok(reason)) => reasons.extend(reason),
+            Ok(Err(_)) | Err(_) => reasons.push("the store cannot be read".to_owned()),
+        }
     }
     let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, axum::Json(Readiness { ready: reasons.is_empty(), reasons })).into_response()

@@ -18,6 +18,7 @@ use hempuls_protocol::ids::AgentId;
 use hempuls_protocol::wire::heartbeat::Status;
 use hempuls_protocol::wire::topic::Matter;
 
+use crate::proof::SilentTest;
 use parcel::Parcel;
 use queue::{Delivery, Full, Queue};
 pub use writer::{Settings, Writer};
@@ -50,5 +51,10 @@ impl Intake {
             Matter::Receipt | Matter::Config | Matter::Feedback => return Ok(()),
         };
         self.queue.put(delivery)
+    }
+
+    /// Takes in a test of the gateway's own.
+    pub fn prove(&self, test: SilentTest) {
+        self.queue.put_test(test);
     }
 }

@@ -9,6 +9,7 @@ use hempuls_protocol::wire::heartbeat::Heartbeat;
 use tokio::sync::Notify;
 
 use super::parcel::Parcel;
+use crate::proof::SilentTest;
 
 /// The most events in one batch.
 pub const BATCH: usize = 200;
@@ -65,6 +66,15 @@ impl Delivery {
 #[error("as much waits to be stored as may wait")]
 pub struct Full;
 
+/// What is stored together.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// What agents sent.
+    pub deliveries: Vec<Delivery>,
+    /// The gateway's own test, where no alarm waits.
+    pub test: Option<SilentTest>,
+}
+
 /// What has arrived and is not yet stored.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -78,6 +88,7 @@ struct Lines {
     heartbeats: VecDeque<Delivery>,
     readings: VecDeque<Delivery>,
     reading_events: usize,
+    test: Option<SilentTest>,
 }
 
 impl Queue {
@@ -91,11 +102,17 @@ impl Queue {
         Ok(())
     }
 
+    /// Takes in a test, in place of one that still waits here.
+    pub fn put_test(&self, test: SilentTest) {
+        self.lines().test = Some(test);
+        self.arrived.notify_one();
+    }
+
     /// What is to be stored next. Waits until there is something.
-    pub async fn take(&self) -> Vec<Delivery> {
+    pub async fn take(&self) -> Batch {
         loop {
-            let batch = self.lines().take();
-            if !batch.is_empty() {
+            let batch = self.lines().take_batch();
+            if !batch.deliveries.is_empty() || batch.test.is_some() {
                 return batch;
             }
             self.arrived.notified().await;
@@ -103,8 +120,10 @@ impl Queue {
     }
 
     /// Puts a batch that could not be stored back to where it stood.
-    pub fn put_back(&self, batch: Vec<Delivery>) {
-        self.lines().put_back(batch);
+    pub fn put_back(&self, batch: Batch) {
+        let mut lines = self.lines();
+        lines.put_back(batch.deliveries);
+        lines.test = lines.test.take().or(batch.test);
     }
 
     fn lines(&self) -> MutexGuard<'_, Lines> {
@@ -132,6 +151,14 @@ impl Lines {
         }
         line.push_back(delivery);
         Ok(())
+    }
+
+    /// A test goes with whatever goes next, but never with an alarm: an alarm waits for nothing but itself.
+    fn take_batch(&mut self) -> Batch {
+        let deliveries = self.take();
+        let has_alarm = deliveries.iter().any(|delivery| matches!(Self::place(delivery), Place::Alarms));
+        let test = if has_alarm { None } else { self.test.take() };
+        Batch { deliveries, test }
     }
 
     /// An alarm closes the batch at once: with it go only the heartbeats that its agent sent before it, because they
@@ -266,6 +293,30 @@ mod tests {
         assert_eq!(lines.put(events(1, Lane::Reading, 20_001, 1)), Err(Full));
         lines.put(events(1, Lane::Alarm, 1, 1)).unwrap();
         lines.put(heartbeat(1)).unwrap();
+    }
+
+    #[test]
+    fn a_test_never_goes_with_an_alarm_and_only_the_newest_waits() {
+        let queue = Queue::default();
+        let test = |id: &str| SilentTest { id: id.into(), gateway: "g".into(), put_ms: 0 };
+        queue.put_test(test("old"));
+        queue.put_test(test("new"));
+        queue.put(events(1, Lane::Alarm, 1, 1)).unwrap();
+        queue.put(events(2, Lane::Reading, 1, 1)).unwrap();
+        let take = || queue.lines().take_batch();
+
+        let first = take();
+        assert_eq!((&shape(&first.deliveries)[..], first.test), (&["1 alarm 1..1".to_owned()][..], None));
+        let second = take();
+        assert_eq!(shape(&second.deliveries), ["2 reading 1..1"]);
+        assert_eq!(second.test, Some(test("new")));
+
+        queue.put_back(second);
+        queue.put_test(test("newest"));
+        let again = take();
+        assert_eq!((again.deliveries.len(), again.test), (1, Some(test("newest"))));
+        queue.put_test(test("alone"));
+        assert_eq!((take().test, take().test), (Some(test("alone")), None));
     }
 
     fn agent(n: u8) -> AgentId {

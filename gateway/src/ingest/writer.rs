@@ -18,7 +18,7 @@ use super::accept::{self, Decision, LaneKey, Ledger, Oddity};
 use super::clocks::{Clocks, Item};
 use super::interpret;
 use super::parcel::{Arrival, Arrived, Parcel};
-use super::queue::Delivery;
+use super::queue::{Batch, Delivery};
 use crate::alerts::health::ailments::{self, Ailment, Course};
 use crate::alerts::health::{self, Found, told};
 use crate::alerts::judge::{self, Consequence, Known};
@@ -29,6 +29,7 @@ use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::http::Health;
 use crate::letters::{Courier, Letter, Occasion, Says};
+use crate::proof::{self, SilentTest, homes as homes_proof};
 use crate::store::ledger::{self, Disposition, EventRow, QuarantineRow, Span};
 use crate::store::records::{self, NewRecord};
 use crate::store::{
@@ -125,7 +126,7 @@ impl Writer {
     }
 
     /// Writes one batch as a whole; what it returns is to be told only because this has committed.
-    async fn write(&self, batch: &[Delivery]) -> Result<Done, StoreError> {
+    async fn write(&self, Batch { deliveries: batch, test }: &Batch) -> Result<Done, StoreError> {
         let mut work = self.store.work().await?;
         let now_ms = clock::now_ms();
         let senders = self.senders(&mut work, batch).await?;
@@ -145,9 +146,47 @@ impl Writer {
         };
         let heard: Vec<&AgentId> = senders.keys().collect();
         homes::note_heard(&mut work, &heard, now_ms).await?;
+        if let Some(test) = test {
+            self.prove(&mut work, test, now_ms).await?;
+        }
         work.commit().await?;
         done.changes.extend(senders.into_values().map(Change::Home));
         Ok(done)
+    }
+
+    /// Takes a test as far as the outbox. Nothing that goes wrong here costs an event its place; `/readyz` tells of it.
+    async fn prove(&self, work: &mut Connection, test: &SilentTest, now_ms: i64) -> Result<(), StoreError> {
+        let mut part = savepoint(work).await?;
+        match proof::take_up(&mut part, test, &self.settings.rules, now_ms).await {
+            Ok(()) => part.commit().await?,
+            Err(error) => {
+                part.rollback().await?;
+                tracing::error!(test.id, %error, "a silent test cannot be stored");
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes how far a home's test came. Nothing that goes wrong here costs an event its place.
+    async fn prove_home(
+        &self,
+        work: &mut Connection,
+        test: &homes_proof::Arrived,
+        now_ms: i64,
+    ) -> Result<Option<Consequence>, StoreError> {
+        let mut part = savepoint(work).await?;
+        match homes_proof::arrived(&mut part, test, &self.settings.rules, now_ms).await {
+            Ok(follows) => {
+                part.commit().await?;
+                Ok(follows)
+            }
+            Err(error) if error.is_refused() => {
+                part.rollback().await?;
+                tracing::error!(agent.id = test.agent, %error, "how far a home's test came cannot be written");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The homes of those in a batch that may send: known boxes that are not cut off.
@@ -240,6 +279,9 @@ impl Writer {
                 let config = beat.config.clone();
                 desk.done.occasions.push(Occasion::Heartbeat { agent: agent.clone(), config, before_ms });
             }
+        }
+        for test in std::mem::take(&mut desk.tests) {
+            desk.follows.extend(self.prove_home(work, &test, now_ms).await?);
         }
         self.judge(work, &mut desk).await?;
         Ok(desk.done)
@@ -337,6 +379,7 @@ struct Desk<'a> {
     records: Vec<NewRecord>,
     quarantine: Vec<QuarantineRow>,
     troubles: Vec<(LaneKey, String, DeviceTrouble)>,
+    tests: Vec<homes_proof::Arrived>,
     follows: Vec<Consequence>,
     done: Done,
 }
@@ -370,7 +413,8 @@ impl<'a> Desk<'a> {
                                 | Kind::DeviceTrouble(_)
                                 | Kind::BufferDamaged(_)
                                 | Kind::TimeCorrection(_)
-                                | Kind::DeviceClock(_),
+                                | Kind::DeviceClock(_)
+                                | Kind::Test,
                             )
                             | None => {}
                         }
@@ -405,6 +449,7 @@ impl<'a> Desk<'a> {
             records: Vec::new(),
             quarantine: Vec::new(),
             troubles: Vec::new(),
+            tests: Vec::new(),
             follows: Vec::new(),
             done: Done::default(),
         })
@@ -476,7 +521,7 @@ impl<'a> Desk<'a> {
             Decision::Forked => self.keep_bytes(key, arrival, Why::Forked),
             Decision::Store { identity: None, .. } => {
                 if let Arrived::Event { content, bytes, .. } = &arrival.what {
-                    self.own_event(key, content, home);
+                    self.own_event(parcel, content, home);
                     self.events.push(EventRow { content: Some(bytes.clone()), ..row(Disposition::Stored, None) });
                 }
             }
@@ -534,7 +579,8 @@ impl<'a> Desk<'a> {
     }
 
     /// What an agent says of itself, that a person should know of.
-    fn own_event(&mut self, key: &LaneKey, content: &Content, home: &str) {
+    fn own_event(&mut self, parcel: &Parcel, content: &Content, home: &str) {
+        let key = &parcel.key;
         match &content.kind {
             Kind::Refused(Refused { count, why }) => {
                 self.raise(key, home, Found::Refused { count: *count, why: (*why).into() })
@@ -544,8 +590,21 @@ impl<'a> Desk<'a> {
                 self.raise(key, home, Found::Damaged { damage: (*damage).into(), taken_again: *taken_again });
             }
             Kind::TimeCorrection(_) | Kind::DeviceClock(_) => self.of_clocks.push((key.agent.clone(), content.clone())),
+            Kind::Test => self.tests.push(homes_proof::Arrived {
+                agent: key.agent.to_string(),
+                home: home.to_owned(),
+                took_ms: self.took_ms(parcel, content),
+            }),
             Kind::Signal(_) | Kind::Alarm(_) | Kind::Began(_) => {}
         }
+    }
+
+    /// How long it took from the box's flash until here, but for the time on the wire, which no clock knows.
+    fn took_ms(&self, parcel: &Parcel, content: &Content) -> i64 {
+        let in_box = parcel.sent.filter(|sent| sent.boot == content.taken.boot).map_or(0, |sent| {
+            i64::try_from(sent.since_boot_ms.saturating_sub(content.taken.since_boot_ms)).unwrap_or(i64::MAX)
+        });
+        in_box.saturating_add((self.now_ms - parcel.received_ms).max(0))
     }
 
     fn odd(&mut self, key: &LaneKey, home: &str, oddities: &[Oddity]) {

@@ -11,7 +11,7 @@ use sqlx::Row as _;
 
 use super::ledger::unexpected;
 use super::records::NewRecord;
-use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
+use super::{Connection, Reader, Row, StoreError, home_proofs, query, query_as, query_scalar};
 use crate::letters::config;
 
 /// A device that is to be a home's.
@@ -311,8 +311,12 @@ pub async fn told(reader: &Reader, agent: &AgentId, time_zone: &str) -> Result<O
     .await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let retired = first.try_get("retired")?;
-    let devices = rows.iter().filter_map(|row| device_of(row).transpose()).collect::<Result<_, _>>()?;
-    Ok(Some(config::numbered(Home { revision: 0, devices, time_zone: Some(time_zone.to_owned()), retired })))
+    let devices: Vec<Device> =
+        rows.iter().filter_map(|row| device_of(row).transpose()).collect::<Result<_, StoreError>>()?;
+    let has_alarm = devices.iter().any(|device| device.kind == DeviceKind::AlarmButton);
+    let prove_every_s = home_proofs::interval_s(reader, has_alarm).await?;
+    let time_zone = Some(time_zone.to_owned());
+    Ok(Some(config::numbered(Home { revision: 0, devices, time_zone, retired, prove_every_s })))
 }
 
 /// The boxes of a home that are not cut off.

@@ -6,6 +6,7 @@ use hempuls_protocol::wire::heartbeat::Heartbeat;
 use serde_json::json;
 use sqlx::Row as _;
 
+use super::home_proofs::{self, HomeProof};
 use super::{Reader, Row, StoreError, heartbeats, query, query_as};
 
 /// A home in a list.
@@ -57,6 +58,8 @@ pub struct Agent {
     pub beat_ms: Option<i64>,
     /// What that said.
     pub beat: Option<Heartbeat>,
+    /// How far its latest silent test came.
+    pub proof: Option<HomeProof>,
 }
 
 /// What a named person decided about a box.
@@ -165,8 +168,10 @@ pub async fn read(reader: &Reader, ids: &[&str]) -> Result<Vec<Home>, StoreError
 
     let agents = query(
         "SELECT agent.*, at_ms, said, coalesce(heartbeat.certificate_expires_ms, agent.certificate_expires_ms) AS expires_ms,
+             proven_ms, tested_ms, took_ms, told, failed,
              (SELECT silence.heard_ms FROM silence WHERE silence.agent = agent.id AND over_ms IS NULL) AS silent_since_ms
          FROM json_each($1) CROSS JOIN agent ON agent.home = value LEFT JOIN heartbeat ON heartbeat.agent = agent.id
+              LEFT JOIN home_proof ON home_proof.agent = agent.id
          ORDER BY agent.created_ms, agent.id",
     )
     .bind(&wanted)
@@ -251,6 +256,7 @@ fn agent_of(row: &Row) -> Result<Agent, StoreError> {
         certificate_expires_ms: row.try_get("expires_ms")?,
         beat_ms: row.try_get("at_ms")?,
         beat: said.and_then(heartbeats::read),
+        proof: home_proofs::of_row(row)?,
     })
 }
 

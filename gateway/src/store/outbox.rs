@@ -11,7 +11,7 @@ use super::{Connection, Executor, Reader, Row, StoreError, centre, query, query_
 use crate::alerts::Severity;
 use crate::delivery::course::{Course, Effect, Input, Outcome, State};
 use crate::delivery::hands::{FOR_ONE, Flight};
-use crate::delivery::{About, Always, Channel, Notification, Recipient};
+use crate::delivery::{About, Always, Channel, Matter, Notification, Recipient};
 use crate::wording::Lang;
 
 /// So many attempts of one notification are shown.
@@ -27,10 +27,8 @@ pub struct Taken {
     pub delivery: String,
     /// Which attempt.
     pub attempt: u32,
-    /// The alert.
-    pub alert: String,
-    /// Which rule opened it.
-    pub rule: String,
+    /// What it is about.
+    pub matter: Matter,
     /// Where to; `None` where the member has no address there.
     pub address: Option<String>,
     /// How soon someone must act.
@@ -98,6 +96,51 @@ pub async fn add(work: &mut Connection, notification: &Notification, now_ms: i64
     Ok(())
 }
 
+/// Writes that a silent test is to be made of a channel, in place of the one that waits: a call that was due earlier says
+/// nothing about now.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn add_test(
+    work: &mut Connection,
+    test: &str,
+    channel: Channel,
+    to: &Recipient,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let (member, address) = match to {
+        Recipient::Member(member) => (Some(member), None),
+        Recipient::Address(address) => (None, Some(address)),
+    };
+    let rows = query(
+        "UPDATE outbox SET id = id WHERE channel = $1 AND state = 'waiting' AND test IS NOT NULL
+           AND (member = $2 OR address = $3) RETURNING *",
+    )
+    .bind(channel.as_str())
+    .bind(member)
+    .bind(address)
+    .fetch_all(&mut *work)
+    .await?;
+    withdraw_rows(work, rows, now_ms).await?;
+    let id = super::new_id(now_ms);
+    query(
+        "INSERT INTO outbox (id, key, test, channel, member, address, lang, urgency, since_ms, state, due_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $9)",
+    )
+    .bind(&id)
+    .bind(format!("test/{id}"))
+    .bind(test)
+    .bind(channel.as_str())
+    .bind(member)
+    .bind(address)
+    .bind(Lang::default().to_string())
+    .bind(Severity::Low.as_str())
+    .bind(now_ms)
+    .execute(work)
+    .await?;
+    Ok(())
+}
+
 /// Withdraws all that waits about an alert.
 ///
 /// # Errors
@@ -107,6 +150,10 @@ pub async fn withdraw(work: &mut Connection, alert: &str, now_ms: i64) -> Result
         .bind(alert)
         .fetch_all(&mut *work)
         .await?;
+    withdraw_rows(work, rows, now_ms).await
+}
+
+async fn withdraw_rows(work: &mut Connection, rows: Vec<Row>, now_ms: i64) -> Result<(), StoreError> {
     for row in rows {
         let mut course = course_of(&row)?;
         course.handle(&Input::Withdraw, now_ms);
@@ -115,19 +162,21 @@ pub async fn withdraw(work: &mut Connection, alert: &str, now_ms: i64) -> Result
     Ok(())
 }
 
-/// What a channel could try now, the most pressing first: by urgency, then what nobody has tried, then the oldest. Of each
-/// recipient only so many as can be tried together, so that one with a thousand hides nobody.
+/// What a channel could try now, the most pressing first: by urgency, then what nobody has tried, then the oldest; silent
+/// tests last. Of each recipient only so many as can be tried together, so that one with a thousand hides nobody.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn due(reader: &Reader, channel: Channel, now_ms: i64) -> Result<Vec<Flight>, StoreError> {
     let rows = query(
-        "SELECT id, member, address, urgency, is_tried FROM (
-             SELECT id, member, address, urgency, attempts, since_ms,
-                    CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END AS rank,
+        "SELECT id, member, address, urgency, is_tried, is_test FROM (
+             SELECT id, member, address, urgency, attempts, since_ms, test IS NOT NULL AS is_test,
+                    CASE WHEN test IS NOT NULL THEN 3 WHEN urgency = 'high' THEN 0 WHEN urgency = 'medium' THEN 1
+                         ELSE 2 END AS rank,
                     CASE attempts WHEN 0 THEN 0 ELSE 1 END AS is_tried,
                     row_number() OVER (PARTITION BY member, address ORDER BY
-                        CASE urgency WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END,
+                        CASE WHEN test IS NOT NULL THEN 3 WHEN urgency = 'high' THEN 0 WHEN urgency = 'medium' THEN 1
+                             ELSE 2 END,
                         CASE attempts WHEN 0 THEN 0 ELSE 1 END, since_ms, id) AS place
              FROM outbox
              WHERE channel = $1 AND state = 'waiting' AND due_ms <= $2
@@ -147,6 +196,7 @@ pub async fn due(reader: &Reader, channel: Channel, now_ms: i64) -> Result<Vec<F
                 to: recipient_of(row)?,
                 urgency: severity_of(row, "urgency")?,
                 is_tried: row.try_get("is_tried")?,
+                is_test: row.try_get("is_test")?,
             })
         })
         .collect()
@@ -168,14 +218,14 @@ pub async fn take(work: &mut Connection, delivery: &str, now_ms: i64) -> Result<
         .execute(&mut *work)
         .await?;
     let (channel, lang): (String, String) = (row.try_get("channel")?, row.try_get("lang")?);
-    let alert: String = row.try_get("alert")?;
-    let address = match recipient_of(&row)? {
+    let matter = matter_of(work, &row).await?;
+    let address = match (recipient_of(&row)?, &matter) {
         // A centre knows people and homes by numbers; the address is for those who have none.
-        Recipient::Address(address) if channel == Channel::Scaip.as_str() => {
-            Some(centre::number_of(work, &alert).await?.unwrap_or(address))
+        (Recipient::Address(address), Matter::Alert { id, .. }) if channel == Channel::Scaip.as_str() => {
+            Some(centre::number_of(work, id).await?.unwrap_or(address))
         }
-        Recipient::Address(address) => Some(address),
-        Recipient::Member(member) => {
+        (Recipient::Address(address), _) => Some(address),
+        (Recipient::Member(member), _) => {
             query_scalar("SELECT address FROM contact WHERE member = $1 AND channel = $2")
                 .bind(member)
                 .bind(channel)
@@ -186,8 +236,7 @@ pub async fn take(work: &mut Connection, delivery: &str, now_ms: i64) -> Result<
     Ok(Some(Taken {
         delivery: delivery.to_owned(),
         attempt,
-        rule: query_scalar("SELECT rule FROM alert WHERE id = $1").bind(&alert).fetch_one(&mut *work).await?,
-        alert,
+        matter,
         address,
         urgency: course.urgency,
         lang: lang.parse().map_err(|_| unexpected("language"))?,
@@ -256,7 +305,8 @@ pub async fn until_next_ms(reader: &Reader, channel: Channel, now_ms: i64) -> Re
 /// [`StoreError`], where the store fails.
 pub async fn is_stuck(work: &mut Connection, channel: Channel, before_ms: i64) -> Result<bool, StoreError> {
     let stuck: i64 = query_scalar(
-        "SELECT count(*) FROM outbox WHERE channel = $1 AND state = 'waiting' AND attempts > 0 AND since_ms <= $2",
+        "SELECT count(*) FROM outbox WHERE channel = $1 AND state = 'waiting' AND attempts > 0 AND since_ms <= $2
+           AND test IS NULL",
     )
     .bind(channel.as_str())
     .bind(before_ms)
@@ -389,19 +439,28 @@ async fn attempts_of(reader: &Reader, delivery: &str) -> Result<Vec<Attempt>, St
             let ended_ms: Option<i64> = row.try_get("ended_ms")?;
             let ended = match ended_ms {
                 None => None,
-                Some(ended_ms) => {
-                    let said = row.try_get("said")?;
-                    let outcome = match row.try_get("outcome")? {
-                        "delivered" => Outcome::Delivered { proof: said },
-                        "try_again" => Outcome::TryAgain { after: None, because: said },
-                        _ => Outcome::GiveUp { because: said },
-                    };
-                    Some((ended_ms, outcome))
-                }
+                Some(ended_ms) => Some((ended_ms, outcome_of(row)?)),
             };
             Ok(Attempt { began_ms: row.try_get("began_ms")?, ended })
         })
         .collect()
+}
+
+/// How an attempt ended.
+pub(super) fn outcome_of(row: &Row) -> Result<Outcome, StoreError> {
+    let said = row.try_get("said")?;
+    Ok(match row.try_get("outcome")? {
+        "delivered" => Outcome::Delivered { proof: said },
+        "try_again" => Outcome::TryAgain { after: None, because: said },
+        _ => Outcome::GiveUp { because: said },
+    })
+}
+
+async fn matter_of(work: &mut Connection, row: &Row) -> Result<Matter, StoreError> {
+    let alert: Option<String> = row.try_get("alert")?;
+    let Some(id) = alert else { return Ok(Matter::Test(row.try_get("test")?)) };
+    let rule = query_scalar("SELECT rule FROM alert WHERE id = $1").bind(&id).fetch_one(work).await?;
+    Ok(Matter::Alert { id, rule })
 }
 
 fn course_of(row: &Row) -> Result<Course, StoreError> {

@@ -2,8 +2,10 @@
 
 mod chain;
 mod email;
+mod home_proof;
 mod life;
 mod nights;
+mod pulse;
 mod scaip;
 mod sms;
 mod team;

@@ -56,7 +56,7 @@ async fn end(store: &Store, delivery: &str, outcome: &Outcome, now_ms: i64) {
     work.commit().await.unwrap();
 }
 
-async fn troubles(store: &Store) -> Vec<(Severity, Vec<Line>)> {
+pub(crate) async fn troubles(store: &Store) -> Vec<(Severity, Vec<Line>)> {
     let mut troubles = Vec::new();
     for case in cases::read(store.reader(), Which::NotClosed, 100).await.unwrap() {
         if case.rule == health::CHANNEL {

@@ -207,6 +207,15 @@ impl Ward {
         work.commit().await.unwrap();
     }
 
+    /// What `/readyz` answers.
+    pub(crate) async fn ready(&self) -> (u16, String) {
+        let mut stream = tokio::net::TcpStream::connect(self.running.console).await.unwrap();
+        stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        (answer.split(' ').nth(1).unwrap().parse().unwrap(), answer)
+    }
+
     pub(crate) fn reader(&self) -> &Reader {
         self.running.store.reader()
     }

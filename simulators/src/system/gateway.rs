@@ -22,6 +22,8 @@ pub struct Settings {
     pub certificate_life: Duration,
     /// How long any home may be silent; as shipped when none is given.
     pub silent_after: Option<Duration>,
+    /// How often homes make silent tests; none do where it is zero.
+    pub silent_tests: Duration,
     /// So many homes that fall silent at once are one case.
     pub storm_homes: u32,
 }
@@ -35,6 +37,7 @@ impl Default for Settings {
             external: None,
             certificate_life,
             silent_after: None,
+            silent_tests: Duration::ZERO,
             storm_homes: 10,
         }
     }
@@ -90,6 +93,9 @@ listen = "127.0.0.1:{enrolment_port}"
 certificate_life = "{}s"
 [console]
 listen = "127.0.0.1:{console_port}"
+[silent_tests]
+with_alarm = "{}s"
+others = "{}s"
 [rules.above_limit]
 repeat_within = "{}ms"
 [rules.silent_home]
@@ -98,6 +104,8 @@ storm_homes = {}
 "#,
             external.unwrap_or_default(),
             settings.certificate_life.as_secs(),
+            settings.silent_tests.as_secs(),
+            settings.silent_tests.as_secs(),
             settings.repeat_within.as_millis(),
             settings.storm_homes,
             silent.unwrap_or_default()

@@ -40,8 +40,11 @@ pub const IDENTITY: &str = "agent_identity";
 /// A channel does not deliver what people are to be told.
 pub const CHANNEL: &str = "channel";
 
+/// The last silent test from a home that came through is too old.
+pub const CHAIN: &str = "chain_unproven";
+
 /// The kinds of case that are about equipment, and not about a person.
-pub const ABOUT_EQUIPMENT: [&str; 12] = [
+pub const ABOUT_EQUIPMENT: [&str; 13] = [
     BUFFER,
     UNREADABLE,
     REFUSED,
@@ -52,6 +55,7 @@ pub const ABOUT_EQUIPMENT: [&str; 12] = [
     BATTERY,
     IDENTITY,
     CHANNEL,
+    CHAIN,
     silent_home::NAME,
     silent_home::STORM,
 ];
@@ -151,6 +155,10 @@ pub enum Found {
         /// Which.
         channel: String,
     },
+    /// No silent test from the home has come through for two intervals, although its box is heard.
+    ChainUnproven,
+    /// One has come through again.
+    ChainProven,
 }
 
 impl Found {
@@ -182,6 +190,7 @@ impl Found {
                 let (device, device_kind) = (device.clone(), device_kind.clone());
                 Some(Self::Over(Ailment::SilentDevice { device, device_kind }))
             }
+            Self::ChainUnproven => Some(Self::ChainProven),
             Self::ChannelFails { channel, .. } => Some(Self::ChannelDelivers { channel: channel.clone() }),
             Self::ReceiverSilent { receiver, .. } => Some(Self::ReceiverAnswers { receiver: *receiver }),
             Self::NewEpoch { .. }
@@ -194,6 +203,7 @@ impl Found {
             | Self::Device { .. }
             | Self::Over(_)
             | Self::Identity(_)
+            | Self::ChainProven
             | Self::ChannelDelivers { .. }
             | Self::ReceiverAnswers { .. } => None,
         }
@@ -207,6 +217,7 @@ impl Found {
             | Self::Device { .. }
             | Self::Ails(_)
             | Self::ChannelFails { .. }
+            | Self::ChainUnproven
             | Self::ReceiverSilent { .. } => true,
             Self::NewEpoch { .. }
             | Self::WentBack { .. }
@@ -216,6 +227,7 @@ impl Found {
             | Self::UnreadableMessage
             | Self::Over(_)
             | Self::Identity(_)
+            | Self::ChainProven
             | Self::ChannelDelivers { .. }
             | Self::ReceiverAnswers { .. } => false,
         }
@@ -235,6 +247,8 @@ impl Found {
             | Self::Refused { .. }
             | Self::Identity(_)
             | Self::ChannelFails { .. }
+            | Self::ChainUnproven
+            | Self::ChainProven
             | Self::ChannelDelivers { .. }
             | Self::ReceiverSilent { .. }
             | Self::ReceiverAnswers { .. } => None,
@@ -379,6 +393,8 @@ pub fn concern(agent: &str, home: &str, has_button: bool, found: Found) -> Conce
             Ailment::SilentDevice { .. } => (DEVICE, Misbehaviour::Silent.severity()),
         },
         Found::Identity(happened) => happened.case(),
+        Found::ChainUnproven | Found::ChainProven if has_button => (CHAIN, Severity::Medium),
+        Found::ChainUnproven | Found::ChainProven => (CHAIN, Severity::Low),
         Found::ChannelFails { .. }
         | Found::ChannelDelivers { .. }
         | Found::ReceiverSilent { .. }

@@ -2,8 +2,8 @@
 
 use super::ailments::Ailment;
 use super::{
-    BATTERY, BUFFER, CHANNEL, CONFIG, DEVICE, FLASH, Found, Harm, IDENTITY, Misbehaviour, RADIO, REFUSED, Refused,
-    UNREADABLE_ALARM,
+    BATTERY, BUFFER, CHAIN, CHANNEL, CONFIG, DEVICE, FLASH, Found, Harm, IDENTITY, Misbehaviour, RADIO, REFUSED,
+    Refused, UNREADABLE_ALARM,
 };
 use crate::alerts::line::Reader;
 use crate::wording::{self as words, Lang};
@@ -81,6 +81,12 @@ pub fn say(found: &Found, reader: &Reader) -> String {
         Found::Ails(ailment) => ails(ailment, lang),
         Found::Over(ailment) => over(ailment, lang),
         Found::Identity(happened) => happened.say(reader),
+        Found::ChannelFails { channel, because } if channel == "dead_man" => lang.pick(
+            format!("Dödmansanropet går inte fram ({because}). Skulle gatewayen tystna märker ingen det."),
+            format!(
+                "The dead-man call does not get through ({because}). If the gateway fell silent, nobody would notice."
+            ),
+        ),
         Found::ChannelFails { channel, because } => {
             let channel = channel_name(channel, lang);
             lang.pick(
@@ -94,6 +100,17 @@ pub fn say(found: &Found, reader: &Reader) -> String {
                 ),
             )
         }
+        Found::ChainUnproven => lang
+            .pick(
+                "Inget tyst prov från hemmet har gått hela vägen i tid, fast boxen hörs. Ett larm därifrån når kanske ingen. Hur långt \
+                 det senaste kom står på hemmets sida.",
+                "No silent test from the home has gone all the way in time, although its box is heard. An alarm from there may \
+                 reach nobody. How far the latest came stands on the home's page.",
+            )
+            .to_owned(),
+        Found::ChainProven => lang
+            .pick("Ett tyst prov från hemmet gick hela vägen igen.", "A silent test from the home went all the way again.")
+            .to_owned(),
         Found::ChannelDelivers { channel } => {
             let channel = channel_name(channel, lang);
             lang.pick(format!("{channel} går fram igen."), format!("{channel} gets through again."))
@@ -131,6 +148,7 @@ fn channel_name(channel: &str, lang: Lang) -> String {
         "sms" => lang.pick("Sms", "SMS").to_owned(),
         "webhook" => lang.pick("Anrop till ett program", "A call to a program").to_owned(),
         "scaip" => lang.pick("Larm till larmcentralen", "Alarms to the alarm centre").to_owned(),
+        "dead_man" => lang.pick("Dödmansanropet", "The dead-man call").to_owned(),
         other => other.to_owned(),
     }
 }
@@ -284,6 +302,7 @@ pub fn title(case: &str, lang: Lang) -> String {
         CONFIG => lang.pick("Inställningar som boxen inte kan använda", "A configuration that the box cannot use"),
         BATTERY => lang.pick("Svagt batteri", "Low battery"),
         IDENTITY => lang.pick("Boxens identitet", "The box's identity"),
+        CHAIN => lang.pick("Larmkedjan är inte provad", "The alarm chain is not proven"),
         CHANNEL => lang.pick("Aviseringar går inte fram", "Notifications do not get through"),
         _ => lang.pick("Något kunde inte läsas", "Something could not be read"),
     }

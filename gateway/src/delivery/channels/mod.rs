@@ -2,6 +2,7 @@
 //!
 //! What goes out says that someone must act, how soon, and where to look. It names nobody, and no value.
 
+pub mod dead_man;
 pub mod email;
 pub mod scaip;
 pub mod sms;
@@ -34,11 +35,14 @@ pub enum Channel {
     Webhook,
     /// An alarm receiving centre.
     Scaip,
+    /// The call that says that the gateway's own tests come through. It tells nobody of alerts.
+    #[serde(skip)]
+    DeadMan,
 }
 
 impl Channel {
     /// Every channel.
-    pub const ALL: [Self; 4] = [Self::Email, Self::Sms, Self::Webhook, Self::Scaip];
+    pub const ALL: [Self; 5] = [Self::Email, Self::Sms, Self::Webhook, Self::Scaip, Self::DeadMan];
 
     /// Its word in the store and in JSON.
     #[must_use]
@@ -48,6 +52,7 @@ impl Channel {
             Self::Sms => "sms",
             Self::Webhook => "webhook",
             Self::Scaip => "scaip",
+            Self::DeadMan => "dead_man",
         }
     }
 
@@ -61,6 +66,7 @@ impl Channel {
             Self::Sms => (sms::is_number(address), "a number looks like +46700000000"),
             Self::Webhook => (webhook::is_url(address), "a URL begins with https:// or http://"),
             Self::Scaip => (scaip::is_number(address), scaip::LOOKS),
+            Self::DeadMan => (false, "the dead-man is called at dead_man.address, and told of no alert"),
         };
         if is_one { Ok(()) } else { Err(looks) }
     }
@@ -117,6 +123,8 @@ pub struct Peers {
     pub webhook: Option<webhook::Webhook>,
     /// The alarm receiving centre.
     pub scaip: Option<Arc<scaip::Scaip>>,
+    /// Whoever would notice if the gateway fell silent.
+    pub dead_man: Option<dead_man::DeadMan>,
 }
 
 impl Peers {
@@ -132,6 +140,7 @@ impl Peers {
             sms: config.sms.as_ref().map(|config| sms::Sms::open(config, folder)).transpose()?,
             webhook: config.webhook.as_ref().map(|config| webhook::Webhook::open(config, folder)).transpose()?,
             scaip: config.scaip.as_ref().map(|config| scaip::Scaip::open(config, folder).map(Arc::new)).transpose()?,
+            dead_man: None,
         })
     }
 
@@ -155,9 +164,35 @@ impl Peers {
                 Some(scaip) => Some(scaip.send(notice).await),
                 None => None,
             },
+            Channel::DeadMan => Some(Outcome::GiveUp { because: "the dead-man is told of no alert".to_owned() }),
         };
         // A later configuration may have the channel.
         sent.unwrap_or_else(|| Outcome::TryAgain { after: None, because: "the channel is not configured".to_owned() })
+    }
+
+    /// Whether there is a peer of this channel.
+    #[must_use]
+    pub fn has(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Email => self.email.is_some(),
+            Channel::Sms => self.sms.is_some(),
+            Channel::Webhook => self.webhook.is_some(),
+            Channel::Scaip => self.scaip.is_some(),
+            Channel::DeadMan => self.dead_man.is_some(),
+        }
+    }
+
+    /// Makes a silent test of a channel. Takes as long as its peer does.
+    pub async fn prove(&self, channel: Channel, now_ms: i64) -> Outcome {
+        match channel {
+            Channel::DeadMan => match &self.dead_man {
+                Some(dead_man) => dead_man.call(now_ms).await,
+                None => Outcome::Delivered { proof: "there is nobody to call".to_owned() },
+            },
+            Channel::Email | Channel::Sms | Channel::Webhook | Channel::Scaip => {
+                Outcome::GiveUp { because: "this channel has no silent test".to_owned() }
+            }
+        }
     }
 }
 

@@ -15,7 +15,9 @@ use crate::http::State;
 use crate::http::console::home::{facts, nearby, wanted};
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
+use crate::proof::service::{self, Missing};
 use crate::store::homes_page::{self, Agent, Device, Home};
+use crate::store::service as store_service;
 use crate::wording::Lang;
 
 const USUAL: usize = 100;
@@ -41,10 +43,21 @@ pub(crate) struct Homes {
 struct ShownHome {
     id: String,
     name: String,
+    /// Whether everything has really happened that is to happen before it is (P10).
+    in_service: bool,
+    missing: Vec<ShownMissing>,
     agents: Vec<ShownAgent>,
     devices: Vec<ShownDevice>,
     /// What else is heard, the likeliest to be adopted first.
     nearby: Vec<ShownNearby>,
+}
+
+#[derive(Serialize)]
+struct ShownMissing {
+    /// `box`, `enrolment`, `heartbeat`, `person`, `plan`, `device`, `assignment`, `reading`, `look`, `press`, `claim`, `test`,
+    /// `fresh_test` or `recipient`.
+    what: &'static str,
+    device: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -56,10 +69,24 @@ struct ShownAgent {
     connected: bool,
     heard_at: Option<String>,
     certificate_expires_at: Option<String>,
+    /// Nothing before its first silent test.
+    chain: Option<Chain>,
     /// Nothing before its first heartbeat.
     heartbeat: Option<ShownBeat>,
     /// What somebody should know or do about, in sentences.
     troubles: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Chain {
+    /// When a silent test last went all the way.
+    proven_at: Option<String>,
+    /// When the latest came, how long it took, and how many would have been notified of a press.
+    tested_at: String,
+    took_ms: i64,
+    notified: u32,
+    /// Where it stopped.
+    failed: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -152,6 +179,7 @@ pub(crate) async fn list(
     let next = (ids.len() > limit).then(|| ids[limit - 1].clone());
     ids.truncate(limit);
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut happened = store_service::facts(store, &ids, state.moment(lang).now.as_millisecond()).await?;
     let mut homes = Vec::with_capacity(ids.len());
     for home in homes_page::read(store, &ids).await? {
         let mut agents = Vec::with_capacity(home.agents.len());
@@ -164,12 +192,13 @@ pub(crate) async fn list(
             });
         }
         let nearby = nearby::heard(store, &home).await?;
-        homes.push(home_of(home, agents, nearby));
+        let missing = service::missing(&happened.remove(&home.id).unwrap_or_default());
+        homes.push(home_of(home, &missing, agents, nearby));
     }
     Ok(Json(Homes { homes, next }))
 }
 
-fn home_of(home: Home, agents: Vec<ShownAgent>, nearby: Vec<nearby::Heard>) -> ShownHome {
+fn home_of(home: Home, missing: &[Missing], agents: Vec<ShownAgent>, nearby: Vec<nearby::Heard>) -> ShownHome {
     let nearby = nearby.into_iter().map(|heard| ShownNearby {
         id: heard.said.device.to_string(),
         name: heard.said.name,
@@ -179,7 +208,11 @@ fn home_of(home: Home, agents: Vec<ShownAgent>, nearby: Vec<nearby::Heard>) -> S
         just_used: heard.said.just_used,
         elsewhere: heard.is_elsewhere,
     });
+    let shown =
+        |missing: &Missing| ShownMissing { what: missing.as_str(), device: missing.device().map(str::to_owned) };
     ShownHome {
+        in_service: missing.is_empty(),
+        missing: missing.iter().map(shown).collect(),
         agents,
         devices: home.devices.into_iter().map(device_of).collect(),
         nearby: nearby.collect(),
@@ -197,6 +230,13 @@ fn agent_of(agent: &Agent) -> ShownAgent {
         connected: agent.connected,
         heard_at: agent.last_heard_ms.map(time),
         certificate_expires_at: agent.certificate_expires_ms.map(time),
+        chain: agent.proof.as_ref().map(|proof| Chain {
+            proven_at: proof.proven_ms.map(time),
+            tested_at: time(proof.tested_ms),
+            took_ms: proof.took_ms,
+            notified: proof.told,
+            failed: proof.failed.clone(),
+        }),
         heartbeat: None,
         troubles: Vec::new(),
     }

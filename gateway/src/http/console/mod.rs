@@ -1,6 +1,7 @@
 //! The care team's console: one folder for each page.
 
 pub(crate) mod alert;
+pub(crate) mod gateway;
 pub(crate) mod home;
 pub(crate) mod homes;
 pub(crate) mod icons;
@@ -40,6 +41,8 @@ pub(crate) fn routes() -> Router<State> {
         .route("/alerts/{alert}/note", post(alert::note))
         .route("/alerts/{alert}/close", post(alert::close))
         .route("/alerts/{alert}/reopen", post(alert::reopen))
+        .route("/gateway", get(gateway::page))
+        .route("/gateway/stream", get(gateway::stream))
         .route("/homes", get(homes::page))
         .route("/homes/stream", get(homes::stream))
         .route("/homes/{home}", get(home::page))

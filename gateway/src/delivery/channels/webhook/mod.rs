@@ -90,7 +90,7 @@ impl Webhook {
 }
 
 /// Whether it is a URL that could be called.
-pub(super) fn is_url(text: &str) -> bool {
+pub fn is_url(text: &str) -> bool {
     let is_http = |url: Uri| matches!(url.scheme_str(), Some("https" | "http")) && url.host().is_some();
     text.parse().is_ok_and(is_http)
 }
@@ -106,7 +106,7 @@ fn body(notice: &Notice, link: &str) -> String {
 }
 
 /// What an answer means. A redirect is a no: whoever could send us elsewhere could read along.
-fn outcome(answer: Result<Answer, NoAnswer>) -> Outcome {
+pub(super) fn outcome(answer: Result<Answer, NoAnswer>) -> Outcome {
     match answer {
         Ok(Answer { status: status @ 200..=299, .. }) => Outcome::Delivered { proof: format!("HTTP {status}") },
         Ok(Answer { status: status @ (408 | 425 | 429 | 500..=599), retry_after, .. }) => {

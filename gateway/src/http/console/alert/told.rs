@@ -56,6 +56,7 @@ fn channel(channel: Channel, lang: Lang) -> &'static str {
         Channel::Sms => "sms",
         Channel::Webhook => lang.pick("anrop till ett program", "a call to a program"),
         Channel::Scaip => lang.pick("larmcentral", "alarm centre"),
+        Channel::DeadMan => lang.pick("dödmansanropet", "the dead-man call"),
     }
 }
 
@@ -110,6 +111,7 @@ fn taken(channel: Channel, lang: Lang) -> &'static str {
         Channel::Sms => lang.pick("mottaget av sms-leverantören", "taken by the SMS provider"),
         Channel::Webhook => lang.pick("mottaget av programmet", "taken by the program"),
         Channel::Scaip => lang.pick("mottaget av larmcentralen", "taken by the alarm centre"),
+        Channel::DeadMan => lang.pick("mottaget", "taken"),
     }
 }
 

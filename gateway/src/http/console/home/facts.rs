@@ -13,6 +13,7 @@ use crate::alerts::health::{Found, LOW_BATTERY, wording};
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
 use crate::http::console::work_list::{case, is_silent};
+use crate::store::home_proofs::HomeProof;
 use crate::store::homes_page::{Agent, Device, Home};
 use crate::wording::{Lang, device_kind};
 
@@ -40,6 +41,11 @@ pub(crate) fn all(agent: &Agent, wanted: Option<u64>, moment: &Moment) -> Markup
                 }
             }
             div {
+                dt { (lang.pick("Larmkedjan provad", "Alarm chain proven")) }
+                dd { (proven(agent, moment)) }
+                @if let Some(proof) = &agent.proof { dd.note { (how_far(proof, lang)) } }
+            }
+            div {
                 dt { (lang.pick("Box", "Box")) }
                 dd { code { (agent.id) } @if let Some(beat) = &agent.beat { ", version " (beat.version) } }
             }
@@ -50,6 +56,26 @@ pub(crate) fn all(agent: &Agent, wanted: Option<u64>, moment: &Moment) -> Markup
                 }
             }
         }
+    }
+}
+
+/// When a silent test from a box last went all the way.
+pub(crate) fn proven(agent: &Agent, moment: &Moment) -> Markup {
+    when(agent.proof.as_ref().and_then(|proof| proof.proven_ms), moment)
+}
+
+/// How far the latest test came.
+fn how_far(proof: &HomeProof, lang: Lang) -> String {
+    let HomeProof { took_ms, told, failed, .. } = proof;
+    match failed {
+        Some(why) => lang.pick(
+            format!("det senaste provet stannade vid reglerna: {why}"),
+            format!("the latest test stopped at the rules: {why}"),
+        ),
+        None => lang.pick(
+            format!("det senaste provet tog {took_ms} ms; {told} skulle ha fått en avisering"),
+            format!("the latest test took {took_ms} ms; {told} would have been notified"),
+        ),
     }
 }
 

@@ -5,6 +5,7 @@ pub(crate) mod device;
 mod devices;
 pub(crate) mod facts;
 pub(crate) mod nearby;
+pub(crate) mod service;
 mod verdict;
 
 use axum::extract::{Path, Query, State as Shared};
@@ -24,6 +25,7 @@ use crate::http::refusal::Refusal;
 use crate::http::{State, live};
 use crate::store::books::{self as store_books, Entry, Page as BookPage};
 use crate::store::homes_page::{self, Agent, Home};
+use crate::store::service as store_service;
 use crate::wording::Lang;
 
 /// So much of what a box said of itself is shown, the newest.
@@ -106,6 +108,7 @@ async fn region(state: &State, moment: &Moment, home: &Home) -> Result<Markup, R
     let books = store_books::read(store, Some(&agents)).await?;
     let entries = store_books::entries(store, &agents, MOST_ENTRIES).await?;
     let heard = nearby::heard(store, home).await?;
+    let facts = store_service::of_home(store, &home.id, moment.now.as_millisecond()).await?;
     let mut boxes = Vec::new();
     for agent in &home.agents {
         let wanted = wanted(state, agent).await?;
@@ -123,6 +126,7 @@ async fn region(state: &State, moment: &Moment, home: &Home) -> Result<Markup, R
                 ul.troubles { @for trouble in &troubles { li.bad { (Icon::Warning) " " (trouble) } } }
             }
         }
+        (service::section(&facts, moment))
         (devices::table(home, moment))
         (nearby::list(home, &heard, moment))
         @for part in boxes { (part) }

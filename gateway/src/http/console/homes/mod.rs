@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::changes::Change;
-use crate::http::console::home::{books, facts};
+use crate::http::console::home::{books, facts, service};
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
@@ -19,8 +19,10 @@ use crate::http::console::work_list::{case, is_silent};
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, live};
+use crate::proof::service::Facts;
 use crate::store::books::{self as store_books, Page as BookPage};
 use crate::store::homes_page::{self, Agent, Home, Listed};
+use crate::store::service as store_service;
 use crate::wording::Lang;
 
 /// So many homes are shown at once.
@@ -83,6 +85,7 @@ async fn region(state: &State, moment: &Moment, part: Part) -> Result<Markup, Re
     let homes = homes_page::read(store, &shown).await?;
     let agents: Vec<&str> = homes.iter().flat_map(|home| &home.agents).map(|agent| agent.id.as_str()).collect();
     let books = store_books::read(store, Some(&agents)).await?;
+    let happened = store_service::facts(store, &shown, moment.now.as_millisecond()).await?;
     let lang = moment.lang;
     Ok(html! {
         (case::elsewhere(store, "", lang).await?)
@@ -90,7 +93,7 @@ async fn region(state: &State, moment: &Moment, part: Part) -> Result<Markup, Re
         @if all.is_empty() {
             p.card { (lang.pick("Det finns inget hem ännu.", "There is no home yet.")) }
         }
-        div.homes { @for home in &homes { (card(home, &books, moment)) } }
+        div.homes { @for home in &homes { (card(home, happened.get(&home.id), &books, moment)) } }
         (other_parts(part, all.len(), lang))
     })
 }
@@ -117,13 +120,14 @@ fn is_silent_home(home: &Listed, moment: &Moment) -> bool {
     home.is_in_service && is_silent(home.heard_ms, moment)
 }
 
-fn card(home: &Home, books: &[BookPage], moment: &Moment) -> Markup {
+fn card(home: &Home, happened: Option<&Facts>, books: &[BookPage], moment: &Moment) -> Markup {
     let lang = moment.lang;
     let id = format!("home-{}", home.id);
     let is_silent = home.agents.iter().any(|agent| agent.is_in_service() && is_silent(agent.last_heard_ms, moment));
     html! {
         section.card.home.silent[is_silent] aria-labelledby=(id) {
             h2 id=(id) { a href={ "/homes/" (home.id) } { (home.name) } }
+            @if let Some(happened) = happened { p.service { (service::line(happened, moment)) } }
             @if home.agents.is_empty() { p.muted { (lang.pick("Ingen box ännu.", "No box yet.")) } }
             @for agent in &home.agents { (agent_part(home, agent, books, moment)) }
         }
@@ -138,6 +142,7 @@ fn agent_part(home: &Home, agent: &Agent, books: &[BookPage], moment: &Moment) -
             div { dt { (lang.pick("Förbindelse", "Connection")) } dd { (facts::connection(agent, lang)) } }
             div { dt { (lang.pick("Boxen hördes senast", "Box last heard")) } dd { (facts::last_heard(agent, moment)) } }
             div { dt { (lang.pick("Boxens radio", "The box's radio")) } dd { (facts::hearing(agent, moment)) } }
+            div { dt { (lang.pick("Larmkedjan provad", "Alarm chain proven")) } dd { (facts::proven(agent, moment)) } }
             div { dt { (lang.pick("Apparater", "Devices")) } dd { (home.devices.len()) } }
             div { dt { (lang.pick("Bokföringen", "The books")) } dd { (books::verdict(&books, lang)) } }
         }

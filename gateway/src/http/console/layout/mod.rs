@@ -20,6 +20,8 @@ pub(crate) enum Place {
     WorkList,
     /// The homes and their books.
     Homes,
+    /// The gateway itself.
+    Gateway,
     /// None of these.
     Elsewhere,
 }
@@ -91,6 +93,7 @@ impl Page<'_> {
                             ul {
                                 li { a href="/" aria-current=[here(Place::WorkList)] { (lang.pick("Arbetslista", "Work list")) } }
                                 li { a href="/homes" aria-current=[here(Place::Homes)] { (lang.pick("Hem", "Homes")) } }
+                                li { a href="/gateway" aria-current=[here(Place::Gateway)] { (lang.pick("Gatewayen", "Gateway")) } }
                             }
                         }
                     }
