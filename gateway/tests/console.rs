@@ -512,7 +512,7 @@ async fn an_alert_that_nobody_takes_shows_who_is_told_next_and_loudly_that_nobod
     }
 
     let list = anna.get("/").await.expect(200);
-    assert!(list.contains("INGEN HAR SVARAT, alla är prövade sedan"), "{list}");
+    assert!(list.contains("INGEN HAR SVARAT, alla steg är prövade sedan"), "{list}");
     let page = anna.get(&alert).await.expect(200);
     assert!(page.contains("Ingen har svarat.") && page.contains("Nästa upprepning"), "{page}");
     let listed = night.program().json("/api/v1/alerts").await;
@@ -527,6 +527,22 @@ async fn an_alert_that_nobody_takes_shows_who_is_told_next_and_loudly_that_nobod
     assert!(!anna.get("/").await.expect(200).contains("INGEN HAR SVARAT"));
     assert!(!anna.get(&alert).await.expect(200).contains("Vem som får veta härnäst"));
     assert_eq!(night.count("SELECT count(*) FROM outbox WHERE state = 'waiting'").await, 0);
+}
+
+#[tokio::test]
+async fn where_nobody_could_be_told_no_page_says_that_everybody_was() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    night.timers_fire().await;
+
+    let list = anna.get("/").await.expect(200);
+    assert!(list.contains("INGEN KUNDE NÅS: den syns bara här sedan"), "{list}");
+    let page = anna.get(&night.path("/alerts/{press}")).await.expect(200);
+    assert!(page.contains("Ingen kunde nås.") && page.contains("Nästa försök"), "{page}");
+    for said in [list, page] {
+        assert!(!said.contains("INGEN HAR SVARAT") && !said.contains("Ingen har svarat"), "{said}");
+        assert!(!said.contains("upprep"), "nothing is repeated that was never told: {said}");
+    }
 }
 
 #[tokio::test]

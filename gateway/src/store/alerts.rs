@@ -25,8 +25,17 @@ pub struct Case {
     pub opened_ms: i64,
     /// Where it stands.
     pub alert: Alert,
-    /// Since when everybody was told in vain.
-    pub unanswered_ms: Option<i64>,
+    /// Since when its escalation has been through all rungs in vain.
+    pub unanswered: Option<Unanswered>,
+}
+
+/// All rungs of an escalation are through, and nobody has taken the alert.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Unanswered {
+    /// Since when.
+    pub since_ms: i64,
+    /// Whether anybody was told at all: where nobody on any rung can be reached, nobody was.
+    pub has_told: bool,
 }
 
 /// One line of a story.
@@ -66,7 +75,8 @@ pub enum Which<'a> {
     One(&'a str),
 }
 
-/// Reads alerts. What rang last is first, the more urgent before the less.
+/// Reads alerts. The more urgent are first; among them those that nobody has answered, and then what rang last. How long
+/// something has waited in vain never puts it before what is more urgent: a fresh press stands above all that is not one.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
@@ -78,12 +88,12 @@ pub async fn read(reader: &Reader, which: Which<'_>, limit: u32) -> Result<Vec<C
         Which::One(id) => (None, Some(id), false),
     };
     let rows = query(
-        "SELECT alert.*, unanswered_ms FROM alert LEFT JOIN escalation ON escalation.alert = alert.id
+        "SELECT alert.*, unanswered_ms, has_told FROM alert LEFT JOIN escalation ON escalation.alert = alert.id
          WHERE ($1 IS NULL OR person = $1) AND ($2 IS NULL OR id = $2) AND (NOT $3 OR state <> 'closed')
          ORDER BY state = 'closed',
-                  CASE WHEN unanswered_ms IS NULL THEN 1 ELSE 0 END,
                   state = 'claimed' AND seen_ms >= rung_ms,
                   CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END,
+                  CASE WHEN unanswered_ms IS NULL THEN 1 ELSE 0 END,
                   rung_ms DESC, id DESC
          LIMIT $4",
     )
@@ -200,10 +210,13 @@ pub async fn find(work: &mut Connection, id: &str) -> Result<Option<Alert>, Stor
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn case(work: &mut Connection, id: &str) -> Result<Option<Case>, StoreError> {
-    let row = query("SELECT alert.*, unanswered_ms FROM alert LEFT JOIN escalation ON alert = id WHERE id = $1")
-        .bind(id)
-        .fetch_optional(work)
-        .await?;
+    let row = query(
+        "SELECT alert.*, unanswered_ms, has_told FROM alert LEFT JOIN escalation ON escalation.alert = alert.id
+         WHERE alert.id = $1",
+    )
+    .bind(id)
+    .fetch_optional(work)
+    .await?;
     row.map(|row| shown_of(&row)).transpose()
 }
 
@@ -512,12 +525,17 @@ fn case_of(row: &Row) -> Result<Case, StoreError> {
             rung_ms: row.try_get("rung_ms")?,
             seen_ms: row.try_get("seen_ms")?,
         },
-        unanswered_ms: None,
+        unanswered: None,
     })
 }
 
 fn shown_of(row: &Row) -> Result<Case, StoreError> {
-    Ok(Case { unanswered_ms: row.try_get("unanswered_ms")?, ..case_of(row)? })
+    let since_ms: Option<i64> = row.try_get("unanswered_ms")?;
+    let unanswered = match since_ms {
+        Some(since_ms) => Some(Unanswered { since_ms, has_told: row.try_get("has_told")? }),
+        None => None,
+    };
+    Ok(Case { unanswered, ..case_of(row)? })
 }
 
 fn told_of(row: &Row) -> Result<Told, StoreError> {
@@ -548,6 +566,43 @@ mod tests {
     use super::*;
     use crate::alerts::rules::limits;
     use crate::store::{assignments, homes, tests::fresh};
+
+    #[tokio::test]
+    async fn a_fresh_press_stands_above_whatever_less_urgent_nobody_has_answered_for_a_night() {
+        let (_folder, store) = fresh().await;
+        let mut work = store.work().await.unwrap();
+        let (home, _) = homes::add(&mut work, "Ada's kitchen", 0).await.unwrap();
+        for (id, severity, rung_ms, unanswered_ms) in
+            [("battery", "low", 3, Some(4)), ("earlier", "high", 1, Some(2)), ("press", "high", 9, None)]
+        {
+            query(
+                "INSERT INTO alert (id, rule, about, severity, confirmed, home, state, opened_ms, rung_ms)
+                 VALUES ($1, $1, 'gateway', $2, FALSE, $3, 'open', $4, $4)",
+            )
+            .bind(id)
+            .bind(severity)
+            .bind(&home)
+            .bind(rung_ms)
+            .execute(&mut *work)
+            .await
+            .unwrap();
+            query(
+                "INSERT INTO escalation (alert, ring_ms, next_rung, rounds, rang_again, has_told, unanswered_ms)
+                 VALUES ($1, 0, 0, 0, 0, 1, $2)",
+            )
+            .bind(id)
+            .bind(unanswered_ms)
+            .execute(&mut *work)
+            .await
+            .unwrap();
+        }
+        work.commit().await.unwrap();
+
+        let all = read(store.reader(), Which::NotClosed, 2).await.unwrap();
+
+        let first: Vec<&str> = all.iter().map(|case| case.id.as_str()).collect();
+        assert_eq!(first, ["earlier", "press"]);
+    }
 
     #[tokio::test]
     async fn what_the_first_rule_about_blood_pressure_left_behind_is_read() {

@@ -270,7 +270,7 @@ fn alert(case: Case, story: &[Written], told: Vec<Told>, speaker: &Speaker) -> A
         person: case.person,
         home: case.home,
         state,
-        unanswered_since: case.unanswered_ms.map(time),
+        unanswered_since: case.unanswered.map(|unanswered| time(unanswered.since_ms)),
         claimed_by,
         on_the_way_at,
         claimed_at,

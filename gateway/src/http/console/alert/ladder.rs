@@ -21,12 +21,21 @@ pub(super) fn card(view: Option<&View>, told: &[Shown], moment: &Moment) -> Mark
                 @if let Some(since) = ladder.unanswered_ms {
                     p.bad {
                         (Icon::Warning) " "
-                        strong { (lang.pick("Ingen har svarat.", "Nobody has answered.")) } " "
-                        (lang.pick("Alla steg är prövade sedan ", "All rungs have been tried since ")) (time(since, moment)) ". "
-                        (lang.pick(
-                            "Det sista steget upprepas tills någon tar hand om larmet.",
-                            "The last is repeated until somebody takes the alert.",
-                        ))
+                        @if ladder.has_told {
+                            strong { (lang.pick("Ingen har svarat.", "Nobody has answered.")) } " "
+                            (lang.pick("Alla steg är prövade sedan ", "All rungs have been tried since ")) (time(since, moment)) ". "
+                            (lang.pick(
+                                "Det sista steget upprepas tills någon tar hand om larmet.",
+                                "The last is repeated until somebody takes the alert.",
+                            ))
+                        } @else {
+                            strong { (lang.pick("Ingen kunde nås.", "Nobody could be told.")) } " "
+                            (lang.pick("Larmet syns bara här, sedan ", "The alert has been shown here only, since ")) (time(since, moment)) ". "
+                            (lang.pick(
+                                "Ingen på något steg har en adress över en kanal som är uppsatt.",
+                                "Nobody on any rung has an address on a channel that is set up.",
+                            ))
+                        }
                     }
                 }
                 ol.looks {
@@ -42,7 +51,9 @@ pub(super) fn card(view: Option<&View>, told: &[Shown], moment: &Moment) -> Mark
                 }
                 @if ladder.next as usize >= rungs.len() {
                     p.muted {
-                        @if ladder.unanswered_ms.is_some() {
+                        @if ladder.unanswered_ms.is_some() && !ladder.has_told {
+                            (lang.pick("Nästa försök ", "Tried next at "))
+                        } @else if ladder.unanswered_ms.is_some() {
                             (lang.pick("Nästa upprepning ", "Repeated next at "))
                         } @else {
                             (lang.pick("Svarar ingen upprepas det sista steget från ", "If nobody answers, the last is repeated from "))

@@ -332,11 +332,21 @@ pub(crate) fn owner(case: &alerts::Case, moment: &Moment) -> Markup {
         @match &case.alert.state {
             State::Open => {
                 strong { (lang.pick("Ingen har tagit hand om det än.", "Nobody has taken it yet.")) }
-                @if let Some(since) = case.unanswered_ms.and_then(|ms| Timestamp::from_millisecond(ms).ok()) {
+                @if let Some(unanswered) = case.unanswered {
                     " " strong.bad {
                         (Icon::Warning) " "
-                        (lang.pick("INGEN HAR SVARAT, alla är prövade sedan ", "NOBODY HAS ANSWERED, everybody has been tried since "))
-                        (moment.time(since)) "."
+                        @if unanswered.has_told {
+                            (lang.pick(
+                                "INGEN HAR SVARAT, alla steg är prövade sedan ",
+                                "NOBODY HAS ANSWERED, all rungs have been tried since ",
+                            ))
+                        } @else {
+                            (lang.pick(
+                                "INGEN KUNDE NÅS: den syns bara här sedan ",
+                                "NOBODY COULD BE TOLD: it has been shown here only since ",
+                            ))
+                        }
+                        (moment.time_of_ms(unanswered.since_ms)) "."
                     }
                 }
             }
