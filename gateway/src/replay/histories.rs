@@ -54,6 +54,35 @@ async fn with_the_limits_that_held_exactly_those_cases_are_opened_that_really_we
 }
 
 #[tokio::test]
+async fn what_a_flood_of_cases_held_back_is_held_back_again() {
+    let mut life = Life::new(3).await;
+    life.closes = 0.0;
+    life.plan(MIDNIGHT - DAY, Plan::default()).await;
+    let beyond = [
+        (Quantity::OxygenSaturation, 90),
+        (Quantity::PulseRate, 36),
+        (Quantity::BodyTemperature, 39),
+        (Quantity::BodyTemperature, 34),
+        (Quantity::Systolic, 185),
+        (Quantity::Systolic, 86),
+        (Quantity::PulseRate, 135),
+    ];
+    for (hours, (quantity, value)) in (8..).zip(beyond) {
+        let at_ms = MIDNIGHT + hours * HOUR;
+        let readings: Vec<NewRecord> = (0..3).map(|n| life.reading(at_ms + n * MINUTE, &[(quantity, value)])).collect();
+        life.store(at_ms + 3 * MINUTE, readings).await;
+    }
+    let to_ms = MIDNIGHT + 2 * DAY;
+    life.until(to_ms).await;
+
+    let history = life.history(to_ms).await;
+
+    assert!(history.cases.iter().any(|case| case.rule == flood::REVIEW_PLAN), "{:?}", told(&history.cases));
+    let again = replay(&history, &Tried::AsTheyWere, &life.settings, MIDNIGHT, to_ms);
+    assert_eq!(told(&again), told(&history.cases));
+}
+
+#[tokio::test]
 async fn tighter_limits_open_more_and_wider_ones_miss_what_was_told_of() {
     let mut life = Life::new(1).await;
     life.closes = 1.0;

@@ -23,7 +23,7 @@ use crate::trends::slope::{mann_kendall, median, theil_sen};
 pub const NAME: &str = "worsening_trend";
 
 /// Raised by one whenever the rule judges otherwise than before.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Four weeks: the last one against the three before it, her baseline.
 const LOOKS_BACK_DAYS: i64 = 28;
@@ -32,7 +32,8 @@ const WEEK_DAYS: i32 = 7;
 /// So many days with values the last week needs, and the baseline.
 const LEAST_DAYS: (usize, usize) = (4, 9);
 
-/// In tenths of mmHg: no change below this between weeks.
+/// In tenths of mmHg: no change below this between weeks. It is an adult's: what it is for a child nobody says, so that no
+/// child is judged by it.
 ///
 /// Source: clinical-rules §3.
 const LEAST_CHANGE: f64 = 50.0;
@@ -70,7 +71,7 @@ impl Rule for WorseningTrend {
 
     fn review(&self, facts: &Lookback<'_>) -> (Verdict, Option<String>) {
         let is_new = facts.is_fresh(|past| past.values.systolic.is_some());
-        if !is_new || facts.was_said_within(QUIET_MS) {
+        if !is_new || facts.plan.is_child || facts.was_said_within(QUIET_MS) {
             return NOT_MINE;
         }
         let today = local(facts.now_ms, facts.zone).date();
@@ -121,7 +122,15 @@ mod tests {
     use super::super::Doubt;
     use super::super::testing::Weeks;
     use super::*;
+    use crate::plan::Plan;
     use crate::trends::tests::days;
+
+    #[test]
+    fn a_child_who_grows_is_not_judged_by_what_is_much_for_an_adult() {
+        let child = Plan { is_child: true, ..Plan::default() };
+        let verdict = Weeks::of(WorseningTrend).with(child).review(&days(0..28, |ago| 140 - ago / 2));
+        assert_eq!(verdict, Verdict::Unsure(Doubt::NotMine));
+    }
 
     #[test]
     fn a_pressure_that_climbs_for_weeks_is_seen_against_her_own_baseline() {
