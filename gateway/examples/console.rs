@@ -8,11 +8,14 @@ mod fixture;
 
 use std::net::SocketAddr;
 
+use hempuls_gateway::store::Store;
+
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     let folder = tempfile::tempdir()?;
-    let ward = fixture::ward(folder.path()).await;
+    let store = Store::open(&folder.path().join("store.sqlite")).await.expect("a new store opens");
+    let ward = fixture::ward(store).await;
     let mut arguments = std::env::args().skip(1);
     let port = arguments.next().and_then(|port| port.parse().ok()).unwrap_or(0);
     let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], port))).await;

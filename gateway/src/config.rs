@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::alerts::{patience, rules};
 use crate::duty::cover;
 use crate::keeping::{disk, retention, schedule as backup};
-use crate::{broker, delivery, enrolment, http, proof, scaip};
+use crate::{broker, delivery, enrolment, http, proof, scaip, store};
 
 /// The whole configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,6 +16,9 @@ use crate::{broker, delivery, enrolment, http, proof, scaip};
 pub struct Config {
     /// The folder for all that is kept. Relative to the configuration file.
     pub data: PathBuf,
+    /// Where the store is.
+    #[serde(default)]
+    pub store: store::Config,
     /// The embedded broker.
     #[serde(default)]
     pub broker: broker::Config,
@@ -101,6 +104,7 @@ impl Config {
             config.data = folder.join(&config.data);
             config.delivery.folder = folder.to_owned();
             config.backup.folder = config.backup.folder.map(|backups| folder.join(backups));
+            config.store.within(folder);
         }
         Ok(config)
     }
@@ -113,10 +117,18 @@ impl Config {
                 self.console.listen
             ));
         }
+        self.store.check()?;
         self.enrolment.check()?;
         self.delivery.check()?;
         self.alerts.check()?;
         self.backup.check()?;
+        if self.backup.folder.is_some() && self.store.postgres.is_some() {
+            return Err(
+                "backup.folder is for a store that is a file; the database of store.postgres is backed up as its \
+                        server's others are. Leave it out"
+                    .to_owned(),
+            );
+        }
         self.disk.check()?;
         self.dead_man.check()?;
         self.rules.silent_home.check()?;
@@ -215,6 +227,20 @@ mod tests {
     }
 
     #[test]
+    fn what_the_example_leaves_out_about_the_store_is_a_configuration_too() {
+        let example = include_str!("../../packaging/gateway.example.toml");
+        let lines =
+            example.lines().skip_while(|line| *line != "# [store.postgres]").take_while(|line| !line.is_empty());
+        let settings = lines.filter_map(|line| line.strip_prefix("# "));
+        let settings: Vec<&str> = settings.filter(|line| line.starts_with('[') || line.contains(" = ")).collect();
+        let config: Config = toml::from_str(&format!("data = \"data\"\n{}", settings.join("\n"))).unwrap();
+        assert_eq!(config.check(), Ok(()));
+        let postgres = config.store.postgres.unwrap();
+        let plain = "host = \"db.example.org\"\npassword_file = \"postgres-password\"\nca_file = \"postgres-ca.pem\"";
+        assert_eq!(postgres, toml::from_str(plain).unwrap(), "what stands there is what holds without it");
+    }
+
+    #[test]
     fn unknown_keys_and_dangerous_settings_are_refused() {
         for (text, complaint) in [
             ("data = \"d\"\ncolour = 1", "colour"),
@@ -228,9 +254,12 @@ mod tests {
             ("data = \"d\"\n[console]\nlisten = \"0.0.0.0:8080\"", "unencrypted"),
             ("data = \"d\"\n[console]\ntime_zone = \"Europe/Atlantis\"", "Atlantis"),
             ("data = \"d\"\n[broker]\nadvertise = \"localhost\"", "host:port"),
+            ("data = \"d\"\n[store.postgres]\nhost = \"h\"\npassword = \"p\"", "password"),
+            ("data = \"d\"\n[store.postgres]\nhost = \"postgres://h/d\"", "settings of their own"),
             ("data = \"d\"\n[broker]\nadvertise = [\"localhost:1\", \"localhost\"]", "host:port"),
             ("data = \"d\"\n[broker]\nadvertise = []", "at least one"),
             ("data = \"d\"\n[backup]\nkeep = 0", "at least 1"),
+            ("data = \"d\"\n[backup]\nfolder = \"b\"\n[store.postgres]\nhost = \"h\"", "as its server's others are"),
             ("data = \"d\"\n[disk]\nreserve_mib = 1", "from 4"),
             ("data = \"d\"\n[enrolment]\ncertificate_life = \"9s\"", "too short"),
             ("data = \"d\"\n[delivery.webhook]\nsecret_file = \"s\"", "delivery.console"),

@@ -5,6 +5,10 @@
 //! and sends the receipt, [`alerts`] opens the case, [`http`] shows it. Alarm units of other makes come in by [`scaip`].
 //! [`proof`] sends silent tests the same way.
 
+// Tests in here and tests in `tests/` share files.
+#[cfg(test)]
+extern crate self as hempuls_gateway;
+
 pub mod alerts;
 pub mod broker;
 pub mod changes;

@@ -70,6 +70,17 @@ pub enum StartError {
         /// Why.
         source: StoreError,
     },
+    /// The store's server cannot be used.
+    #[error(
+        "cannot use the store {place}: {source}. Nothing was changed. Check that the server runs, and store.postgres in the \
+         configuration; agents keep what they have until then"
+    )]
+    Server {
+        /// Which database on which server.
+        place: String,
+        /// Why.
+        source: StoreError,
+    },
     /// The certificate authority cannot be used.
     #[error(
         "cannot use the certificate authority in {folder}: {source}. Without it no agent can connect; put it back from a \
@@ -135,10 +146,13 @@ pub fn open_data(config: &Config) -> Result<(), StartError> {
 /// Opens the store of this configuration.
 ///
 /// # Errors
-/// [`StartError::Store`].
+/// [`StartError::Store`] or [`StartError::Server`].
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
-    let file = store_file(config);
-    let store = Store::open(&file).await.map_err(|source| StartError::Store { file: file.clone(), source })?;
+    let cannot = |source| no_store(config, source);
+    if let Some(place) = &config.store.postgres {
+        return Store::connect(place).await.map_err(cannot);
+    }
+    let store = Store::open(&store_file(config)).await.map_err(cannot)?;
     for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"] {
         let file = config.data.join(name);
         if file.exists() {
@@ -147,6 +161,13 @@ pub async fn open_store(config: &Config) -> Result<Store, StartError> {
         }
     }
     Ok(store)
+}
+
+fn no_store(config: &Config, source: StoreError) -> StartError {
+    match &config.store.postgres {
+        Some(postgres) => StartError::Server { place: postgres.place(), source },
+        None => StartError::Store { file: store_file(config), source },
+    }
 }
 
 /// Opens the authority of this configuration.
@@ -221,8 +242,8 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let folder = &config.delivery.folder;
     let records = config.delivery.fhir.as_ref().map(|records| Fhir::open(records, folder, zone.clone()));
     let records = records.transpose().map_err(setting)?;
-    settle(&store, config).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
-    forget_connections(&store).await.map_err(|source| StartError::Store { file: store_file(config), source })?;
+    settle(&store, config).await.map_err(|source| no_store(config, source))?;
+    forget_connections(&store).await.map_err(|source| no_store(config, source))?;
     let (courier, occasions) = Courier::new();
     let told = http::Told { changes: changes.clone(), courier: courier.clone() };
     let settings = Settings::new(rules, &config.rules, config.enrolment.certificate_life, zone.clone());
@@ -353,9 +374,7 @@ fn server_files(ca: &Ca, config: &Config) -> Result<(ServerFiles, bool), StartEr
 /// Makes the first account, the fallback team and the API token where there are none. The log says which file, never the secret.
 async fn console_secrets(config: &Config, store: &Store) -> Result<http::ApiToken, StartError> {
     let (name, unit) = FIRST_ACCOUNT;
-    let made = http::ensure_account(store, name, unit)
-        .await
-        .map_err(|source| StartError::Store { file: store_file(config), source })?;
+    let made = http::ensure_account(store, name, unit).await.map_err(|source| no_store(config, source))?;
     if let Some(login) = made {
         let file = config.data.join("console-login");
         let secret = format!("{}\n{}\n", login.name, login.password);

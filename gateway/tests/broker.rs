@@ -129,7 +129,7 @@ async fn what_cannot_be_read_is_kept_alone_and_in_the_alarm_lane_it_is_an_alert_
         assert_eq!(receipt.through, Sequence(3));
     }
     assert_eq!(ward.count("SELECT count(*) FROM record").await, 4);
-    assert_eq!(ward.count("SELECT count(*) FROM quarantine WHERE bytes = CAST('poison' AS BLOB)").await, 2);
+    assert_eq!(ward.count("SELECT count(*) FROM quarantine WHERE bytes = unhex('706f69736f6e')").await, 2);
     assert_eq!(ward.count("SELECT count(*) FROM alert WHERE rule = 'alarm_unreadable' AND severity = 'high'").await, 1);
 
     agent.publish(&format!("hempuls/v1/{}/up/alarm", ada.agent), b"no header".to_vec()).await;
@@ -144,11 +144,7 @@ async fn what_cannot_be_read_is_kept_alone_and_in_the_alarm_lane_it_is_an_alert_
 async fn an_event_the_store_refuses_goes_to_quarantine_alone() {
     let ward = Ward::open().await;
     let ada = ward.enrol("Ada").await;
-    ward.execute(
-        "CREATE TRIGGER poison BEFORE INSERT ON observation WHEN new.mantissa = 133
-         BEGIN SELECT RAISE(ABORT, 'poison'); END",
-    )
-    .await;
+    ward.forbid("poison", "INSERT ON observation WHEN new.mantissa = 133").await;
     let mut agent = Client::connect(&ward, &ada).await;
 
     agent.send(Lane::Reading, Epoch(1), 1, &[reading(120, 80, 0), reading(133, 80, 1), reading(121, 80, 2)]).await;
@@ -185,9 +181,22 @@ async fn while_the_store_fails_nothing_is_receipted_and_nothing_is_lost() {
 async fn a_commit_that_fails_is_followed_by_no_receipt() {
     let ward = Ward::open().await;
     let ada = ward.enrol("Ada").await;
-    ward.execute("CREATE TABLE anchor (id INTEGER PRIMARY KEY)").await;
-    ward.execute("CREATE TABLE rope (anchor INTEGER REFERENCES anchor (id) DEFERRABLE INITIALLY DEFERRED)").await;
-    ward.execute("CREATE TRIGGER rope_of_record AFTER INSERT ON record BEGIN INSERT INTO rope VALUES (1); END").await;
+    ward.execute("CREATE TABLE anchor (id BIGINT PRIMARY KEY)").await;
+    ward.execute("CREATE TABLE rope (anchor BIGINT REFERENCES anchor (id) DEFERRABLE INITIALLY DEFERRED)").await;
+    if ward.is_on_a_server() {
+        ward.execute(
+            "CREATE FUNCTION rope_of_record() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN INSERT INTO rope VALUES (1); RETURN NULL; END $$",
+        )
+        .await;
+        ward.execute(
+            "CREATE TRIGGER rope_of_record AFTER INSERT ON record FOR EACH ROW EXECUTE FUNCTION rope_of_record()",
+        )
+        .await;
+    } else {
+        let trigger = "CREATE TRIGGER rope_of_record AFTER INSERT ON record BEGIN INSERT INTO rope VALUES (1); END";
+        ward.execute(trigger).await;
+    }
     let mut agent = Client::connect(&ward, &ada).await;
 
     agent.send(Lane::Reading, Epoch(1), 1, &[reading(120, 80, 0)]).await;
@@ -234,7 +243,7 @@ async fn a_high_reading_waits_for_repeats_across_a_restart_and_its_unconfirmed_a
 
     let ward = ward.restart_after(Duration::from_millis(2500), above_limit(Duration::from_secs(2))).await;
 
-    ward.eventually("SELECT count(*) FROM alert WHERE rule = 'above_limit' AND NOT confirmed AND severity = 'low'", 1)
+    ward.eventually("SELECT count(*) FROM alert WHERE rule = 'above_limit' AND confirmed = 0 AND severity = 'low'", 1)
         .await;
     assert_eq!(ward.count("SELECT count(*) FROM waiting").await, 0);
     assert_eq!(ward.count("SELECT count(*) FROM timer WHERE kind <> 'escalation'").await, 0);

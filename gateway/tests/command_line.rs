@@ -1,10 +1,13 @@
 //! The shipped program: its commands beside a running gateway, and what it says when something is wrong.
 
+mod place;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+use place::Place;
 use serde_json::Value;
 
 #[test]
@@ -334,7 +337,8 @@ fn the_first_start_writes_secrets_into_files_and_never_into_the_log() {
     let mut gateway = Gateway::start();
     let mode = |file: &str| std::fs::metadata(gateway.data().join(file)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("."), 0o700);
-    for file in ["store.sqlite", "console-login", "api-token", "ca/ca-key.pem", "ca/server-key.pem"] {
+    let store = (!gateway.folder.is_on_a_server()).then_some("store.sqlite");
+    for file in store.into_iter().chain(["console-login", "api-token", "ca/ca-key.pem", "ca/server-key.pem"]) {
         assert_eq!(mode(file), 0o600, "{file}");
     }
     let text = |file: &str| std::fs::read_to_string(gateway.data().join(file)).unwrap();
@@ -354,13 +358,13 @@ fn what_is_wrong_at_the_start_is_said_with_what_to_do() {
 
     assert_says(&run(elsewhere.path(), &["run"]), &["cannot read the configuration", "--config"]);
 
-    configure(elsewhere.path(), gateway.broker, free_port());
+    configure(elsewhere.path(), gateway.broker, free_port(), "");
     assert_says(&run(elsewhere.path(), &["run"]), &["cannot listen on", "broker.listen", "Another program"]);
 
-    configure(elsewhere.path(), free_port(), gateway.console);
+    configure(elsewhere.path(), free_port(), gateway.console, "");
     assert_says(&run(elsewhere.path(), &["run"]), &["cannot listen on", "console.listen"]);
 
-    configure(elsewhere.path(), free_port(), free_port());
+    configure(elsewhere.path(), free_port(), free_port(), "");
     std::fs::remove_dir_all(elsewhere.path().join("data")).unwrap();
     std::fs::create_dir(elsewhere.path().join("data")).unwrap();
     std::fs::write(elsewhere.path().join("data/store.sqlite"), vec![7; 8192]).unwrap();
@@ -393,9 +397,22 @@ fn a_stranger_at_the_brokers_door_is_in_the_log_with_the_reason() {
     assert!(log.contains("peer sent no certificates"), "{log}");
 }
 
+#[test]
+fn a_store_on_a_server_is_looked_at_and_its_backups_are_the_servers() {
+    let gateway = Gateway::start();
+    if !gateway.folder.is_on_a_server() {
+        return;
+    }
+    let verified = gateway.ask(&["verify"]);
+    assert_eq!((verified["ok"].as_bool(), verified["report"]["looks"].as_i64()), (Some(true), Some(0)), "{verified}");
+    let words = ["the store is the database test_", "Nothing was done", "pg_dump"];
+    assert_says(&gateway.run(&["backup", "somewhere"]), &words);
+    assert_says(&gateway.run(&["restore", "somewhere", "--by", "Anna", "--why", "a test"]), &words);
+}
+
 /// The program, running in a folder of its own.
 struct Gateway {
-    folder: tempfile::TempDir,
+    folder: Place,
     child: Child,
     log: Option<std::thread::JoinHandle<String>>,
     broker: u16,
@@ -409,9 +426,9 @@ impl Gateway {
 
     /// With all that is to be told of this level.
     fn start_telling(level: Option<&str>) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Place::new_and_wait();
         let (broker, console) = (free_port(), free_port());
-        configure(folder.path(), broker, console);
+        configure(folder.path(), broker, console, &folder.settings());
         let mut program = program(folder.path(), &["run"]);
         program.envs(level.map(|level| ("RUST_LOG", level)));
         let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
@@ -493,10 +510,10 @@ impl Drop for Gateway {
     }
 }
 
-fn configure(folder: &Path, broker: u16, console: u16) {
+fn configure(folder: &Path, broker: u16, console: u16, store: &str) {
     let text = format!(
         "data = \"data\"\n[broker]\nlisten = \"127.0.0.1:{broker}\"\n[enrolment]\nlisten = \"127.0.0.1:{}\"\n\
-         [console]\nlisten = \"127.0.0.1:{console}\"\n",
+         [console]\nlisten = \"127.0.0.1:{console}\"\n{store}",
         free_port()
     );
     std::fs::write(folder.join("gateway.toml"), text).unwrap();

@@ -1,6 +1,7 @@
 //! The console as a browser and a program meet it: over HTTP, on a real store.
 
 mod fixture;
+mod place;
 
 use hempuls_gateway::store::{query, query_as, query_scalar};
 use std::net::SocketAddr;
@@ -23,8 +24,8 @@ use hempuls_gateway::wording::Lang;
 use hempuls_protocol::personnummer::{IdentityNumber, Written};
 use jiff::civil::{date, time};
 use jiff::tz::TimeZone;
+use place::Place;
 use serde_json::Value;
-use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -177,7 +178,7 @@ async fn the_work_list_writes_one_row_for_each_person_and_session() {
 async fn where_the_look_cannot_be_noted_nothing_is_shown() {
     let night = Night::begin().await;
     let anna = night.sign_in().await;
-    night.sql("CREATE TRIGGER full BEFORE INSERT ON access_log BEGIN SELECT RAISE(ABORT, 'disk full'); END").await;
+    night.forbid("filled", "INSERT ON access_log").await;
     for page in ["/", "/persons/{ada}", "/alerts/{press}"] {
         let answer = anna.get(&night.path(page)).await;
         assert_eq!(answer.status, 503, "{page}");
@@ -247,7 +248,7 @@ async fn a_persons_number_is_whole_only_for_a_member_who_asks_and_that_is_noted(
     assert_masked(&page, "the page after it");
     assert!(page.contains("asked to see the whole identity number"), "{page}");
 
-    night.sql("CREATE TRIGGER full BEFORE INSERT ON access_log BEGIN SELECT RAISE(ABORT, 'disk full'); END").await;
+    night.forbid("filled", "INSERT ON access_log").await;
     let unnoted = anna.post(&asked, "").await;
     assert_eq!(unnoted.status, 503);
     assert_masked(&unnoted.body, "an answer without its trace");
@@ -265,8 +266,8 @@ async fn a_changed_row_of_the_log_is_found() {
     let mut work = night.ward.store.work().await.unwrap();
     assert!(query("UPDATE access_log SET who = 'nobody'").execute(&mut *work).await.is_err(), "the store refuses it");
     drop(work);
-    night.sql("DROP TRIGGER access_log_is_never_changed").await;
-    night.sql("DROP TRIGGER access_log_is_never_shortened").await;
+    night.allow("access_log_is_never_changed", "access_log").await;
+    night.allow("access_log_is_never_shortened", "access_log").await;
     night.sql("UPDATE access_log SET who = 'nobody' WHERE n = 2").await;
     assert_eq!(access_log::verify(reader).await.unwrap(), Verified::Broken { at: 2 });
     night.sql("UPDATE access_log SET who = 'Anna Ström' WHERE n = 2").await;
@@ -577,7 +578,7 @@ async fn a_named_person_says_that_a_buttons_battery_was_changed() {
     let (alert, changed) = (night.path("/alerts/{press}"), night.path("/alerts/{press}/battery-changed"));
     assert!(!anna.get(&alert).await.expect(200).contains("id=\"battery-changed\""));
     anna.post(&changed, "").await.expect(303);
-    assert_eq!(night.count("SELECT sum(battery) FROM device").await, 0, "no counter began anew");
+    assert_eq!(night.count("SELECT CAST(sum(battery) AS BIGINT) FROM device").await, 0, "no counter began anew");
 
     night.press_with_a_counter_that_went_back(17).await;
     assert!(anna.get(&alert).await.expect(200).contains("id=\"battery-changed\""));
@@ -730,8 +731,8 @@ async fn a_stream_opened_without_its_page_leaves_its_row_too() {
 
 #[tokio::test]
 async fn an_empty_list_is_never_all_well() {
-    let folder = tempfile::tempdir().unwrap();
-    let ward = fixture::ward(folder.path()).await;
+    let folder = Place::new().await;
+    let ward = fixture::ward(folder.open().await).await;
     for table in ["alert_line", "escalation", "alert", "waiting", "observation", "record"] {
         let mut work = ward.store.work().await.unwrap();
         query(sqlx::AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut *work).await.unwrap();
@@ -888,7 +889,14 @@ async fn a_device_that_was_just_used_is_added_from_afar_with_its_key_and_never_s
     assert!(anna.get(added.header("location")).await.expect(200).contains("Apparaten är tillagd"));
     let again = anna.post(&format!("{button}/add"), &typed(key)).await;
     assert_eq!((again.status, again.body.contains("Knappens nyckel")), (422, true));
-    assert_eq!(night.count("SELECT count(*) FROM device WHERE hex(key) = upper('231d39c1d7cc1ab1aee224cd096db932') AND beacon_s = 900").await, 1);
+    assert_eq!(
+        night
+            .count(
+                "SELECT count(*) FROM device WHERE key = unhex('231d39c1d7cc1ab1aee224cd096db932') AND beacon_s = 900"
+            )
+            .await,
+        1
+    );
     assert_eq!(night.count("SELECT count(*) FROM assignment WHERE person = '{ada}'").await, 1);
     assert!(matches!(night.occasion(), Some(Occasion::Devices { .. })));
     let row = night.log().await.into_iter().find(|row| row.action == "adopted_device").expect("its row");
@@ -1110,7 +1118,7 @@ async fn readings_without_a_person_are_given_to_one_or_set_aside_with_a_reason_a
     assert!(shown.contains("Edith Sjö") && shown.contains("71,2"), "{shown}");
     let waiting = "SELECT count(*) FROM record WHERE person IS NULL AND attribution IS NULL AND kind = 'signal'";
     assert_eq!(night.count(waiting).await, 2);
-    let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM record WHERE person IS NULL ORDER BY measured_ms")
+    let ids: Vec<String> = query_scalar("SELECT id FROM record WHERE person IS NULL ORDER BY measured_ms")
         .fetch_all(night.ward.store.reader())
         .await
         .expect("it fits the schema");
@@ -1138,7 +1146,7 @@ async fn readings_without_a_person_are_given_to_one_or_set_aside_with_a_reason_a
     let shown = anna.get(&page).await.expect(200);
     assert!(shown.contains("1 mätningar hör till Edith Sjö.") && shown.contains("Hemtjänsten"), "{shown}");
 
-    let decision: String = sqlx::query_scalar("SELECT id FROM attribution WHERE person IS NOT NULL")
+    let decision: String = query_scalar("SELECT id FROM attribution WHERE person IS NOT NULL")
         .fetch_one(night.ward.store.reader())
         .await
         .expect("it fits the schema");
@@ -1254,27 +1262,29 @@ struct Night {
     console: Console,
     team: String,
     rows_seen: std::sync::atomic::AtomicUsize,
-    _folder: TempDir,
+    place: Place,
 }
 
-#[derive(Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, PartialEq, Eq)]
 struct Row {
     who: String,
     action: String,
     person: Option<String>,
 }
 
+hempuls_gateway::from_row!(Row { who, action, person });
+
 impl Night {
     async fn begin() -> Self {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
-        let ward = fixture::ward(folder.path()).await;
+        let folder = Place::new().await;
+        let ward = fixture::ward(folder.open().await).await;
         Self::with(ward, folder).await
     }
 
-    async fn with(ward: Ward, folder: TempDir) -> Self {
+    async fn with(ward: Ward, folder: Place) -> Self {
         let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let team = Self::team(&ward.store).await;
-        Self { ward, console, team, rows_seen: 0.into(), _folder: folder }
+        Self { ward, console, team, rows_seen: 0.into(), place: folder }
     }
 
     /// The fallback team of all accounts, with a roster: Anna has the days.
@@ -1343,7 +1353,7 @@ impl Night {
         let hash: String =
             query_scalar("SELECT password_hash FROM account").fetch_one(elsewhere.reader()).await.expect("one account");
         let mut work = self.ward.store.work().await.expect("it can be written");
-        query("INSERT INTO account (name, unit, password_hash, created_ms) VALUES (?, 'Trygghetslarm', ?, 0)")
+        query("INSERT INTO account (name, unit, password_hash, created_ms) VALUES ($1, 'Trygghetslarm', $2, 0)")
             .bind(name)
             .bind(hash)
             .execute(&mut *work)
@@ -1390,6 +1400,18 @@ impl Night {
         work.commit().await.expect("it can be written");
     }
 
+    async fn forbid(&self, name: &str, what: &str) {
+        let mut work = self.ward.store.work().await.expect("it can be written");
+        self.place.forbid(&mut work, name, what).await;
+        work.commit().await.expect("it can be written");
+    }
+
+    async fn allow(&self, name: &str, table: &str) {
+        let mut work = self.ward.store.work().await.expect("it can be written");
+        self.place.allow(&mut work, name, table).await;
+        work.commit().await.expect("it can be written");
+    }
+
     async fn count(&self, sql: &str) -> i64 {
         let sql = sqlx::AssertSqlSafe(self.path(sql));
         query_scalar(sql).fetch_one(self.ward.store.reader()).await.expect("it fits the schema")
@@ -1419,7 +1441,7 @@ impl Night {
     }
 
     async fn state_of(&self, alert: &str) -> String {
-        query_scalar("SELECT state FROM alert WHERE id = ?")
+        query_scalar("SELECT state FROM alert WHERE id = $1")
             .bind(alert)
             .fetch_one(self.ward.store.reader())
             .await
@@ -1434,14 +1456,14 @@ impl Night {
             "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < {count}),
                   model AS (SELECT * FROM record WHERE characteristic = '2a35' AND unreadable IS NULL ORDER BY id DESC LIMIT 1)
              INSERT INTO record (id, identity, measured_ms, person, {columns})
-             SELECT 'copy{count}-' || n, 'copy{count}-' || n, measured_ms - n * 60000 - {count}, '{{edith}}', {columns} FROM model, n"
+             SELECT 'copy{count}-' || n, unhex(CAST(10000000 + {count} * 10000 + n AS TEXT)), measured_ms - n * 60000 - {count}, '{{edith}}', {columns} FROM model, n"
         )))
         .await;
         self.sql(&format!(
             "INSERT INTO observation (record, place, quantity, mantissa, exponent, unit, usable)
-             SELECT id, place, quantity, mantissa, exponent, unit, usable FROM record JOIN
+             SELECT id, place, quantity, mantissa, exponent, unit, usable FROM record CROSS JOIN
                  (SELECT * FROM observation WHERE record = (SELECT record FROM observation
-                      WHERE quantity = 'systolic' AND usable ORDER BY record DESC LIMIT 1))
+                      WHERE quantity = 'systolic' AND usable = 1 ORDER BY record DESC LIMIT 1)) AS model
              WHERE id LIKE 'copy{count}-%'"
         ))
         .await;

@@ -1,5 +1,7 @@
 //! Whether somebody is there, on a real store: one alert for each team, which ends by itself.
 
+mod place;
+
 use hempuls_gateway::alerts::outcome::Outcome;
 use hempuls_gateway::alerts::{Act, Severity, act, alert, line};
 use hempuls_gateway::changes::Changes;
@@ -13,10 +15,11 @@ use hempuls_gateway::store::accounts::{self, Account};
 use hempuls_gateway::store::alerts::{Which, read, story};
 use hempuls_gateway::store::contacts::{self, Contact};
 use hempuls_gateway::store::teams::{self, Commission, Responsibility};
-use hempuls_gateway::store::{Store, alerts as cases, assignments, cover, devices, homes, plans, rosters};
+use hempuls_gateway::store::{alerts as cases, assignments, cover, devices, homes, plans, rosters};
 use hempuls_gateway::wording::Lang;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use place::Place;
 
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
@@ -102,15 +105,15 @@ async fn a_next_shift_without_anybody_is_said_before_it_begins_and_then_the_shif
 }
 
 struct Ward {
-    _folder: tempfile::TempDir,
+    _folder: Place,
     watch: Watch,
     people: Vec<String>,
 }
 
 impl Ward {
     async fn new() -> Self {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
-        let store = Store::open(&folder.path().join("store.sqlite")).await.expect("a new store opens");
+        let folder = Place::new().await;
+        let store = folder.open().await;
         let mut work = store.work().await.unwrap();
         let account = Account { name: "Anna".into(), unit: "u".into(), password_hash: "-".into() };
         assert!(accounts::add(&mut work, &account, Timestamp::UNIX_EPOCH).await.unwrap());

@@ -1,6 +1,8 @@
 //! Readings and alerts in a server of health records: what is sent is FHIR R4, as two validators that others wrote say, and
 //! each thing is there once, whatever fails on the way.
 
+mod place;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -28,6 +30,7 @@ use hempuls_protocol::ids::AgentId;
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Unit};
 use hempuls_protocol::personnummer::{IdentityNumber, Written};
 use hempuls_protocol::times::{BootId, Taken, Trust};
+use place::Place;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -241,7 +244,7 @@ async fn an_alert_is_a_task_that_follows_who_has_it_and_names_the_reading() {
 
 /// A store with Ada in it, and what sends from it.
 struct Ward {
-    folder: tempfile::TempDir,
+    folder: Place,
     store: Store,
     config: Config,
     home: String,
@@ -251,14 +254,14 @@ struct Ward {
 
 impl Ward {
     async fn open(server: &Server, more: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Place::new().await;
         std::fs::write(folder.path().join("token"), "secret\n").unwrap();
         let text = format!(
             "server = \"http://{}/\"\nidentifiers = \"https://fhir.example.se\"\ntoken_file = \"token\"\n\
              allow = [\"127.0.0.1\"]\n{more}",
             server.address
         );
-        let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+        let store = folder.open().await;
         let mut work = store.work().await.unwrap();
         let (home, agent) = homes::add(&mut work, "Storgatan 1", 0).await.unwrap();
         let ada = assignments::add_person(&mut work, "Tolvan Tolvansson", &home, 0).await.unwrap();

@@ -16,13 +16,14 @@ use hempuls_gateway::store::{query_scalar, restorations};
 use hempuls_protocol::event::Content;
 use hempuls_protocol::ids::{Epoch, Lane, Sequence};
 use hempuls_protocol::wire::heartbeat::{Heartbeat, LaneState};
+use ward::place::Place;
 use ward::{Answer, Client, Ward, began, press, reading, taken};
 
 const EPOCH: Epoch = Epoch(7);
 
 #[tokio::test]
 async fn yesterdays_backup_loses_no_reading_doubles_none_and_the_team_is_told() {
-    let ward = Ward::open().await;
+    let ward = Ward::open_in(Place::in_a_file(), "", rules::Config::default().rules()).await;
     let (ada, stolen) = (ward.enrol("Ada").await, ward.enrol("stolen").await);
     ward.assign_cuff(&ada).await;
     let mut agent = Client::connect(&ward, &ada).await;
@@ -114,7 +115,7 @@ async fn yesterdays_backup_loses_no_reading_doubles_none_and_the_team_is_told() 
 
 #[tokio::test]
 async fn a_backup_or_a_store_that_is_not_what_it_was_is_found_and_never_put_in_place() {
-    let ward = Ward::open().await;
+    let ward = Ward::open_in(Place::in_a_file(), "", rules::Config::default().rules()).await;
     let ada = ward.enrol("Ada").await;
     let mut agent = Client::connect(&ward, &ada).await;
     sends(&mut agent, Lane::Alarm, 1, &[began(), press(1, 1_000)]).await;
@@ -183,7 +184,7 @@ async fn a_backup_or_a_store_that_is_not_what_it_was_is_found_and_never_put_in_p
 
 #[tokio::test]
 async fn backups_are_made_by_themselves_old_ones_go_and_a_failed_one_is_a_case_that_ends_itself() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Place::in_a_file();
     let backups = folder.path().join("backups");
     // Where the folder should be there is a file.
     std::fs::write(&backups, "").unwrap();
@@ -215,7 +216,7 @@ async fn backups_are_made_by_themselves_old_ones_go_and_a_failed_one_is_a_case_t
 async fn on_a_disk_that_is_nearly_full_readings_are_refused_and_presses_and_the_access_log_go_on() {
     // No disk is so large: it is nearly full from the start.
     let full = "[disk]\nreserve_mib = 1048576\n";
-    let ward = Ward::open_in(tempfile::tempdir().unwrap(), full, rules::Config::default().rules()).await;
+    let ward = Ward::open_in(Place::in_a_file(), full, rules::Config::default().rules()).await;
     let ada = ward.enrol("Ada").await;
     ward.assign_cuff(&ada).await;
     ward.eventually("SELECT count(*) FROM alert WHERE rule = 'disk' AND severity = 'high' AND state = 'open'", 1).await;
@@ -245,7 +246,7 @@ async fn on_a_disk_that_is_nearly_full_readings_are_refused_and_presses_and_the_
 
 #[tokio::test]
 async fn what_is_dropped_after_ten_years_stays_in_the_books_and_never_comes_back_as_new() {
-    let ward = Ward::open().await;
+    let ward = Ward::open_in(Place::in_a_file(), "", rules::Config::default().rules()).await;
     let ada = ward.enrol("Ada").await;
     ward.assign_cuff(&ada).await;
     let mut agent = Client::connect(&ward, &ada).await;

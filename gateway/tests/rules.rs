@@ -66,7 +66,7 @@ async fn her_own_limit_decides_and_the_case_says_when_she_is_back_inside_also_af
     agent.receipt().await;
     agent.send(Lane::Reading, Epoch(1), 4, &[reading(130, 80, 3)]).await;
     agent.receipt().await;
-    assert_eq!(ward.count("SELECT count(*) FROM alert WHERE rule = 'above_limit' AND confirmed").await, 1);
+    assert_eq!(ward.count("SELECT count(*) FROM alert WHERE rule = 'above_limit' AND confirmed = 1").await, 1);
     assert_eq!(ward.count("SELECT CAST(memory AS INTEGER) FROM rule_memory WHERE rule = 'above_limit'").await, 1);
     drop(agent);
 

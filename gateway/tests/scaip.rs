@@ -1,11 +1,14 @@
 //! Alarm units report to the shipped gateway, as sipp, an independent SIP program, plays them.
 
+mod place;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use place::Place;
 use serde_json::Value;
 
 const UNIT: &str = "4600012345";
@@ -133,7 +136,7 @@ fn texts(alert: &Value) -> Vec<String> {
 
 /// A gateway that listens to one unit, in Ada's home.
 struct House {
-    folder: tempfile::TempDir,
+    folder: Place,
     gateway: Child,
     log: Option<std::thread::JoinHandle<String>>,
     home: String,
@@ -144,11 +147,12 @@ struct House {
 
 impl House {
     fn begin(setting: &str, heartbeat: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Place::new_and_wait();
         let [broker, enrolment, console, scaip] = [(); 4].map(|()| free_port());
         let text = format!(
             "data = \"data\"\n[broker]\nlisten = \"127.0.0.1:{broker}\"\n[enrolment]\nlisten = \"127.0.0.1:{enrolment}\"\n\
-             [console]\nlisten = \"127.0.0.1:{console}\"\n[scaip]\nlisten = \"127.0.0.1:{scaip}\"\n{setting}"
+             [console]\nlisten = \"127.0.0.1:{console}\"\n[scaip]\nlisten = \"127.0.0.1:{scaip}\"\n{setting}{}",
+            folder.settings()
         );
         std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
         let ask = |arguments: &[&str]| -> Value {

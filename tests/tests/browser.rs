@@ -39,7 +39,8 @@ async fn every_page_is_accessible_in_both_languages_and_says_when_it_is_not_live
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_of_a_ward_where_much_is_wrong_is_accessible_too() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let ward = fixture::ward(folder.path()).await;
+    let store = hempuls_gateway::store::Store::open(&folder.path().join("store.sqlite")).await?;
+    let ward = fixture::ward(store).await;
     let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
     let login = folder.path().join("login");
     std::fs::write(&login, format!("{}\n{}\n", console.login.name, console.login.password))?;

@@ -98,10 +98,11 @@ mod tests {
         raise(&mut work, &of("f", Severity::Medium), 1_001 + WITHIN_MS).await.unwrap();
         work.commit().await.unwrap();
 
-        let open: String = query_scalar("SELECT group_concat(rule, ' ') FROM (SELECT rule FROM alert ORDER BY id)")
-            .fetch_one(store.reader())
-            .await
-            .unwrap();
+        let open: String =
+            query_scalar("SELECT string_agg(rule, ' ') FROM (SELECT rule FROM alert ORDER BY id) AS opened")
+                .fetch_one(store.reader())
+                .await
+                .unwrap();
         assert_eq!(open, "a b c d e review_plan not_judged h alarm_pressed f");
         let held: i64 = query_scalar("SELECT count(*) FROM suppression WHERE rule IN ('f', 'g')")
             .fetch_one(store.reader())

@@ -130,15 +130,13 @@ fn warn_once(is_failing: &mut bool, error: &StoreError) {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::AssertSqlSafe;
-
     use super::*;
     use crate::alerts::rules;
     use crate::store::{assignments, homes, query, query_scalar, tests::fresh};
 
     #[tokio::test]
     async fn one_persons_rows_keep_nobody_elses_timer_from_firing_and_hers_is_tried_again() {
-        let (_folder, store) = fresh().await;
+        let (place, store) = fresh().await;
         let mut work = store.work().await.unwrap();
         let (home, _) = homes::add(&mut work, "h", 0).await.unwrap();
         let mut people = Vec::new();
@@ -159,11 +157,7 @@ mod tests {
             timers::set(&mut work, reviews::TIMER, &person, 0).await.unwrap();
             people.push(person);
         }
-        let refuse = format!(
-            "CREATE TRIGGER refuse BEFORE INSERT ON alert WHEN NEW.person = '{}' BEGIN SELECT RAISE(ABORT, 'no'); END",
-            people[0]
-        );
-        query(AssertSqlSafe(refuse)).execute(&mut *work).await.unwrap();
+        place.forbid(&mut work, "refuse", &format!("INSERT ON alert WHEN new.person = '{}'", people[0])).await;
         work.commit().await.unwrap();
 
         let rules = rules::Config::default().rules();

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::keeping::backup::{self, List};
 use crate::keeping::restore::{self, Restored, Wish};
 use crate::store::verify::Report;
-use crate::{clock, run};
+use crate::{clock, run, store};
 
 #[derive(Args, Debug)]
 pub(super) struct RestoreArgs {
@@ -32,6 +32,7 @@ pub(super) struct RestoreArgs {
 const WORTH_SAYING: u64 = 100_000_000;
 
 pub(super) async fn back_up(config: &Config, to: &Path) -> anyhow::Result<Answer> {
+    of_a_file(config)?;
     run::open_data(config)?;
     let mut progress = |done: u64, of: u64| {
         if of >= WORTH_SAYING {
@@ -54,7 +55,21 @@ pub(super) async fn back_up(config: &Config, to: &Path) -> anyhow::Result<Answer
     })
 }
 
+/// Backups are copies of a file; a server has its own.
+fn of_a_file(config: &Config) -> anyhow::Result<()> {
+    let Some(place) = &config.store.postgres else { return Ok(()) };
+    bail!(
+        "the store is the database {}, which this command neither copies nor replaces. Nothing was done. Back it up as that \
+         server's other databases are, for example with pg_dump, together with {}, where the authority is that all boxes trust; \
+         put a backup back while no gateway runs. Boxes then send again by themselves what they have kept. `hempuls-gateway \
+         verify` says whether it holds together",
+        place.place(),
+        config.data.display()
+    );
+}
+
 pub(super) async fn restore(config: &Config, wish: &RestoreArgs) -> anyhow::Result<Answer> {
+    of_a_file(config)?;
     let RestoreArgs { backup, set_aside, by, why } = wish;
     let (by, why) = (by.trim(), why.trim());
     if by.is_empty() || why.is_empty() {
@@ -116,6 +131,12 @@ pub(super) async fn verify(config: Option<&Config>, what: Option<&Path>) -> anyh
             (folder.to_owned(), Some(list), report)
         }
         (Some(file), _) => (file.to_owned(), None, backup::verify_store(file).await?),
+        (None, Some(Config { store: store::Config { postgres: Some(place) }, .. })) => {
+            let reader = store::backup::connect_to_read(place).await?;
+            let report = store::verify::verify(&reader).await?;
+            reader.close().await;
+            (PathBuf::from(place.place()), None, report)
+        }
         (None, Some(config)) => {
             let file = run::store_file(config);
             let report = backup::verify_store(&file).await?;

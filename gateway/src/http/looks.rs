@@ -73,14 +73,12 @@ pub(crate) async fn note_first(state: &State, reader: &Reader, action: Action, p
         let people: Vec<_> = people.iter().copied().map(Some).collect();
         return note_all(state, reader, action, &people, String::new()).await;
     };
-    let mut reading = state.store().reader().acquire().await?;
-    if sessions::not_yet_shown(&mut reading, session.token, people).await?.is_empty() {
+    if sessions::not_yet_shown(state.store().reader(), session.token, people).await?.is_empty() {
         return Ok(());
     }
-    drop(reading);
     let mut work = state.store().work().await?;
     // Asked again where nobody else writes: two pages of one session may show her at the same moment.
-    let new = sessions::not_yet_shown(&mut work, session.token, people).await?;
+    let new = sessions::not_yet_shown(&mut *work, session.token, people).await?;
     let looks: Vec<Look<'_>> = new
         .iter()
         .map(|person| Look { action, person: Some(person), what: String::new(), why: reader.why() })

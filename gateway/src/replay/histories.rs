@@ -214,7 +214,7 @@ impl Life {
             let over_ms = from_ms + self.chance.random_range(2..60) * HOUR;
             self.silences.push((from_ms, over_ms));
             let mut work = self.store.work().await.unwrap();
-            query("INSERT INTO silence (agent, heard_ms, noticed_ms, has_alarm, in_storm, said_ms, over_ms) VALUES ($1, $2, $2, FALSE, FALSE, $2, $3)")
+            query("INSERT INTO silence (agent, heard_ms, noticed_ms, has_alarm, in_storm, said_ms, over_ms) VALUES ($1, $2, $2, 0, 0, $2, $3)")
                 .bind(&self.agent)
                 .bind(from_ms)
                 .bind(over_ms)

@@ -220,13 +220,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_unit_is_sent_to_its_next_receiver_when_the_store_takes_nothing() {
-        let (_folder, store) = crate::store::tests::fresh().await;
+        let (place, store) = crate::store::tests::fresh().await;
         in_a_home(&store).await;
         let mut work = store.work().await.unwrap();
-        query("CREATE TRIGGER full BEFORE INSERT ON alert BEGIN SELECT RAISE(ABORT, 'disk full'); END")
-            .execute(&mut *work)
-            .await
-            .unwrap();
+        place.forbid(&mut work, "filled", "INSERT ON alert").await;
         work.commit().await.unwrap();
 
         let refused = take(&store, PRESS).await;
@@ -234,7 +231,7 @@ mod tests {
         assert_eq!(refused.answer.as_deref(), Some("<mrs><ref>a1</ref><snu>6</snu></mrs>"));
         assert!(refused.changes.is_empty());
         let mut work = store.work().await.unwrap();
-        query("DROP TRIGGER full").execute(&mut *work).await.unwrap();
+        place.allow(&mut work, "filled", "alert").await;
         work.commit().await.unwrap();
         let taken = take(&store, PRESS).await;
         assert_eq!(taken.answer.as_deref(), Some("<mrs><ref>a1</ref><snu>0</snu></mrs>"));

@@ -236,7 +236,7 @@ pub async fn write(
         let hash = row.digest();
         query(
             "INSERT INTO access_log (n, at_ms, who, unit, action, person, what, why, previous, hash)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(row.n)
         .bind(row.at_ms)
@@ -274,7 +274,7 @@ pub struct Seen {
 /// When the store cannot be read.
 pub async fn of_person(reader: &Reader, person: &str, limit: u32) -> Result<Vec<Seen>, StoreError> {
     let rows: Vec<(i64, String, String, String)> =
-        query_as("SELECT at_ms, who, unit, action FROM access_log WHERE person = ? ORDER BY n DESC LIMIT ?")
+        query_as("SELECT at_ms, who, unit, action FROM access_log WHERE person = $1 ORDER BY n DESC LIMIT $2")
             .bind(person)
             .bind(limit)
             .fetch_all(reader)
@@ -293,7 +293,9 @@ pub async fn of_person(reader: &Reader, person: &str, limit: u32) -> Result<Vec<
 /// When the store cannot be read.
 pub async fn knows(reader: &Reader, looker: &Looker, look: &Look<'_>, since: Timestamp) -> Result<bool, StoreError> {
     Ok(query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM access_log WHERE person IS ? AND at_ms >= ? AND who = ? AND action = ? AND what = ?)",
+        "SELECT EXISTS (SELECT 1 FROM access_log
+             WHERE (person = $1 OR CAST($1 AS TEXT) IS NULL AND person IS NULL)
+               AND at_ms >= $2 AND who = $3 AND action = $4 AND what = $5)",
     )
     .bind(look.person)
     .bind(since.as_millisecond())
@@ -329,7 +331,7 @@ pub async fn verify(reader: &Reader) -> Result<Verified, StoreError> {
     let (mut n, mut newest) = (0, NOTHING_BEFORE.to_vec());
     loop {
         let rows: Vec<Row> =
-            query_as("SELECT * FROM access_log WHERE n > ? ORDER BY n LIMIT 1000").bind(n).fetch_all(reader).await?;
+            query_as("SELECT * FROM access_log WHERE n > $1 ORDER BY n LIMIT 1000").bind(n).fetch_all(reader).await?;
         if rows.is_empty() {
             return Ok(Verified::Whole { rows: n, newest });
         }
@@ -350,7 +352,6 @@ async fn newest(store: &mut Connection) -> Result<(i64, Vec<u8>), StoreError> {
     Ok(newest.unwrap_or_else(|| (0, NOTHING_BEFORE.to_vec())))
 }
 
-#[derive(sqlx::FromRow)]
 struct Row {
     n: i64,
     at_ms: i64,
@@ -363,6 +364,8 @@ struct Row {
     previous: Vec<u8>,
     hash: Vec<u8>,
 }
+
+crate::from_row!(Row { n, at_ms, who, unit, action, person, what, why, previous, hash });
 
 impl Row {
     /// The hash of all fields but the hash, each text after its length, so that no two rows can be told the same way.

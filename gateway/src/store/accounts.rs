@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{Connection, Executor, Reader, StoreError, query, query_as, query_scalar};
 
 /// An account as it is kept. The password itself is kept nowhere.
-#[derive(Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// What its owner types, and what the access log says of her.
     pub name: String,
@@ -16,8 +16,10 @@ pub struct Account {
     pub password_hash: String,
 }
 
+crate::from_row!(Account { name, unit, password_hash });
+
 /// An account as it is listed.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listed {
     /// What its owner types.
     pub name: String,
@@ -28,6 +30,8 @@ pub struct Listed {
     /// When it was disabled.
     pub disabled_ms: Option<i64>,
 }
+
+crate::from_row!(Listed { name, unit, created_ms, disabled_ms });
 
 /// Finds an account by its name, unless it is disabled.
 ///
@@ -55,7 +59,7 @@ pub async fn names(reader: &Reader) -> Result<Vec<String>, StoreError> {
 pub async fn add_first(store: &mut Connection, account: &Account, now: Timestamp) -> Result<bool, StoreError> {
     let added = query(
         "INSERT INTO account (name, unit, password_hash, created_ms)
-         SELECT ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM account)",
+         SELECT $1, $2, $3, CAST($4 AS BIGINT) WHERE NOT EXISTS (SELECT 1 FROM account)",
     )
     .bind(&account.name)
     .bind(&account.unit)

@@ -2,7 +2,6 @@
 
 use hempuls_protocol::ids::AgentId;
 use rand::Rng as _;
-use sqlx::Row as _;
 
 use super::ledger::{signed, unexpected};
 use super::{Connection, Reader, StoreError, books, query, query_scalar};
@@ -313,6 +312,6 @@ pub async fn list(reader: &Reader) -> Result<Vec<Listed>, StoreError> {
 /// [`StoreError`], where the store fails.
 pub async fn to_throw_out(reader: &Reader) -> Result<Vec<AgentId>, StoreError> {
     let ids: Vec<String> =
-        query_scalar("SELECT id FROM agent WHERE revoked_ms IS NOT NULL AND connected").fetch_all(reader).await?;
+        query_scalar("SELECT id FROM agent WHERE revoked_ms IS NOT NULL AND connected = 1").fetch_all(reader).await?;
     ids.iter().map(|id| id.parse().map_err(|_| unexpected("id"))).collect()
 }

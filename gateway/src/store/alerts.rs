@@ -1,7 +1,6 @@
 //! Alerts and their stories, what rules wait for, and what they kept quiet about.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::ledger::unexpected;
 use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
@@ -89,9 +88,10 @@ pub async fn read(reader: &Reader, which: Which<'_>, limit: u32) -> Result<Vec<C
     };
     let rows = query(
         "SELECT alert.*, unanswered_ms, has_told FROM alert LEFT JOIN escalation ON escalation.alert = alert.id
-         WHERE ($1 IS NULL OR person = $1) AND ($2 IS NULL OR id = $2) AND (NOT $3 OR state <> 'closed')
+         WHERE (CAST($1 AS TEXT) IS NULL OR person = $1) AND (CAST($2 AS TEXT) IS NULL OR id = $2)
+           AND ($3 = 0 OR state <> 'closed')
          ORDER BY state = 'closed',
-                  state = 'claimed' AND seen_ms >= rung_ms,
+                  state = 'claimed' AND coalesce(seen_ms, 0) >= rung_ms,
                   CASE severity WHEN 'high' THEN 0 WHEN 'medium' THEN 1 ELSE 2 END,
                   CASE WHEN unanswered_ms IS NULL THEN 1 ELSE 0 END,
                   rung_ms DESC, id DESC
@@ -124,8 +124,8 @@ pub async fn story(reader: &Reader, id: &str) -> Result<Vec<Told>, StoreError> {
 /// [`StoreError`], where the store fails.
 pub async fn headlines(reader: &Reader, ids: &[&str]) -> Result<Vec<(String, Told)>, StoreError> {
     let rows = query(
-        "SELECT alert, at_ms, line, record FROM json_each($1) CROSS JOIN alert_line ON alert = value
-         WHERE place = (SELECT max(place) FROM alert_line AS latest WHERE latest.alert = value
+        "SELECT alert, at_ms, line, record FROM json_each($1) CROSS JOIN alert_line
+         WHERE alert = value AND place = (SELECT max(place) FROM alert_line AS latest WHERE latest.alert = value
                           AND latest.kind NOT IN (SELECT value FROM json_each($2)))",
     )
     .bind(json!(ids).to_string())
@@ -168,7 +168,7 @@ pub async fn open_case(
 pub async fn confirmed_about(work: &mut Connection, people: &[&str]) -> Result<Vec<(String, String)>, StoreError> {
     Ok(query_as(
         "SELECT rule, person FROM alert
-         WHERE person IN (SELECT value FROM json_each($1)) AND state <> 'closed' AND confirmed",
+         WHERE person IN (SELECT value FROM json_each($1)) AND state <> 'closed' AND confirmed = 1",
     )
     .bind(json!(people).to_string())
     .fetch_all(work)
@@ -381,8 +381,8 @@ pub async fn lines_closed_since(
     since_ms: i64,
 ) -> Result<Vec<Line>, StoreError> {
     let lines: Vec<String> = query_scalar(
-        "SELECT line FROM alert CROSS JOIN alert_line ON alert_line.alert = alert.id
-         WHERE about = $1 AND closed_ms > $2 AND rule = $3",
+        "SELECT line FROM alert CROSS JOIN alert_line
+         WHERE alert_line.alert = alert.id AND about = $1 AND closed_ms > $2 AND rule = $3",
     )
     .bind(about.to_string())
     .bind(since_ms)
@@ -468,7 +468,7 @@ pub async fn wait(work: &mut Connection, waits: &Waits) -> Result<(), StoreError
     query(
         "INSERT INTO waiting (rule, person, home, since_ms, due_ms, got, wanted, state)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-         ON CONFLICT DO UPDATE SET since_ms = excluded.since_ms, due_ms = excluded.due_ms, got = excluded.got,
+         ON CONFLICT (rule, person) DO UPDATE SET since_ms = excluded.since_ms, due_ms = excluded.due_ms, got = excluded.got,
              wanted = excluded.wanted, state = excluded.state",
     )
     .bind(rule)
@@ -577,7 +577,7 @@ mod tests {
         {
             query(
                 "INSERT INTO alert (id, rule, about, severity, confirmed, home, state, opened_ms, rung_ms)
-                 VALUES ($1, $1, 'gateway', $2, FALSE, $3, 'open', $4, $4)",
+                 VALUES ($1, $1, 'gateway', $2, 0, $3, 'open', $4, $4)",
             )
             .bind(id)
             .bind(severity)
@@ -606,13 +606,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_first_rule_about_blood_pressure_left_behind_is_read() {
-        let (_folder, store) = fresh().await;
+        let folder = tempfile::tempdir().unwrap();
+        let store = crate::store::Store::open(&folder.path().join("store.sqlite")).await.unwrap();
         let mut work = store.work().await.unwrap();
         let (home, _) = homes::add(&mut work, "Ada's kitchen", 0).await.unwrap();
         let ada = assignments::add_person(&mut work, "Ada", &home, 0).await.unwrap();
         query(
             "INSERT INTO alert (id, rule, about, severity, confirmed, person, home, state, opened_ms, rung_ms)
-               VALUES ('a', 'above_limit_review', $1, 'low', FALSE, $2, $3, 'open', 0, 0)",
+               VALUES ('a', 'above_limit_review', $1, 'low', 0, $2, $3, 'open', 0, 0)",
         )
         .bind(About::Person(ada.clone()).to_string())
         .bind(&ada)
@@ -639,7 +640,7 @@ mod tests {
         .await
         .unwrap();
         let migration = include_str!("../../migrations/0018_lines_of_first_light.sql");
-        sqlx::raw_sql(migration).execute(&mut *work).await.unwrap();
+        crate::store::tests::run_all(&mut work, migration).await;
 
         let (id, _) = open_case(&mut work, "late_review", &About::Person(ada.clone())).await.unwrap().unwrap();
         let [Line::Late(found)] = &lines(&mut work, &id).await.unwrap()[..] else { panic!() };

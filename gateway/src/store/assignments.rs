@@ -1,7 +1,6 @@
 //! People, and whose a device's readings are, from when until when.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::{Connection, Reader, StoreError, query, query_as};
 
@@ -43,7 +42,7 @@ pub fn person_at<'a>(assignments: &'a [Assignment], device: &str, slot: Option<u
 /// [`StoreError`], where the store fails.
 pub async fn of_devices(work: &mut Connection, devices: &[&str]) -> Result<Vec<Assignment>, StoreError> {
     let rows = query(
-        "SELECT device, slot, person, from_ms, until_ms FROM json_each($1) CROSS JOIN assignment ON device = value",
+        "SELECT device, slot, person, from_ms, until_ms FROM json_each($1) CROSS JOIN assignment WHERE device = value",
     )
     .bind(json!(devices).to_string())
     .fetch_all(work)
@@ -78,7 +77,7 @@ pub async fn add_person(work: &mut Connection, name: &str, home: &str, now_ms: i
 }
 
 /// Who lives where.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Resident {
     /// Her id.
     pub id: String,
@@ -90,6 +89,8 @@ pub struct Resident {
     pub home_name: String,
 }
 
+crate::from_row!(Resident { id, name, home, home_name });
+
 /// The people of a home, or of all homes, by name.
 ///
 /// # Errors
@@ -97,7 +98,7 @@ pub struct Resident {
 pub async fn people(reader: &Reader, home: Option<&str>) -> Result<Vec<Resident>, StoreError> {
     Ok(query_as(
         "SELECT person.id, person.name, home.id AS home, home.name AS home_name
-         FROM person JOIN home ON home.id = person.home WHERE $1 IS NULL OR home.id = $1 ORDER BY person.name, person.id",
+         FROM person JOIN home ON home.id = person.home WHERE CAST($1 AS TEXT) IS NULL OR home.id = $1 ORDER BY person.name, person.id",
     )
     .bind(home)
     .fetch_all(reader)

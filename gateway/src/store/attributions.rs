@@ -2,7 +2,6 @@
 //! deleted, and each decision can be taken back.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::records::{Record, with_values};
 use super::{Connection, Reader, Row, StoreError, query, query_scalar};

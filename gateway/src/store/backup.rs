@@ -1,13 +1,13 @@
-//! What only SQLite has: a copy of its one file while it is written, and its own look at its pages. Nothing else in the
-//! gateway's backups knows which engine the store has; a site with PostgreSQL makes them with PostgreSQL's own means.
+//! What the engines do not have in common: SQLite copies its one file while it is written, and looks at its own pages. A
+//! site with PostgreSQL makes backups with PostgreSQL's own means, as its other databases' are made.
 
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _, query, query_scalar};
+use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::{Reader, StoreError};
+use super::{Postgres, Reader, StoreError, query, query_scalar};
 
 /// How long whoever has the file may hold it up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ pub async fn copy(file: &Path, to: &Path, progress: &mut (dyn FnMut(u64, u64) + 
     let about = size(&mut from).await?;
     let name = to.to_string_lossy().into_owned();
     let copied = async {
-        let mut copy = std::pin::pin!(query("VACUUM INTO $1").bind(name).execute(&mut from));
+        let mut copy = std::pin::pin!(sqlx::query("VACUUM INTO $1").bind(name).execute(&mut from));
         loop {
             tokio::select! {
                 copied = &mut copy => return copied,
@@ -45,7 +45,7 @@ async fn size(store: &mut sqlx::SqliteConnection) -> Result<u64, StoreError> {
     for (pragma, number) in
         ["PRAGMA page_count", "PRAGMA freelist_count", "PRAGMA page_size"].into_iter().zip(&mut pages)
     {
-        *number = query_scalar(pragma).fetch_one(&mut *store).await?;
+        *number = sqlx::query_scalar(pragma).fetch_one(&mut *store).await?;
     }
     Ok(u64::try_from((pages[0] - pages[1]) * pages[2]).unwrap_or(0))
 }
@@ -56,7 +56,15 @@ async fn size(store: &mut sqlx::SqliteConnection) -> Result<u64, StoreError> {
 /// [`StoreError`], where it cannot be read.
 pub async fn open_to_read(file: &Path) -> Result<Reader, StoreError> {
     let options = SqliteConnectOptions::new().filename(file).read_only(true).busy_timeout(PATIENCE);
-    Ok(SqlitePoolOptions::new().max_connections(1).connect_with(options).await?)
+    Ok(Reader::Sqlite(SqlitePoolOptions::new().max_connections(1).connect_with(options).await?))
+}
+
+/// Opens a store on a server to read it as it is: it is not brought to this version's form.
+///
+/// # Errors
+/// [`StoreError`], where it cannot be reached or read.
+pub async fn connect_to_read(place: &Postgres) -> Result<Reader, StoreError> {
+    super::engine::open_to_read(place.options()?).await
 }
 
 /// What the engine finds wrong with its own pages, indexes and references: nothing, where all is well.

@@ -3,7 +3,6 @@
 use hempuls_protocol::books::Line;
 use hempuls_protocol::event::Content;
 use serde::Serialize;
-use sqlx::Row as _;
 
 use super::ledger::unsigned;
 use super::{Connection, Executor, Reader, Row, StoreError, query, query_scalar};
@@ -44,16 +43,16 @@ pub struct Page {
 /// [`StoreError`], where the store fails.
 pub async fn read(reader: impl Executor<'_>, agents: Option<&[&str]>) -> Result<Vec<Page>, StoreError> {
     let rows = query(
-        "SELECT agent.home, agent.connected, agent.last_heard_ms, cursor.*,
+        "SELECT min(agent.home) AS home, max(agent.connected) AS connected, max(agent.last_heard_ms) AS last_heard_ms, cursor.*,
                 count(event.seq) FILTER (WHERE disposition = 'stored') AS stored,
                 count(event.seq) FILTER (WHERE disposition = 'repeated') AS repeated,
                 count(event.seq) FILTER (WHERE disposition = 'quarantined') AS quarantined,
-                count(event.seq) FILTER (WHERE seq > MAX(through, receipted_through)) AS ahead,
+                count(event.seq) FILTER (WHERE seq > through AND seq > receipted_through) AS ahead,
                 COALESCE(max(event.seq), cursor.dropped_through) AS highest
          FROM cursor JOIN agent ON agent.id = cursor.agent LEFT JOIN event USING (agent, lane, epoch)
-         WHERE $1 IS NULL OR cursor.agent IN (SELECT value FROM json_each($1))
+         WHERE CAST($1 AS TEXT) IS NULL OR cursor.agent IN (SELECT value FROM json_each($1))
          GROUP BY cursor.agent, cursor.lane, cursor.epoch
-         ORDER BY agent.home, cursor.agent, cursor.opened_ms, cursor.lane",
+         ORDER BY home, cursor.agent, cursor.opened_ms, cursor.lane",
     )
     .bind(agents.map(|agents| serde_json::json!(agents).to_string()))
     .fetch_all(reader)

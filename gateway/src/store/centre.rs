@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Connection, Reader, StoreError, query, query_as, query_scalar};
 
 /// By which number the centre knows somebody.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Number {
     /// The person.
     pub person: Option<String>,
@@ -15,14 +15,18 @@ pub struct Number {
     pub number: String,
 }
 
+crate::from_row!(Number { person, home, number });
+
 /// A receiver of the centre.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Receiver {
     /// 1 for the first.
     pub place: i64,
     /// When it last answered a sign of life.
     pub answered_ms: i64,
 }
+
+crate::from_row!(Receiver { place, answered_ms });
 
 /// Writes a number in place of the one that was there.
 ///

@@ -8,7 +8,7 @@ use hempuls_protocol::ids::AgentId;
 use hempuls_protocol::times::{BootId, Taken};
 use jiff::civil::DateTime;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::AssertSqlSafe;
 
 use super::ledger::{signed, taken_columns, trust_word, unexpected, unsigned};
 use super::records::Measured;
@@ -49,8 +49,8 @@ pub struct Shown {
 pub async fn boots(work: &mut Connection, keys: &[BootKey]) -> Result<HashMap<BootKey, Boot>, StoreError> {
     let wanted = json!(keys.iter().map(|(agent, boot)| (agent.as_str(), hex::encode(boot.0))).collect::<Vec<_>>());
     let rows = query(
-        "SELECT boot.* FROM json_each($1) CROSS JOIN boot ON agent = value ->> 0 AND boot = unhex(value ->> 1)
-         WHERE withdrawn_ms IS NULL ORDER BY since_boot_ms",
+        "SELECT boot.* FROM json_each($1) CROSS JOIN boot
+         WHERE agent = json_extract(value, '$[0]') AND boot = unhex(json_extract(value, '$[1]')) AND withdrawn_ms IS NULL ORDER BY since_boot_ms",
     )
     .bind(wanted.to_string())
     .fetch_all(work)
@@ -82,7 +82,7 @@ pub async fn note_boot(
     query(
         "INSERT INTO boot (agent, boot, by, since_boot_ms, began_ms, trust, learned_ms)
          VALUES ($1, $2, 'gateway', 0, $3, 'synchronised', $4)
-         ON CONFLICT DO UPDATE SET began_ms = excluded.began_ms, learned_ms = excluded.learned_ms",
+         ON CONFLICT (agent, boot, by, since_boot_ms) DO UPDATE SET began_ms = excluded.began_ms, learned_ms = excluded.learned_ms",
     )
     .bind(agent.as_str())
     .bind(boot.0.as_slice())
@@ -164,8 +164,9 @@ pub async fn looks(work: &mut Connection, keys: &[SessionKey]) -> Result<HashMap
         keys.iter().map(|key| (key.agent.as_str(), &key.device, hex::encode(key.boot.0), key.session)).collect();
     let rows = query(
         "SELECT device_clock.* FROM json_each($1) CROSS JOIN device_clock
-         ON agent = value ->> 0 AND device = value ->> 1 AND taken_boot = unhex(value ->> 2) AND session = value ->> 3
-         WHERE shown IS NOT NULL ORDER BY taken_since_boot_ms",
+         WHERE agent = json_extract(value, '$[0]') AND device = json_extract(value, '$[1]')
+           AND taken_boot = unhex(json_extract(value, '$[2]')) AND session = CAST(json_extract(value, '$[3]') AS BIGINT)
+           AND shown IS NOT NULL ORDER BY taken_since_boot_ms",
     )
     .bind(json!(wanted).to_string())
     .fetch_all(work)
@@ -347,7 +348,7 @@ pub async fn withdraw(
     let changed = query(
         "UPDATE boot SET withdrawn_ms = $4, withdrawn_by = $5
          WHERE agent = $1 AND boot = $2 AND by = 'agent' AND since_boot_ms = $3
-           AND (withdrawn_ms IS NULL) = ($4 IS NOT NULL)",
+           AND (withdrawn_ms IS NULL) = (CAST($4 AS BIGINT) IS NOT NULL)",
     )
     .bind(agent.as_str())
     .bind(boot.0.as_slice())

@@ -1,7 +1,5 @@
 //! Where the members of the team are reached.
 
-use sqlx::Row as _;
-
 use super::ledger::unexpected;
 use super::{Connection, Executor, StoreError, query};
 use crate::delivery::Channel;

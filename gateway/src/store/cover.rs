@@ -4,7 +4,7 @@ use super::{Executor, StoreError, query_as, query_scalar};
 use crate::alerts::About;
 
 /// How many people depend on a team.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Depends {
     /// Which team; none: the fallback, as nobody else is responsible.
     pub team: Option<String>,
@@ -13,6 +13,8 @@ pub struct Depends {
     /// The home of one of them.
     pub home: String,
 }
+
+crate::from_row!(Depends { team, people, home });
 
 /// Counts people by the team that is told of what concerns them: of presses where they have an alarm device, of findings
 /// where they have a plan. One whom two teams care for counts in both.

@@ -7,11 +7,10 @@ use hempuls_protocol::devices::alarm_button::BindKey;
 use hempuls_protocol::devices::{DeviceKind, Dialect};
 use hempuls_protocol::ids::{AgentId, DeviceId};
 use hempuls_protocol::wire::home_config::{Counted, Device, Home};
-use sqlx::Row as _;
 
 use super::ledger::unexpected;
 use super::records::NewRecord;
-use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
+use super::{Connection, Executor, Reader, Row, StoreError, query, query_as, query_scalar};
 use crate::letters::config;
 
 /// A device that is to be a home's.
@@ -82,7 +81,7 @@ pub enum Impossible {
 }
 
 /// A device as the store has it, but for its key.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow, serde::Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub struct Listed {
     /// Its address, or model and serial number.
     pub id: String,
@@ -106,6 +105,19 @@ pub struct Listed {
     pub ended_ms: Option<i64>,
 }
 
+crate::from_row!(Listed {
+    id,
+    kind,
+    home,
+    home_name,
+    dialect,
+    has_key,
+    beacon_s,
+    battery,
+    battery_changed_ms,
+    ended_ms
+});
+
 /// Adds a device to a home. One that has left a home before comes back with what is known of it; with another key it
 /// counts anew.
 ///
@@ -121,10 +133,11 @@ pub async fn add(
         "INSERT INTO device (id, kind, home, created_ms, dialect, key, beacon_s) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, home = excluded.home, created_ms = excluded.created_ms,
              dialect = excluded.dialect, key = excluded.key, beacon_s = excluded.beacon_s, ended_ms = NULL,
-             battery = battery + (key IS NOT excluded.key),
-             battery_changed_ms = CASE WHEN key IS NOT excluded.key THEN excluded.created_ms ELSE battery_changed_ms END,
-             counter = CASE WHEN key IS NOT excluded.key THEN NULL ELSE counter END
-         WHERE ended_ms IS NOT NULL",
+             battery = CASE WHEN device.key IS DISTINCT FROM excluded.key THEN device.battery + 1 ELSE device.battery END,
+             battery_changed_ms = CASE WHEN device.key IS DISTINCT FROM excluded.key THEN excluded.created_ms
+                                       ELSE device.battery_changed_ms END,
+             counter = CASE WHEN device.key IS DISTINCT FROM excluded.key THEN NULL ELSE device.counter END
+         WHERE device.ended_ms IS NOT NULL",
     )
     .bind(device.id.to_string())
     .bind(device.kind.as_str())
@@ -156,7 +169,8 @@ pub async fn remove(work: &mut Connection, device: &DeviceId, now_ms: i64) -> Re
             .fetch_optional(&mut *work)
             .await?;
     query(
-        "UPDATE assignment SET until_ms = max($2, from_ms + 1) WHERE device = $1 AND (until_ms IS NULL OR until_ms > $2)",
+        "UPDATE assignment SET until_ms = CASE WHEN from_ms >= $2 THEN from_ms + 1 ELSE $2 END
+         WHERE device = $1 AND (until_ms IS NULL OR until_ms > $2)",
     )
     .bind(&device)
     .bind(now_ms)
@@ -177,8 +191,9 @@ pub async fn change_battery(
 ) -> Result<Option<String>, StoreError> {
     Ok(query_scalar(
         "UPDATE device SET battery = battery + 1, battery_changed_ms = $2,
-             counter = (SELECT CASE WHEN counter_went_back THEN record.counter END FROM record
-                        WHERE record.device = device.id AND record.kind = 'alarm' AND authentic AND record.counter IS NOT NULL
+             counter = (SELECT CASE WHEN counter_went_back = 1 THEN record.counter END FROM record
+                        WHERE record.device = device.id AND record.kind = 'alarm' AND authentic = 1
+                          AND record.counter IS NOT NULL
                         ORDER BY record.id DESC LIMIT 1)
          WHERE id = $1 AND kind = 'alarm_button' AND ended_ms IS NULL RETURNING home",
     )
@@ -192,16 +207,16 @@ pub async fn change_battery(
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn began_anew(work: &mut Connection, alert: &str) -> Result<Option<String>, StoreError> {
+pub async fn began_anew(store: impl Executor<'_>, alert: &str) -> Result<Option<String>, StoreError> {
     Ok(query_scalar(
         "SELECT device.id FROM alert_line JOIN record ON record.id = alert_line.record JOIN device ON device.id = record.device
-         WHERE alert_line.alert = $1 AND record.counter_went_back AND authentic AND device.kind = 'alarm_button'
+         WHERE alert_line.alert = $1 AND record.counter_went_back = 1 AND authentic = 1 AND device.kind = 'alarm_button'
            AND device.home = record.home AND ended_ms IS NULL
            AND (battery_changed_ms IS NULL OR battery_changed_ms < record.stored_ms)
          ORDER BY record.id DESC LIMIT 1",
     )
     .bind(alert)
-    .fetch_optional(work)
+    .fetch_optional(store)
     .await?)
 }
 
@@ -214,7 +229,7 @@ pub async fn note_counters(work: &mut Connection, records: &[NewRecord]) -> Resu
     let presses = records.iter().filter(|record| record.press.as_ref().is_some_and(|press| press.authentic));
     for (record, counter) in presses.filter_map(|record| record.counter.map(|counter| (record, counter))) {
         query(
-            "UPDATE device SET counter = max(coalesce(counter, 0), $2)
+            "UPDATE device SET counter = CASE WHEN counter > $2 THEN counter ELSE $2 END
              WHERE id = $1 AND home = $3 AND (battery_changed_ms IS NULL OR battery_changed_ms <= $4)",
         )
         .bind(&record.device)
@@ -235,7 +250,7 @@ pub async fn list(reader: &Reader, home: Option<&str>) -> Result<Vec<Listed>, St
     Ok(query_as(
         "SELECT device.id, kind, home, home.name AS home_name, dialect, key IS NOT NULL AS has_key, beacon_s, battery,
                 battery_changed_ms, ended_ms
-         FROM device JOIN home ON home.id = device.home WHERE $1 IS NULL OR home = $1
+         FROM device JOIN home ON home.id = device.home WHERE CAST($1 AS TEXT) IS NULL OR home = $1
          ORDER BY home.name, home, ended_ms IS NOT NULL, kind, device.id",
     )
     .bind(home)
@@ -264,7 +279,7 @@ pub async fn find(reader: &Reader, device: &DeviceId) -> Result<Option<Listed>, 
 /// When the store cannot be read.
 pub async fn in_homes(reader: &Reader, devices: &[&str]) -> Result<Vec<String>, StoreError> {
     Ok(query_scalar(
-        "SELECT device.id FROM json_each($1) CROSS JOIN device ON device.id = value WHERE ended_ms IS NULL",
+        "SELECT device.id FROM json_each($1) CROSS JOIN device WHERE device.id = value AND ended_ms IS NULL",
     )
     .bind(serde_json::json!(devices).to_string())
     .fetch_all(reader)
@@ -471,7 +486,7 @@ mod tests {
 
     /// Two homes with a box each.
     struct Street {
-        _folder: tempfile::TempDir,
+        _folder: crate::store::tests::Place,
         store: Store,
         ada: (String, AgentId),
         bea: (String, AgentId),

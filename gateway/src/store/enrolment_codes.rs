@@ -3,9 +3,8 @@
 use hempuls_protocol::enrolment::EnrolmentCode;
 use hempuls_protocol::ids::AgentId;
 use sha2::{Digest as _, Sha256};
-use sqlx::Row as _;
 
-use super::{Connection, StoreError, query};
+use super::{Connection, StoreError, query, savepoint};
 
 /// How long a code can be used.
 pub const LIFETIME_MS: i64 = 24 * 60 * 60 * 1000;
@@ -36,15 +35,16 @@ pub enum Tried {
 /// # Errors
 /// [`StoreError::Refused`], where another code begins with the same characters (make another).
 pub async fn add(work: &mut Connection, agent: &AgentId, code: &EnrolmentCode, now_ms: i64) -> Result<(), StoreError> {
-    query("UPDATE enrolment_code SET expires_ms = MIN(expires_ms, $2) WHERE agent = $1 AND used_ms IS NULL")
+    let mut part = savepoint(work).await?;
+    query("UPDATE enrolment_code SET expires_ms = $2 WHERE agent = $1 AND used_ms IS NULL AND expires_ms > $2")
         .bind(agent.as_str())
         .bind(now_ms)
-        .execute(&mut *work)
+        .execute(&mut *part)
         .await?;
     query("DELETE FROM enrolment_code WHERE lookup = $1 AND (expires_ms <= $2 OR used_ms IS NOT NULL)")
         .bind(&code.secret()[..LOOKUP])
         .bind(now_ms)
-        .execute(&mut *work)
+        .execute(&mut *part)
         .await?;
     query(
         "INSERT INTO enrolment_code (lookup, secret_hash, agent, created_ms, expires_ms) VALUES ($1, $2, $3, $4, $5)",
@@ -54,9 +54,9 @@ pub async fn add(work: &mut Connection, agent: &AgentId, code: &EnrolmentCode, n
     .bind(agent.as_str())
     .bind(now_ms)
     .bind(now_ms + LIFETIME_MS)
-    .execute(work)
+    .execute(&mut *part)
     .await?;
-    Ok(())
+    Ok(part.commit().await?)
 }
 
 /// Tries a secret. Commit the work whatever comes of it: a wrong try counts.

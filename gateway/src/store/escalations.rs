@@ -1,7 +1,6 @@
 //! How far alerts have climbed, the teams' escalation plans, and over which channels anybody can be reached.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::ledger::unexpected;
 use super::{Connection, Executor, StoreError, query, query_scalar, timers};

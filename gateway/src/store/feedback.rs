@@ -5,7 +5,7 @@
 
 use hempuls_protocol::ids::{AgentId, Sequence};
 use hempuls_protocol::wire::feedback::{AlarmState, Stage};
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::AssertSqlSafe;
 
 use super::ledger::{unexpected, unsigned};
 use super::{Reader, StoreError, query, query_scalar};

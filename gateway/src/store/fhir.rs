@@ -1,7 +1,6 @@
 //! What a FHIR server has of the records and alerts, and what it does not.
 
 use serde::Serialize;
-use sqlx::Row as _;
 
 use super::alerts::Case;
 use super::records::{Record, with_values};
@@ -168,7 +167,7 @@ pub async fn advance(work: &mut Connection, server: &str, next: &Next, now_ms: i
     for record in &next.unassigned {
         set_aside(work, server, record, "unassigned", None).await?;
     }
-    query("UPDATE fhir_cursor SET record = $2, sent_ms = CASE WHEN $3 THEN $4 ELSE sent_ms END WHERE server = $1")
+    query("UPDATE fhir_cursor SET record = $2, sent_ms = CASE WHEN $3 = 1 THEN $4 ELSE sent_ms END WHERE server = $1")
         .bind(server)
         .bind(&next.through)
         .bind(!next.readings.is_empty())

@@ -54,9 +54,13 @@ pub async fn note(work: &mut Connection, agent: &AgentId, beat: &Heartbeat, now_
     }
     let ago = |seconds: Option<u64>| seconds.map(|seconds| now_ms.saturating_sub(signed(seconds).saturating_mul(1000)));
     query(
-        "INSERT OR REPLACE INTO heartbeat (agent, at_ms, clock_trust, clock_wall_ms, heard_ms, heard, refused, panics,
+        "INSERT INTO heartbeat (agent, at_ms, clock_trust, clock_wall_ms, heard_ms, heard, refused, panics,
              disk_free, certificate_expires_ms, version, said)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         ON CONFLICT (agent) DO UPDATE SET at_ms = excluded.at_ms, clock_trust = excluded.clock_trust,
+             clock_wall_ms = excluded.clock_wall_ms, heard_ms = excluded.heard_ms, heard = excluded.heard,
+             refused = excluded.refused, panics = excluded.panics, disk_free = excluded.disk_free,
+             certificate_expires_ms = excluded.certificate_expires_ms, version = excluded.version, said = excluded.said",
     )
     .bind(agent.as_str())
     .bind(now_ms)
@@ -85,9 +89,12 @@ pub async fn note(work: &mut Connection, agent: &AgentId, beat: &Heartbeat, now_
         query(
             "INSERT INTO device_state (agent, device, at_ms, battery, heard_ms, model, clock_ahead_s, is_missing)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-             ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, battery = COALESCE(excluded.battery, battery),
-                 heard_ms = COALESCE(excluded.heard_ms, heard_ms), model = COALESCE(excluded.model, model),
-                 clock_ahead_s = COALESCE(excluded.clock_ahead_s, clock_ahead_s), is_missing = excluded.is_missing",
+             ON CONFLICT (agent, device) DO UPDATE SET at_ms = excluded.at_ms,
+                 battery = COALESCE(excluded.battery, device_state.battery),
+                 heard_ms = COALESCE(excluded.heard_ms, device_state.heard_ms),
+                 model = COALESCE(excluded.model, device_state.model),
+                 clock_ahead_s = COALESCE(excluded.clock_ahead_s, device_state.clock_ahead_s),
+                 is_missing = excluded.is_missing",
         )
         .bind(agent.as_str())
         .bind(device.device.to_string())

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use sqlx::Row as _;
-
 use super::ledger::unexpected;
 use super::records::observation_of;
 use super::{Reader, StoreError, plans, query, query_as, query_scalar};

@@ -3,7 +3,6 @@
 use hempuls_protocol::ids::AgentId;
 use rand::Rng as _;
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::{Connection, Reader, Row, StoreError, query, query_scalar};
 
@@ -60,7 +59,7 @@ pub async fn add(work: &mut Connection, name: &str, now_ms: i64) -> Result<(Stri
 pub async fn agent_of(work: &mut Connection, home: &str) -> Result<Option<AgentId>, StoreError> {
     let agent: Option<String> = query_scalar(
         "SELECT id FROM agent WHERE home = $1 AND revoked_ms IS NULL AND retired_ms IS NULL
-         ORDER BY created_ms DESC, rowid DESC LIMIT 1",
+         ORDER BY created_ms DESC, id DESC LIMIT 1",
     )
     .bind(home)
     .fetch_optional(work)
@@ -88,7 +87,7 @@ pub async fn find_agents(work: &mut Connection, agents: &[&AgentId]) -> Result<V
     let ids: Vec<&str> = agents.iter().map(|agent| agent.as_str()).collect();
     let rows = query(
         "SELECT agent.id, home, serial, next_serial, revoked_ms IS NOT NULL AS revoked
-         FROM json_each($1) CROSS JOIN agent ON agent.id = value",
+         FROM json_each($1) CROSS JOIN agent WHERE agent.id = value",
     )
     .bind(json!(ids).to_string())
     .fetch_all(work)
@@ -137,7 +136,7 @@ pub async fn first(work: &mut Connection) -> Result<Option<String>, StoreError> 
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn none_is_connected(work: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
-    query("UPDATE agent SET connected = 0, connected_changed_ms = $1 WHERE connected")
+    query("UPDATE agent SET connected = 0, connected_changed_ms = $1 WHERE connected = 1")
         .bind(now_ms)
         .execute(work)
         .await?;

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use hempuls_protocol::wire::heartbeat::Heartbeat;
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::{Reader, Row, StoreError, heartbeats, query, query_as};
 
 /// A home in a list.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Listed {
     /// Its id.
     pub id: String,
@@ -20,6 +19,8 @@ pub struct Listed {
     /// When its quietest box in service last said anything; none where one never did.
     pub heard_ms: Option<i64>,
 }
+
+crate::from_row!(Listed { id, name, is_in_service, heard_ms });
 
 /// A home with its boxes and devices.
 #[derive(Clone, PartialEq, Debug)]
@@ -154,11 +155,12 @@ pub async fn list(reader: &Reader) -> Result<Vec<Listed>, StoreError> {
 /// When the store cannot be read.
 pub async fn read(reader: &Reader, ids: &[&str]) -> Result<Vec<Home>, StoreError> {
     let wanted = json!(ids).to_string();
-    let names: Vec<(String, String)> =
-        query_as("SELECT home.id, name FROM json_each($1) CROSS JOIN home ON home.id = value ORDER BY json_each.key")
-            .bind(&wanted)
-            .fetch_all(reader)
-            .await?;
+    let names: Vec<(String, String)> = query_as(
+        "SELECT home.id, name FROM json_each($1) CROSS JOIN home WHERE home.id = value ORDER BY json_each.key",
+    )
+    .bind(&wanted)
+    .fetch_all(reader)
+    .await?;
     let mut homes: Vec<Home> =
         names.into_iter().map(|(id, name)| Home { id, name, agents: Vec::new(), devices: Vec::new() }).collect();
     let mut devices: BTreeMap<(String, String), Device> = BTreeMap::new();
@@ -166,8 +168,8 @@ pub async fn read(reader: &Reader, ids: &[&str]) -> Result<Vec<Home>, StoreError
     let agents = query(
         "SELECT agent.*, at_ms, said, coalesce(heartbeat.certificate_expires_ms, agent.certificate_expires_ms) AS expires_ms,
              (SELECT silence.heard_ms FROM silence WHERE silence.agent = agent.id AND over_ms IS NULL) AS silent_since_ms
-         FROM json_each($1) CROSS JOIN agent ON agent.home = value LEFT JOIN heartbeat ON heartbeat.agent = agent.id
-         ORDER BY agent.created_ms, agent.id",
+         FROM json_each($1) CROSS JOIN agent LEFT JOIN heartbeat ON heartbeat.agent = agent.id
+         WHERE agent.home = value ORDER BY agent.created_ms, agent.id",
     )
     .bind(&wanted)
     .fetch_all(reader)
@@ -182,7 +184,7 @@ pub async fn read(reader: &Reader, ids: &[&str]) -> Result<Vec<Home>, StoreError
 
     let adopted = query(
         "SELECT device.id, home, kind, device.key IS NOT NULL AS has_key, beacon_s
-         FROM json_each($1) CROSS JOIN device ON device.home = value WHERE ended_ms IS NULL",
+         FROM json_each($1) CROSS JOIN device WHERE device.home = value AND ended_ms IS NULL",
     )
     .bind(&wanted)
     .fetch_all(reader)
@@ -199,9 +201,9 @@ pub async fn read(reader: &Reader, ids: &[&str]) -> Result<Vec<Home>, StoreError
 
     let states = query(
         "SELECT device_state.*, agent.home, device_state.at_ms >= heartbeat.at_ms AS is_served
-         FROM json_each($1) CROSS JOIN agent ON agent.home = value JOIN heartbeat ON heartbeat.agent = agent.id
+         FROM json_each($1) CROSS JOIN agent JOIN heartbeat ON heartbeat.agent = agent.id
               JOIN device_state ON device_state.agent = agent.id
-         ORDER BY device_state.at_ms",
+         WHERE agent.home = value ORDER BY device_state.at_ms",
     )
     .bind(&wanted)
     .fetch_all(reader)

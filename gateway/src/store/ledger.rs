@@ -9,7 +9,7 @@ use hempuls_protocol::ids::{AgentId, Epoch, Lane, Sequence};
 use hempuls_protocol::times::{BootId, DeviceTime, Taken, Trust};
 use hempuls_protocol::wire::receipt::Why;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::AssertSqlSafe;
 
 use super::{Connection, Row, StoreError, query};
 use crate::ingest::accept::{Clocked, Clues, Cursor, Ended, Known, LaneKey, Ledger, Numbered};
@@ -143,21 +143,25 @@ pub async fn load_cursors(work: &mut Connection, ledger: &mut Ledger, keys: &[&L
     )
     .to_string();
     let rows = query(
-        "WITH wanted AS (SELECT value ->> 0 AS agent, value ->> 1 AS lane, value ->> 2 AS epoch FROM json_each($1))
-         SELECT cursor.*, (SELECT json_group_array(seq) FROM event
+        "WITH wanted AS (SELECT json_extract(value, '$[0]') AS agent, json_extract(value, '$[1]') AS lane,
+                                json_extract(value, '$[2]') AS epoch FROM json_each($1))
+         SELECT cursor.*, (SELECT string_agg(CAST(seq AS TEXT), ',') FROM event
                            WHERE event.agent = cursor.agent AND event.lane = cursor.lane AND event.epoch = cursor.epoch
                              AND seq > through) AS strays
-         FROM wanted CROSS JOIN cursor USING (agent, lane, epoch)",
+         FROM wanted CROSS JOIN cursor
+         WHERE cursor.agent = wanted.agent AND cursor.lane = wanted.lane AND cursor.epoch = wanted.epoch",
     )
     .bind(wanted)
     .fetch_all(&mut *work)
     .await?;
     for row in rows {
         let key = key_of(&row)?;
-        let strays: Vec<u64> = json_column(&row, "strays")?;
+        let strays: Option<&str> = row.try_get("strays")?;
+        let strays = strays.into_iter().flat_map(|strays| strays.split(','));
+        let strays = strays.map(|n| n.parse().map(Sequence).map_err(|_| unexpected("strays")));
         let mut cursor = Cursor {
             through: sequence(&row, "through")?,
-            strays: strays.into_iter().map(Sequence).collect(),
+            strays: strays.collect::<Result<_, _>>()?,
             last_heard: sequence(&row, "last_heard")?,
             receipted_through: sequence(&row, "receipted_through")?,
             oldest_kept: sequence(&row, "oldest_kept")?,
@@ -196,8 +200,9 @@ async fn load_numbers(work: &mut Connection, ledger: &mut Ledger, spans: &[Span]
             .collect::<Vec<_>>()
     );
     let rows = query(
-        "WITH span AS (SELECT value ->> 0 AS agent, value ->> 1 AS lane, value ->> 2 AS epoch,
-                              value ->> 3 AS first, value ->> 4 AS last FROM json_each($1))
+        "WITH span AS (SELECT json_extract(value, '$[0]') AS agent, json_extract(value, '$[1]') AS lane,
+                              json_extract(value, '$[2]') AS epoch, CAST(json_extract(value, '$[3]') AS BIGINT) AS first,
+                              CAST(json_extract(value, '$[4]') AS BIGINT) AS last FROM json_each($1))
          SELECT event.agent, event.lane, event.epoch, seq, event.digest, record, disposition,
                 (SELECT why FROM quarantine AS q
                  WHERE disposition = 'quarantined' AND q.agent = event.agent AND q.lane = event.lane
@@ -235,7 +240,7 @@ async fn load_twins(work: &mut Connection, ledger: &mut Ledger, clues: &[Clues])
     if !digests.is_empty() {
         let sql = format!(
             "SELECT {COLUMNS} FROM json_each($1) CROSS JOIN record
-             ON identity = unhex(value) AND (identity_class = 'counter' OR taken_again)"
+             WHERE identity = unhex(value) AND (identity_class = 'counter' OR taken_again = 1)"
         );
         rows = query(AssertSqlSafe(sql)).bind(json!(digests).to_string()).fetch_all(&mut *work).await?;
     }
@@ -247,7 +252,8 @@ async fn load_twins(work: &mut Connection, ledger: &mut Ledger, clues: &[Clues])
     if !clocked.is_empty() {
         let sql = format!(
             "SELECT {COLUMNS} FROM json_each($1) CROSS JOIN record
-             ON device = value ->> 0 AND characteristic = value ->> 1 AND device_time = value ->> 2"
+             WHERE device = json_extract(value, '$[0]') AND characteristic = json_extract(value, '$[1]')
+               AND device_time = json_extract(value, '$[2]')"
         );
         rows.extend(query(AssertSqlSafe(sql)).bind(json!(clocked).to_string()).fetch_all(&mut *work).await?);
     }
@@ -283,7 +289,7 @@ async fn load_twins(work: &mut Connection, ledger: &mut Ledger, clues: &[Clues])
 /// [`StoreError`], where the store fails, or refuses one of them.
 pub async fn write_events(work: &mut Connection, rows: &[EventRow], now_ms: i64) -> Result<(), StoreError> {
     for rows in super::records::in_chunks(rows) {
-        let mut query = sqlx::QueryBuilder::new(
+        let mut query = super::QueryBuilder::new(
             "INSERT INTO event (agent, lane, epoch, seq, disposition, kind, digest, record, content, stored_ms) ",
         );
         query.push_values(rows, |mut values, row| {
@@ -300,7 +306,7 @@ pub async fn write_events(work: &mut Connection, rows: &[EventRow], now_ms: i64)
                 .push_bind(now_ms);
         });
         query.push(
-            " ON CONFLICT DO UPDATE SET disposition = excluded.disposition, kind = excluded.kind,
+            " ON CONFLICT (agent, lane, epoch, seq) DO UPDATE SET disposition = excluded.disposition, kind = excluded.kind,
               digest = excluded.digest, record = excluded.record, content = excluded.content
               WHERE event.digest IS NULL",
         );
@@ -356,7 +362,7 @@ pub async fn write_cursor(
                              closed_ms, last_taken, taken_again, moved, lost, word_boot, word_since_boot_ms,
                              forked)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-         ON CONFLICT DO UPDATE SET through = excluded.through, last_heard = excluded.last_heard,
+         ON CONFLICT (agent, lane, epoch) DO UPDATE SET through = excluded.through, last_heard = excluded.last_heard,
              receipted_through = excluded.receipted_through, oldest_kept = excluded.oldest_kept,
              closed_ms = COALESCE(cursor.closed_ms, excluded.closed_ms), last_taken = excluded.last_taken,
              taken_again = excluded.taken_again, moved = excluded.moved, lost = excluded.lost,

@@ -1,4 +1,4 @@
-//! The store: one SQLite file, one writer, many readers. What `commit` returned is on the disk (WAL, full sync).
+//! The store: one writer, many readers, in one SQLite file or on a PostgreSQL server. What `commit` returned is on the disk.
 //!
 //! One file per noun, with its SQL in plain sight. Errors are of two kinds: a [`StoreError::Fault`] concerns the store
 //! (full, busy, failing), so that the whole work is tried again later; [`StoreError::Refused`] concerns one row alone.
@@ -46,15 +46,23 @@ pub mod units;
 pub mod verify;
 pub mod work_list;
 
+mod config;
+mod engine;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use engine::Pool;
 use rand::Rng as _;
-pub use sqlx::SqliteExecutor as Executor;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, Sqlite, Transaction};
-pub use sqlx::{query, query_as, query_scalar};
+use sqlx::postgres::PgDatabaseError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+pub use config::{Config, Postgres, Unreadable};
+pub use engine::{
+    Bind, Column, Connection, Executor, FromRow, Pool as Reader, Query, QueryBuilder, Row, Work, query, query_as,
+    query_scalar,
+};
 
 /// How long a statement waits for another program (the command line) that writes at the same moment.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -65,24 +73,12 @@ const READERS: u32 = 8;
 /// The store. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: SqlitePool,
-    readers: SqlitePool,
+    writer: Pool,
+    readers: Pool,
 }
 
-/// What a work is written through.
-pub type Connection = sqlx::SqliteConnection;
-
-/// What is read through, outside of any work.
-pub type Reader = SqlitePool;
-
-/// What a query found.
-pub type Row = sqlx::sqlite::SqliteRow;
-
-/// One piece of work that is done as a whole or not at all.
-pub type Work<'c> = Transaction<'c, Sqlite>;
-
 impl Store {
-    /// Opens the store, and makes it or brings it to this version's form where needed.
+    /// Opens the store in a file, and makes it or brings it to this version's form where needed.
     ///
     /// # Errors
     /// [`StoreError`], where the file cannot be opened, read or written, or is of a later version.
@@ -106,12 +102,22 @@ impl Store {
         // The command line may open a new version's store in the same moment as the gateway: whoever comes second waits,
         // and finds it done.
         let mut whole = writer.begin_with("BEGIN IMMEDIATE").await?;
-        verify::FORMS.run(&mut *whole).await?;
+        engine::migrations::FILES.run(&mut *whole).await?;
         whole.commit().await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true).create_if_missing(false))
             .await?;
+        Ok(Self { writer: Pool::Sqlite(writer), readers: Pool::Sqlite(readers) })
+    }
+
+    /// Opens the store in a database on a PostgreSQL server, which is there already, and makes its tables or brings them to
+    /// this version's form where needed.
+    ///
+    /// # Errors
+    /// [`StoreError`], where the server cannot be reached or used, or the database is of a later version.
+    pub async fn connect(place: &Postgres) -> Result<Self, StoreError> {
+        let (writer, readers) = engine::connect(place.options()?).await?;
         Ok(Self { writer, readers })
     }
 
@@ -121,15 +127,16 @@ impl Store {
         &self.readers
     }
 
-    /// Begins a piece of work that writes. The store has one writer at a time; the others wait here.
+    /// Begins a piece of work that writes. The store has one writer at a time, also where several gateways share it; the
+    /// others wait here.
     ///
     /// # Errors
     /// [`StoreError::Fault`], where the store cannot be written now.
     pub async fn work(&self) -> Result<Work<'static>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(engine::begin(&self.writer).await?)
     }
 
-    /// Writes everything back into the one file and closes it.
+    /// Writes everything back and closes it.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
@@ -141,7 +148,7 @@ impl Store {
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn savepoint(work: &mut Connection) -> Result<Work<'_>, StoreError> {
-    Ok(work.begin().await?)
+    Ok(work.part().await?)
 }
 
 /// A new id, greater than all this process made before: the time it was made, a count, and 32 random bits.
@@ -169,9 +176,18 @@ pub enum StoreError {
     /// This row cannot be stored; another can.
     #[error("the store refuses this: {0}")]
     Refused(#[source] sqlx::Error),
-    /// The file was made by a later version, or its form cannot be brought to this one's.
+    /// It was made by a later version, or its form cannot be brought to this one's.
     #[error("the store has a form this version does not know: {0}")]
     Form(#[from] sqlx::migrate::MigrateError),
+    /// A migration cannot be said in PostgreSQL's words.
+    #[error(transparent)]
+    Untranslatable(#[from] engine::migrations::Untranslatable),
+    /// The password for its server cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The server is not one on which the promises hold.
+    #[error(transparent)]
+    Unfit(#[from] engine::Unfit),
 }
 
 impl StoreError {
@@ -180,37 +196,55 @@ impl StoreError {
     pub fn is_refused(&self) -> bool {
         match self {
             Self::Refused(_) => true,
-            Self::Fault(_) | Self::Form(_) => false,
+            Self::Fault(_) | Self::Form(_) | Self::Untranslatable(_) | Self::Unreadable(_) | Self::Unfit(_) => false,
         }
     }
 }
 
 impl From<sqlx::Error> for StoreError {
     /// SQLite says with four of its codes that a row is to blame: too big, against a constraint, of a wrong type, out
-    /// of range. Everything else is a fault, so that a doubt never costs an event its place.
+    /// of range; PostgreSQL with two classes, about data and about constraints. Everything else is a fault, so that a doubt
+    /// never costs an event its place.
     fn from(error: sqlx::Error) -> Self {
         const TOO_BIG: u32 = 18;
         const CONSTRAINT: u32 = 19;
         const MISMATCH: u32 = 20;
         const RANGE: u32 = 25;
-        let extended =
-            error.as_database_error().and_then(|error| error.code()).and_then(|code| code.parse::<u32>().ok());
-        match extended.map(|code| code & 0xFF) {
-            Some(TOO_BIG | CONSTRAINT | MISMATCH | RANGE) => Self::Refused(error),
-            Some(_) | None => Self::Fault(error),
-        }
+        let Some(said) = error.as_database_error() else { return Self::Fault(error) };
+        let code = said.code().unwrap_or_default();
+        let is_refused = if said.try_downcast_ref::<PgDatabaseError>().is_some() {
+            code.starts_with("22") || code.starts_with("23")
+        } else {
+            code.parse().is_ok_and(|code: u32| matches!(code & 0xFF, TOO_BIG | CONSTRAINT | MISMATCH | RANGE))
+        };
+        if is_refused { Self::Refused(error) } else { Self::Fault(error) }
     }
 }
 
 #[cfg(test)]
+#[path = "../../tests/place/mod.rs"]
+mod place;
+
+#[cfg(test)]
 pub(crate) mod tests {
+    pub(crate) use super::place::Place;
     use super::*;
 
-    /// A store in a folder of its own, which goes with it.
-    pub(crate) async fn fresh() -> (tempfile::TempDir, Store) {
-        let folder = tempfile::tempdir().expect("there is room for a folder");
-        let store = Store::open(&folder.path().join("store.sqlite")).await.expect("a new store opens");
-        (folder, store)
+    /// A store in a place of its own, which goes with it.
+    pub(crate) async fn fresh() -> (Place, Store) {
+        let place = Place::new().await;
+        let store = place.open().await;
+        (place, store)
+    }
+
+    /// Runs statements that have no values.
+    pub(crate) async fn run_all(work: &mut Connection, text: &str) {
+        let text = sqlx::AssertSqlSafe(text.to_owned());
+        match work.engine().await.unwrap() {
+            engine::Engine::Sqlite(connection) => sqlx::raw_sql(text).execute(connection).await.map(|_| ()),
+            engine::Engine::Postgres(connection) => sqlx::raw_sql(text).execute(connection).await.map(|_| ()),
+        }
+        .unwrap();
     }
 
     #[tokio::test]
@@ -227,6 +261,8 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_store_that_cannot_be_written_is_at_fault_and_no_row_is_blamed() {
         let (folder, store) = fresh().await;
+        let nowhere = query("INSERT INTO nowhere (id) VALUES ('h')").execute(store.reader()).await;
+        assert!(!StoreError::from(nowhere.unwrap_err()).is_refused());
         let readers_only =
             query("INSERT INTO home (id, name, created_ms) VALUES ('h', 'n', 0)").execute(store.reader()).await;
         assert!(!StoreError::from(readers_only.unwrap_err()).is_refused());

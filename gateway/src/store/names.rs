@@ -16,7 +16,7 @@ pub type Names = HashMap<String, String>;
 pub async fn of_people(reader: &Reader, ids: impl Iterator<Item = &str> + Send) -> Result<Names, StoreError> {
     let ids: Vec<&str> = ids.collect();
     let rows: Vec<(String, String)> =
-        query_as("SELECT id, name FROM person WHERE id IN (SELECT value FROM json_each(?))")
+        query_as("SELECT id, name FROM person WHERE id IN (SELECT value FROM json_each($1))")
             .bind(json!(ids).to_string())
             .fetch_all(reader)
             .await?;
@@ -30,7 +30,7 @@ pub async fn of_people(reader: &Reader, ids: impl Iterator<Item = &str> + Send) 
 pub async fn of_homes(reader: &Reader, ids: impl Iterator<Item = &str> + Send) -> Result<Names, StoreError> {
     let ids: Vec<&str> = ids.collect();
     let rows: Vec<(String, String)> =
-        query_as("SELECT id, name FROM home WHERE id IN (SELECT value FROM json_each(?))")
+        query_as("SELECT id, name FROM home WHERE id IN (SELECT value FROM json_each($1))")
             .bind(json!(ids).to_string())
             .fetch_all(reader)
             .await?;

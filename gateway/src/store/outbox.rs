@@ -4,7 +4,6 @@
 //! so that a withdrawal that has committed is never written over.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::ledger::unexpected;
 use super::{Connection, Executor, Reader, Row, StoreError, centre, query, query_scalar, restorations};
@@ -237,8 +236,10 @@ pub async fn take(work: &mut Connection, delivery: &str, now_ms: i64) -> Result<
                 .await?
         }
     };
-    let alert: String = row.try_get("alert")?;
-    let perhaps_told = restorations::perhaps_told(work, &alert, course.since_ms).await?;
+    let perhaps_told = match &matter {
+        Matter::Alert { id, .. } => restorations::perhaps_told(work, id, course.since_ms).await?,
+        Matter::Test(_) => false,
+    };
     Ok(Some(Taken {
         delivery: delivery.to_owned(),
         attempt,
@@ -351,7 +352,7 @@ pub async fn is_stuck(work: &mut Connection, channel: Channel, before_ms: i64) -
 /// [`StoreError`], where the store fails.
 pub async fn of_alerts(reader: &Reader, alerts: &[&str]) -> Result<Vec<(String, Shown)>, StoreError> {
     let rows =
-        query("SELECT outbox.* FROM json_each($1) CROSS JOIN outbox ON outbox.alert = value ORDER BY since_ms, id")
+        query("SELECT outbox.* FROM json_each($1) CROSS JOIN outbox WHERE outbox.alert = value ORDER BY since_ms, id")
             .bind(json!(alerts).to_string())
             .fetch_all(reader)
             .await?;
@@ -426,7 +427,7 @@ pub async fn always_told(work: &mut Connection) -> Result<Vec<Always>, StoreErro
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn now_ms(store: impl Executor<'_>) -> Result<i64, StoreError> {
-    Ok(query_scalar("SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER)").fetch_one(store).await?)
+    Ok(query_scalar("SELECT CAST(unixepoch('subsec') * 1000 AS BIGINT)").fetch_one(store).await?)
 }
 
 /// Reads a row that nobody else changes until this work is done.

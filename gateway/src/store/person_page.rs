@@ -3,7 +3,7 @@
 use super::{Reader, StoreError, query_as};
 
 /// A person, as the care team knows her.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Person {
     /// Her id.
     pub id: String,
@@ -17,6 +17,8 @@ pub struct Person {
     pub home_heard_ms: Option<i64>,
 }
 
+crate::from_row!(Person { id, name, home, home_name, home_heard_ms });
+
 /// Finds a person.
 ///
 /// # Errors
@@ -25,7 +27,7 @@ pub async fn find(reader: &Reader, id: &str) -> Result<Option<Person>, StoreErro
     Ok(query_as(
         "SELECT person.id, person.name, home.id AS home, home.name AS home_name,
                 (SELECT max(last_heard_ms) FROM agent WHERE agent.home = home.id) AS home_heard_ms
-         FROM person JOIN home ON home.id = person.home WHERE person.id = ?",
+         FROM person JOIN home ON home.id = person.home WHERE person.id = $1",
     )
     .bind(id)
     .fetch_optional(reader)

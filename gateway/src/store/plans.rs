@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::{Connection, Reader, Row, StoreError, query, query_as};
 use crate::plan::{Plan, Version};
@@ -93,7 +92,7 @@ fn version_of(row: &Row) -> Result<Version, StoreError> {
 mod tests {
     use super::*;
     use crate::plan::in_force;
-    use crate::store::{assignments, homes, tests::fresh};
+    use crate::store::{assignments, homes, savepoint, tests::fresh};
 
     #[test]
     fn a_plan_that_cannot_be_read_applies_no_limit_that_nobody_set() {
@@ -111,7 +110,9 @@ mod tests {
         write(&mut work, &ada, &born(1938), ("Anna", "first"), 100).await.unwrap();
         write(&mut work, &ada, &born(1939), ("Bo", "a mistyped year"), 200).await.unwrap();
         write(&mut work, &ada, &born(1940), ("Bo", "our clock went back"), 150).await.unwrap();
-        assert!(write(&mut work, "nobody", &born(1938), ("Anna", "why"), 100).await.unwrap_err().is_refused());
+        let mut part = savepoint(&mut work).await.unwrap();
+        assert!(write(&mut part, "nobody", &born(1938), ("Anna", "why"), 100).await.unwrap_err().is_refused());
+        part.rollback().await.unwrap();
         work.commit().await.unwrap();
 
         let versions = versions(store.reader(), &ada).await.unwrap();

@@ -10,7 +10,7 @@ use super::{Reader, StoreError, query, query_as};
 /// # Errors
 /// When the store cannot be read.
 pub async fn after(reader: &Reader, after: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
-    let rows = query("SELECT * FROM record WHERE kind = 'signal' AND id > ? ORDER BY id LIMIT ?")
+    let rows = query("SELECT * FROM record WHERE kind = 'signal' AND id > $1 ORDER BY id LIMIT $2")
         .bind(after)
         .bind(limit)
         .fetch_all(reader)
@@ -31,10 +31,10 @@ pub async fn of_person(
     limit: u32,
 ) -> Result<Vec<Record>, StoreError> {
     let rows = query(
-        "SELECT * FROM record WHERE kind = 'signal' AND person = ?1
-           AND (measured_ms >= ?2 AND measured_ms < ?3
-             OR measured_ms IS NULL AND stored_ms >= ?2 AND stored_ms < ?3)
-         ORDER BY coalesce(measured_ms, stored_ms) DESC, id DESC LIMIT ?4",
+        "SELECT * FROM record WHERE kind = 'signal' AND person = $1
+           AND (measured_ms >= $2 AND measured_ms < $3
+             OR measured_ms IS NULL AND stored_ms >= $2 AND stored_ms < $3)
+         ORDER BY coalesce(measured_ms, stored_ms) DESC, id DESC LIMIT $4",
     )
     .bind(person)
     .bind(from_ms)
@@ -57,7 +57,7 @@ pub async fn device_kinds(
     devices.sort_unstable();
     devices.dedup();
     let rows: Vec<(String, String)> =
-        query_as("SELECT device.id, device.kind FROM json_each(?) AS asked JOIN device ON device.id = asked.value")
+        query_as("SELECT device.id, device.kind FROM json_each($1) AS asked JOIN device ON device.id = asked.value")
             .bind(serde_json::json!(devices).to_string())
             .fetch_all(reader)
             .await?;
@@ -69,7 +69,7 @@ pub async fn device_kinds(
 /// # Errors
 /// When the store cannot be read.
 pub async fn count(reader: &Reader) -> Result<(i64, i64), StoreError> {
-    Ok(query_as("SELECT coalesce(sum(kind = 'signal'), 0), coalesce(sum(kind = 'alarm'), 0) FROM record")
+    Ok(query_as("SELECT count(*) FILTER (WHERE kind = 'signal'), count(*) FILTER (WHERE kind = 'alarm') FROM record")
         .fetch_one(reader)
         .await?)
 }

@@ -3,7 +3,6 @@
 use hempuls_protocol::identity::Identity;
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Spread, Unit, Value};
 use hempuls_protocol::times::Taken;
-use sqlx::Row as _;
 
 use super::ledger::{signed, taken_columns, trust_word, unexpected};
 use super::{Connection, Reader, Row, StoreError, query};
@@ -113,7 +112,7 @@ impl Clock {
 /// [`StoreError`], where the store fails, or refuses one of them.
 pub async fn write(work: &mut Connection, records: &[NewRecord], now_ms: i64) -> Result<(), StoreError> {
     for records in in_chunks(records) {
-        let mut query = sqlx::QueryBuilder::new(
+        let mut query = super::QueryBuilder::new(
             "INSERT INTO record (id, kind, identity, identity_class, device, slot, characteristic, raw, dialect, marks,
                 unreadable, device_time, counter, span_ms, session, button, authentic, counter_went_back, measured_ms, measured_by, is_ambiguous,
                 taken_boot, taken_since_boot_ms, taken_wall_ms, taken_trust, agent, home, stored_ms, person,
@@ -166,7 +165,7 @@ pub async fn write(work: &mut Connection, records: &[NewRecord], now_ms: i64) ->
 
 async fn write_observations(work: &mut Connection, values: &[(&str, i64, &Observation)]) -> Result<(), StoreError> {
     for values in in_chunks(values) {
-        let mut query = sqlx::QueryBuilder::new(
+        let mut query = super::QueryBuilder::new(
             "INSERT INTO observation (record, place, quantity, mantissa, exponent, special, unit, usable,
                 lowest_mantissa, lowest_exponent, highest_mantissa, highest_exponent, count) ",
         );
@@ -271,15 +270,19 @@ pub(super) async fn with_values(reader: &Reader, rows: &[Row]) -> Result<Vec<Rec
     let mut records = rows.iter().map(record_of).collect::<Result<Vec<_>, _>>()?;
     let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
     let values = query(
-        "SELECT observation.* FROM json_each($1) CROSS JOIN observation ON record = value ORDER BY json_each.key, place",
+        "SELECT observation.* FROM json_each($1) CROSS JOIN observation WHERE record = value ORDER BY json_each.key, place",
     )
     .bind(serde_json::json!(ids).to_string())
     .fetch_all(reader)
     .await?;
     let mut values = values.iter().peekable();
     for record in &mut records {
-        while let Some(value) = values.next_if(|value| value.get::<&str, _>("record") == record.id) {
+        while let Some(value) = values.peek() {
+            if value.try_get::<&str, _>("record")? != record.id {
+                break;
+            }
             record.observations.push(observation_of(value)?);
+            values.next();
         }
     }
     Ok(records)

@@ -21,6 +21,8 @@ pub struct Restoration {
     pub set_aside: Option<String>,
 }
 
+crate::from_row!(Restoration { made_ms, restored_ms, restored_by, why, set_aside });
+
 /// Writes down that it was. Whoever was signed in is not any more, and no code of before can be used: what became of either
 /// since the backup nobody knows.
 ///

@@ -4,18 +4,19 @@
 //! tells of stays, and alerts, plans, assignments and the access log are never dropped.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::ledger::unsigned;
 use super::{Connection, Reader, StoreError, query, query_as, query_scalar};
 
 /// One lane of one life of a buffer, by the words of its columns.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lane {
     agent: String,
     lane: String,
     epoch: String,
 }
+
+crate::from_row!(Lane { agent, lane, epoch });
 
 /// The lanes whose lowest number was stored before a moment.
 ///

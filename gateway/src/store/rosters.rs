@@ -1,7 +1,6 @@
 //! Rosters, in all their versions. None is changed or deleted: writing one ends the one before.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::{Connection, Executor, Row, StoreError, query, query_as, query_scalar};
 use crate::duty::roster::Roster;
@@ -115,7 +114,7 @@ mod tests {
     use super::*;
     use crate::duty::Area;
     use crate::duty::roster::{Change, Period, What};
-    use crate::store::{teams, tests::fresh};
+    use crate::store::{savepoint, teams, tests::fresh};
 
     #[test]
     fn a_roster_that_cannot_be_read_leaves_nobody_off_duty() {
@@ -137,7 +136,9 @@ mod tests {
         assert!(!write(&mut work, &team, &nobody(2), Some(0), by, 150).await.unwrap(), "somebody was quicker");
         assert!(write(&mut work, &team, &nobody(2), Some(1), by, 200).await.unwrap());
         assert!(write(&mut work, &team, &Roster::default(), None, by, 300).await.unwrap());
-        assert!(write(&mut work, "nowhere", &nobody(1), None, by, 100).await.unwrap_err().is_refused());
+        let mut part = savepoint(&mut work).await.unwrap();
+        assert!(write(&mut part, "nowhere", &nobody(1), None, by, 100).await.unwrap_err().is_refused());
+        part.rollback().await.unwrap();
 
         assert_eq!(at(&mut *work, &team, 99).await.unwrap(), None);
         assert_eq!(at(&mut *work, &team, 199).await.unwrap(), Some(nobody(1)));

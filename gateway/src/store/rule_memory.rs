@@ -1,7 +1,6 @@
 //! What rules remember about people from one reading to the next, in their own form.
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::{Connection, StoreError, query};
 

@@ -51,7 +51,7 @@ impl Session {
 /// # Errors
 /// When the store cannot be written.
 pub async fn begin(store: &mut Connection, token: TokenHash, account: &str, now: Timestamp) -> Result<(), StoreError> {
-    query("INSERT INTO console_session (token_hash, account, created_ms, expires_ms) VALUES (?, ?, ?, ?)")
+    query("INSERT INTO console_session (token_hash, account, created_ms, expires_ms) VALUES ($1, $2, $3, $4)")
         .bind(&token[..])
         .bind(account)
         .bind(now.as_millisecond())
@@ -69,7 +69,7 @@ pub async fn find(store: impl Executor<'_>, token: TokenHash, now: Timestamp) ->
     let row: Option<(String, String, i64, i64)> = query_as(
         "SELECT account, unit, console_session.created_ms, expires_ms
          FROM console_session JOIN account ON account.name = console_session.account
-         WHERE token_hash = ? AND ended_ms IS NULL AND expires_ms > ? AND disabled_ms IS NULL",
+         WHERE token_hash = $1 AND ended_ms IS NULL AND expires_ms > $2 AND disabled_ms IS NULL",
     )
     .bind(&token[..])
     .bind(now.as_millisecond())
@@ -93,7 +93,7 @@ pub fn moves_on_to(session: &Session, now: Timestamp) -> Option<Timestamp> {
 /// # Errors
 /// When the store cannot be written.
 pub async fn move_on(store: &mut Connection, token: TokenHash, expires: Timestamp) -> Result<(), StoreError> {
-    query("UPDATE console_session SET expires_ms = ? WHERE token_hash = ? AND ended_ms IS NULL")
+    query("UPDATE console_session SET expires_ms = $1 WHERE token_hash = $2 AND ended_ms IS NULL")
         .bind(expires.as_millisecond())
         .bind(&token[..])
         .execute(store)
@@ -106,7 +106,7 @@ pub async fn move_on(store: &mut Connection, token: TokenHash, expires: Timestam
 /// # Errors
 /// When the store cannot be written.
 pub async fn end(store: &mut Connection, token: TokenHash, now: Timestamp) -> Result<(), StoreError> {
-    query("UPDATE console_session SET ended_ms = ? WHERE token_hash = ? AND ended_ms IS NULL")
+    query("UPDATE console_session SET ended_ms = $1 WHERE token_hash = $2 AND ended_ms IS NULL")
         .bind(now.as_millisecond())
         .bind(&token[..])
         .execute(store)
@@ -119,11 +119,11 @@ pub async fn end(store: &mut Connection, token: TokenHash, now: Timestamp) -> Re
 /// # Errors
 /// When the store cannot be read.
 pub async fn not_yet_shown<'p>(
-    store: &mut Connection,
+    store: impl Executor<'_>,
     token: TokenHash,
     people: &[&'p str],
 ) -> Result<Vec<&'p str>, StoreError> {
-    let shown: Vec<String> = query_scalar("SELECT person FROM console_session_seen WHERE token_hash = ?")
+    let shown: Vec<String> = query_scalar("SELECT person FROM console_session_seen WHERE token_hash = $1")
         .bind(&token[..])
         .fetch_all(store)
         .await?;
@@ -141,12 +141,14 @@ pub async fn note_shown(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     for person in people {
-        query("INSERT OR IGNORE INTO console_session_seen (token_hash, person, at_ms) VALUES (?, ?, ?)")
-            .bind(&token[..])
-            .bind(person)
-            .bind(now.as_millisecond())
-            .execute(&mut *store)
-            .await?;
+        query(
+            "INSERT INTO console_session_seen (token_hash, person, at_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        )
+        .bind(&token[..])
+        .bind(person)
+        .bind(now.as_millisecond())
+        .execute(&mut *store)
+        .await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! When the gateway listened, and which boxes were silent when.
 
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::AssertSqlSafe;
 
 use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
 use crate::alerts::rules::silent_home::{Limits, Over, Quiet, Scene, Silent};
@@ -223,9 +223,9 @@ pub async fn set_in_storm(work: &mut Connection, agent: &str, in_storm: bool) ->
 /// [`StoreError`], where the store fails.
 pub async fn to_say_again(reader: &Reader, before_ms: i64) -> Result<Vec<Silent>, StoreError> {
     let rows = query(
-        "SELECT silence.*, home, enrolled_ms, last_heard_ms, FALSE AS is_out_of_service
+        "SELECT silence.*, home, enrolled_ms, last_heard_ms, 0 AS is_out_of_service
          FROM silence JOIN agent ON agent.id = silence.agent
-         WHERE over_ms IS NULL AND said_ms < $1 AND NOT in_storm",
+         WHERE over_ms IS NULL AND said_ms < $1 AND in_storm = 0",
     )
     .bind(before_ms)
     .fetch_all(reader)
@@ -247,7 +247,7 @@ pub async fn was_said(work: &mut Connection, agent: &str, now_ms: i64) -> Result
 }
 
 /// A silence that goes on.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Now {
     /// The home.
     pub home: String,
@@ -262,6 +262,8 @@ pub struct Now {
     /// Whether the case of many tells of it.
     pub in_storm: bool,
 }
+
+crate::from_row!(Now { home, name, agent, heard_ms, has_alarm, in_storm });
 
 /// Who is silent, those with an alarm device first, then by name.
 ///

@@ -1,7 +1,5 @@
 //! Silent tests: how far each came, and when.
 
-use sqlx::Row as _;
-
 use super::{Connection, Reader, Row, StoreError, query, query_scalar};
 use crate::delivery::Channel;
 use crate::delivery::course::Outcome;

@@ -1,7 +1,6 @@
 //! Care teams, who works for them, and whom they are responsible for. Nothing is deleted: periods end.
 
 use jiff::tz::TimeZone;
-use sqlx::Row as _;
 
 use super::ledger::unexpected;
 use super::{Connection, Executor, Row, StoreError, new_id, query, query_as, query_scalar, rosters};

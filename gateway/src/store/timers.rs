@@ -1,7 +1,5 @@
 //! What is to be done later: rows, due by the database's clock, so that they survive a restart and fire once.
 
-use sqlx::Row as _;
-
 use super::{Connection, Reader, StoreError, query, query_scalar};
 
 /// Something to be done later.
@@ -19,7 +17,7 @@ pub struct Timer {
 /// [`StoreError`], where the store fails.
 pub async fn set(work: &mut Connection, kind: &str, key: &str, due_ms: i64) -> Result<(), StoreError> {
     query(
-        "INSERT INTO timer (kind, key, due_ms) VALUES ($1, $2, $3) ON CONFLICT DO UPDATE SET due_ms = excluded.due_ms",
+        "INSERT INTO timer (kind, key, due_ms) VALUES ($1, $2, $3) ON CONFLICT (kind, key) DO UPDATE SET due_ms = excluded.due_ms",
     )
     .bind(kind)
     .bind(key)
@@ -67,7 +65,7 @@ pub async fn clear(work: &mut Connection, kind: &str, key: &str) -> Result<(), S
 /// # Errors
 /// [`StoreError`], where the store fails.
 pub async fn until_next_ms(reader: &Reader) -> Result<Option<i64>, StoreError> {
-    Ok(query_scalar("SELECT min(due_ms) - CAST(unixepoch('subsec') * 1000 AS INTEGER) FROM timer")
+    Ok(query_scalar("SELECT min(due_ms) - CAST(unixepoch('subsec') * 1000 AS BIGINT) FROM timer")
         .fetch_one(reader)
         .await?)
 }
@@ -80,7 +78,7 @@ pub async fn until_next_ms(reader: &Reader) -> Result<Option<i64>, StoreError> {
 pub async fn take_due(work: &mut Connection) -> Result<Option<Timer>, StoreError> {
     let row = query(
         "DELETE FROM timer WHERE (kind, key) = (
-             SELECT kind, key FROM timer WHERE due_ms <= CAST(unixepoch('subsec') * 1000 AS INTEGER) 
+             SELECT kind, key FROM timer WHERE due_ms <= CAST(unixepoch('subsec') * 1000 AS BIGINT)
              ORDER BY CASE kind WHEN 'escalation' THEN 0 WHEN 'review' THEN 2 ELSE 1 END, due_ms LIMIT 1)
          RETURNING kind, key",
     )

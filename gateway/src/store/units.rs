@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Connection, Executor, Reader, StoreError, query, query_as, query_scalar};
 
 /// An alarm unit.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Unit {
     /// By which number its messages name it.
     pub id: String,
@@ -26,6 +26,8 @@ pub struct Unit {
     /// When it left its home.
     pub ended_ms: Option<i64>,
 }
+
+crate::from_row!(Unit { id, home, person, heartbeat_s, created_ms, last_heard_ms, silent_ms, ended_ms });
 
 /// Adds a unit, or one that had left again.
 ///

@@ -1,14 +1,11 @@
 //! Whether a store holds together: what it should say of itself, in SQL that every engine understands. It only reads.
 
 use serde::Serialize;
-use sqlx::migrate::Migrator;
 
 use super::access_log::{self, Verified};
+use super::engine::migrations::FILES;
 use super::{Reader, StoreError, books, query_as, query_scalar};
 use crate::alerts::Line;
-
-/// The forms that a store goes through, in order.
-pub(super) static FORMS: Migrator = sqlx::migrate!();
 
 /// So many lines of stories are read at a time.
 const LINES: i64 = 2_000;
@@ -120,7 +117,7 @@ async fn form(reader: &Reader) -> Result<Report, StoreError> {
     let mut report = Report::default();
     for (version, is_done, checksum) in &has {
         report.form = *version;
-        match FORMS.iter().find(|form| form.version == *version) {
+        match FILES.iter().find(|form| form.version == *version) {
             None => report.faults.push(format!("a later version made it: this one does not know its form {version}")),
             Some(_) if !is_done => report.faults.push(format!("it was not brought to its form {version} completely")),
             Some(form) if *form.checksum != checksum[..] => {
@@ -129,7 +126,7 @@ async fn form(reader: &Reader) -> Result<Report, StoreError> {
             Some(_) => {}
         }
     }
-    report.is_of_earlier_version = FORMS.iter().any(|form| !has.iter().any(|(version, ..)| *version == form.version));
+    report.is_of_earlier_version = FILES.iter().any(|form| !has.iter().any(|(version, ..)| *version == form.version));
     Ok(report)
 }
 

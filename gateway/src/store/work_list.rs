@@ -3,7 +3,7 @@
 use super::{Reader, StoreError, query_as, query_scalar};
 
 /// Readings of one device that nobody could be found for.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unassigned {
     /// Which device.
     pub device: String,
@@ -19,14 +19,18 @@ pub struct Unassigned {
     pub first_ms: i64,
 }
 
+crate::from_row!(Unassigned { device, kind, home, home_name, count, first_ms });
+
 /// A home that has a box in service, and when it was last heard.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Heard {
     /// What the home is called.
     pub name: String,
     /// When its box last said anything; the quietest one's, where there are several.
     pub heard_ms: Option<i64>,
 }
+
+crate::from_row!(Heard { name, heard_ms });
 
 /// Reads the unassigned queue, by device, the oldest first.
 ///
@@ -52,7 +56,7 @@ pub async fn unassigned(reader: &Reader) -> Result<Vec<Unassigned>, StoreError> 
 pub async fn count_ringing(reader: &Reader, kinds: &[&str], but_for: &str) -> Result<i64, StoreError> {
     Ok(query_scalar(
         "SELECT count(*) FROM alert
-         WHERE rule IN (SELECT value FROM json_each(?1)) AND id <> ?2 AND person IS NOT ?2
+         WHERE rule IN (SELECT value FROM json_each($1)) AND id <> $2 AND (person IS NULL OR person <> $2)
            AND (state = 'open' OR state = 'claimed' AND coalesce(seen_ms, 0) < rung_ms)",
     )
     .bind(serde_json::json!(kinds).to_string())

@@ -9,6 +9,7 @@ use hempuls_gateway::alerts::rules;
 use hempuls_protocol::ids::{Epoch, Lane};
 
 use crate::team::{Does, Peer, eventually, file};
+use crate::ward::place::Place;
 use crate::ward::{Client, Ward, began, press};
 
 const EPOCH: Epoch = Epoch(0xA1);
@@ -16,7 +17,7 @@ const EPOCH: Epoch = Epoch(0xA1);
 #[tokio::test]
 async fn a_press_in_a_home_is_told_at_once_and_after_a_restart_until_somebody_takes_it() {
     let peer = Peer::that(&[Does::Answer(500, "")]).await;
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Place::new().await;
     file(folder.path(), "secret", &format!("whsec_{}", STANDARD.encode([7; 32])));
     let settings = format!(
         "[delivery]\nconsole = \"https://console.example\"\n\

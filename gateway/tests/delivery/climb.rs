@@ -12,6 +12,7 @@ use hempuls_gateway::wording::Lang;
 use jiff::tz::TimeZone;
 
 use crate::team::{Peer, Team, eventually, file};
+use crate::ward::place::Place;
 
 #[tokio::test]
 async fn nobody_answers_the_first_rung_the_second_is_told_after_a_minute_and_takes_it_and_the_third_is_never_told() {
@@ -91,7 +92,7 @@ struct Night {
 impl Night {
     /// A team whose plan tells one member after another, each over a program of her own.
     async fn begin(members: &[&str]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Place::new().await;
         file(folder.path(), "secret", "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
         let settings =
             "console = \"https://console.example\"\n[webhook]\nsecret_file = \"secret\"\nallow = [\"127.0.0.1\"]\n";

@@ -9,10 +9,11 @@ use hempuls_gateway::delivery::course::{Outcome, State};
 use serde_json::Value;
 
 use crate::team::{Team, file};
+use crate::ward::place::Place;
 
 #[tokio::test]
 async fn a_press_reaches_a_mailbox_over_tls_and_says_nothing_about_the_person() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Place::new().await;
     let server = MailServer::start(folder.path());
     let team = team(folder, &server, "anna@example.org", "correct horse").await;
 
@@ -38,7 +39,7 @@ async fn a_press_reaches_a_mailbox_over_tls_and_says_nothing_about_the_person() 
 
 #[tokio::test]
 async fn a_server_that_asks_to_come_again_is_asked_again() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Place::new().await;
     let server = MailServer::start(folder.path());
     let team = team(folder, &server, "later@example.org", "correct horse").await;
 
@@ -57,7 +58,7 @@ async fn a_no_a_wrong_password_and_an_unknown_authority_are_shown_without_an_add
         ("anna@example.org", "wrong", true, "535"),
         ("anna@example.org", "correct horse", false, "invalid peer certificate"),
     ] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Place::new().await;
         let server = MailServer::start(folder.path());
         if !trusts {
             let (other, _) = certificate();
@@ -75,7 +76,7 @@ async fn a_no_a_wrong_password_and_an_unknown_authority_are_shown_without_an_add
 }
 
 /// A team that tells this mailbox.
-async fn team(folder: tempfile::TempDir, server: &MailServer, to: &str, password: &str) -> Team {
+async fn team(folder: Place, server: &MailServer, to: &str, password: &str) -> Team {
     file(folder.path(), "password", &format!("{password}\n"));
     let settings = format!(
         "console = \"https://console.example\"\n\

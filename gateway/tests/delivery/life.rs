@@ -12,6 +12,7 @@ use hempuls_gateway::wording::Lang;
 use jiff::tz::TimeZone;
 
 use crate::team::{Peer, Team, file};
+use crate::ward::place::Place;
 
 const MINUTE: i64 = 60_000;
 
@@ -69,7 +70,7 @@ async fn who_is_given_an_alert_is_told_over_her_own_channel_and_nobody_else_is()
 }
 
 async fn team(peer: &Peer) -> Team {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Place::new().await;
     file(folder.path(), "secret", "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
     let settings = format!(
         "console = \"https://console.example\"\n[webhook]\nsecret_file = \"secret\"\nallow = [\"127.0.0.1\"]\n\

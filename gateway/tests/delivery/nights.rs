@@ -14,6 +14,8 @@ use hempuls_gateway::wording::Lang;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
+use crate::ward::place::Place;
+
 const NIGHTS: u64 = 20;
 const CHANNEL: Channel = Channel::Webhook;
 
@@ -179,9 +181,9 @@ pub(crate) async fn notify(work: &mut Connection, alert: &str, key: &str, to: &s
 }
 
 /// A new store with one alert that nobody is told of yet.
-pub(crate) async fn store() -> (tempfile::TempDir, Store, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&folder.path().join("store.sqlite")).await.unwrap();
+pub(crate) async fn store() -> (Place, Store, String) {
+    let folder = Place::new().await;
+    let store = folder.open().await;
     let mut work = store.work().await.unwrap();
     let (home, _) = homes::add(&mut work, "a home", 0).await.unwrap();
     let about = About::Device { home: home.clone(), device: "button".into() };

@@ -13,6 +13,7 @@ use crate::nights::store;
 use crate::team::{Does, Peer, eventually};
 use crate::trouble::troubles;
 use crate::ward::Ward;
+use crate::ward::place::Place;
 
 const MINUTE: i64 = 60_000;
 
@@ -41,14 +42,14 @@ async fn a_dead_man_is_called_only_while_tests_come_through_ingest_and_outbox() 
     assert!(ward.count("SELECT count(*) FROM outbox WHERE state = 'waiting'").await <= 1);
 
     // The outbox's worker cannot take anything up.
-    ward.execute("CREATE TRIGGER stuck BEFORE INSERT ON delivery_attempt BEGIN SELECT RAISE(FAIL, 'stuck'); END").await;
+    ward.forbid("stuck", "INSERT ON delivery_attempt").await;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let heard = peer.asked().len();
     let stuck = async || Some(ward.ready().await).filter(|(status, _)| *status == 503);
     let (_, why) = eventually(stuck).await;
     assert!(why.contains("its worker does not take it up"), "{why}");
     assert_eq!(peer.asked().len(), heard);
-    ward.execute("DROP TRIGGER stuck").await;
+    ward.allow("stuck", "delivery_attempt").await;
     eventually(async || (ward.ready().await.0 == 200).then_some(())).await;
     ward.close().await;
 }
@@ -71,7 +72,7 @@ async fn no_call_is_made_while_a_rule_is_broken_and_readyz_names_it() {
 #[tokio::test]
 async fn without_an_address_readyz_rests_on_the_same_tests_and_nobody_is_said_to_be_called() {
     let settings = "[dead_man]\nevery = \"1s\"\n";
-    let ward = Ward::open_in(tempfile::tempdir().unwrap(), settings, rules::Config::default().rules()).await;
+    let ward = Ward::open_in(Place::new().await, settings, rules::Config::default().rules()).await;
     eventually(async || (ward.ready().await.0 == 200).then_some(())).await;
     ward.eventually("SELECT count(*) FROM outbox WHERE state = 'delivered'", 2).await;
     assert_eq!(ward.count("SELECT count(*) FROM channel_proven").await, 0);
@@ -135,7 +136,7 @@ async fn test(store: &Store, outcome: &Outcome, now_ms: i64) {
 async fn ward(peer: &Peer, rules: Rules) -> Ward {
     let settings =
         format!("[dead_man]\nevery = \"1s\"\naddress = \"http://{}/alive\"\nallow = [\"127.0.0.1\"]\n", peer.address);
-    Ward::open_in(tempfile::tempdir().unwrap(), &settings, rules).await
+    Ward::open_in(Place::new().await, &settings, rules).await
 }
 
 struct Broken;

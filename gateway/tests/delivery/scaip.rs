@@ -15,6 +15,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use crate::team::{Team, eventually, file};
+use crate::ward::place;
 
 const OK: &str = "0";
 const HOLD: &str = "4";
@@ -58,7 +59,7 @@ async fn a_press_reaches_the_centre_over_tls_and_nobody_who_cannot_prove_its_nam
     let receivers = [format!("sips:arc@localhost:{port}")];
     let stranger = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     for (trusted, is_delivered) in [(&stranger, false), (&known, true)] {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = place::Place::new().await;
         file(folder.path(), "ca.pem", &trusted.cert.pem());
         let team = team_in(folder, &receivers, "ca_file = \"ca.pem\"\n").await;
 
@@ -138,7 +139,7 @@ async fn a_centre_that_says_hold_is_asked_again_under_the_same_reference_and_it_
 async fn a_centre_that_asks_who_is_there_is_shown_and_believes_only_the_right_password() {
     for (password, is_delivered) in [("correct horse", true), ("wrong", false)] {
         let centre = Centre::that("u1", ASKS, &[OK]);
-        let folder = tempfile::tempdir().unwrap();
+        let folder = place::Place::new().await;
         file(folder.path(), "password", password);
         let team = team_in(folder, &[centre.udp()], "password_file = \"password\"\n").await;
 
@@ -188,10 +189,10 @@ fn first(told: &[Shown]) -> Outcome {
 }
 
 async fn team(receivers: &[String], more: &str) -> Team {
-    team_in(tempfile::tempdir().unwrap(), receivers, more).await
+    team_in(place::Place::new().await, receivers, more).await
 }
 
-async fn team_in(folder: tempfile::TempDir, receivers: &[String], more: &str) -> Team {
+async fn team_in(folder: place::Place, receivers: &[String], more: &str) -> Team {
     let settings = format!(
         "console = \"https://console.example\"\n[[always]]\nname = \"centre\"\nchannel = \"scaip\"\nto = \"4711\"\n\
          about = \"alarms\"\n[scaip]\nreceivers = {receivers:?}\nidentity = \"sip:hempuls@care.example\"\n\

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use hempuls_gateway::delivery::course::{Outcome, State};
 
 use crate::team::{Does, Peer, Team, file};
+use crate::ward::place::Place;
 
 const TAKEN: &str = r#"{"status": "created", "direction": "outgoing", "from": "Hempuls", "parts": 1, "cost": 3500,
     "to": "+46700000000", "id": "s17a6dafb12d6b1cabc053d57dac2b9d8"}"#;
@@ -47,7 +48,7 @@ async fn an_account_without_money_and_an_answer_without_an_id_are_not_called_del
 }
 
 async fn team(peer: &Peer) -> Team {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Place::new().await;
     file(folder.path(), "password", "correct horse\n");
     let settings = format!(
         "console = \"https://console.example\"\n\

@@ -26,11 +26,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::ward::place::Place;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A care team's gateway, as far as it tells people something.
 pub(crate) struct Team {
-    _folder: tempfile::TempDir,
+    _folder: Place,
     pub(crate) store: Store,
     pub(crate) changes: Changes,
     pub(crate) home: String,
@@ -41,11 +43,11 @@ pub(crate) struct Team {
 
 impl Team {
     /// One gateway with this `[delivery]`. Files that it names are in `folder`.
-    pub(crate) async fn with(folder: tempfile::TempDir, settings: &str) -> Self {
+    pub(crate) async fn with(folder: Place, settings: &str) -> Self {
         let mut config: Config = toml::from_str(settings).expect("a configuration");
         config.check().expect("a configuration that can be used");
         config.folder = folder.path().to_owned();
-        let store = Store::open(&folder.path().join("store.sqlite")).await.expect("a new store opens");
+        let store = folder.open().await;
         let mut work = store.work().await.expect("it can be written");
         let (home, _) = homes::add(&mut work, "Ada's kitchen", clock::now_ms()).await.expect("a home");
         outbox::set_always_told(&mut work, &config.always).await.expect("it can be written");

@@ -12,6 +12,7 @@ use hempuls_gateway::store::contacts::{self, Contact};
 use hempuls_gateway::wording::Lang;
 
 use crate::team::{Does, Peer, Team, eventually, file};
+use crate::ward::place::Place;
 
 const SECRET: [u8; 32] = [7; 32];
 
@@ -167,7 +168,7 @@ async fn two_gateways_with_one_store_tell_each_press_once() {
 
 /// A team that always tells these programs.
 async fn team(always: &[(&str, SocketAddr)], allow: &str) -> Team {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Place::new().await;
     file(folder.path(), "secret", &format!("whsec_{}", STANDARD.encode(SECRET)));
     let mut settings =
         format!("console = \"https://console.example\"\nwebhook = {{ secret_file = \"secret\", allow = [{allow}] }}\n");

@@ -100,7 +100,7 @@ pub(crate) async fn battery_changed(
     let case = case::one(state.store().reader(), &alert).await?.ok_or(Refusal::NotFound)?;
     let now_ms = clock::now_ms();
     let mut work = state.store().work().await?;
-    let Some(device) = devices::began_anew(&mut work, &alert).await? else { return Ok(back(&alert)) };
+    let Some(device) = devices::began_anew(&mut *work, &alert).await? else { return Ok(back(&alert)) };
     let id = device.parse().map_err(|_| Refusal::NotFound)?;
     let Some(home) = devices::change_battery(&mut work, &id, now_ms).await? else { return Ok(back(&alert)) };
     let look = Look {
@@ -149,7 +149,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
     let case = case::one(store, id).await?.ok_or(Refusal::NotFound)?;
     let story = crate::store::alerts::story(store, id).await?;
     let told = outbox::of_alerts(store, &[id]).await?.into_iter().map(|(_, shown)| shown).collect::<Vec<_>>();
-    let began_anew = devices::began_anew(&mut *store.acquire().await?, id).await?;
+    let began_anew = devices::began_anew(store, id).await?;
     let lang = moment.lang;
     let members = accounts::names(store).await?;
     let climbs = escalation::view(&mut *store.acquire().await?, id, moment.now.as_millisecond()).await?;

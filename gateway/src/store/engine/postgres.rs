@@ -1,0 +1,99 @@
+//! How a store on a PostgreSQL server is opened.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{Executor as _, PgConnection};
+
+use super::{Pool, migrations};
+use crate::store::{READERS, StoreError};
+
+/// The number of the lock that whoever writes holds, in every gateway and on the command line: `hempuls` in ASCII.
+const ONE_WRITER: i64 = 0x0068_656d_7075_6c73;
+
+/// A gateway that holds the lock and does nothing (it is stopped, or its network is) loses its connection after so long.
+const IDLE_IN_A_WORK: &str = "10s";
+
+/// A gateway waits so long for its turn to write before it says that the store fails, and tries again.
+const WAITS_FOR_A_LOCK: &str = "30s";
+
+/// What SQLite has and PostgreSQL lacks.
+const FUNCTIONS: &str = include_str!("functions.sql");
+
+/// What a server must be for the promises to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Names are kept in every script.
+    #[error(
+        "the database's encoding is not UTF8: make another with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding,
+    /// A receipt is sent after a commit and says that the reading is on the disk.
+    #[error(
+        "synchronous_commit is off on this server: readings that agents have forgotten would be lost in a power cut. \
+         Turn it on for this database"
+    )]
+    Forgetful,
+}
+
+/// Opens connections, makes the database's tables or brings them to this version's form, and returns those to write and to
+/// read through.
+///
+/// # Errors
+/// [`StoreError`], where the server cannot be reached or used, or its database is of a later version.
+pub(in crate::store) async fn connect(options: PgConnectOptions) -> Result<(Pool, Pool), StoreError> {
+    let options = usual(options);
+    let writer = PgPoolOptions::new()
+        .max_connections(1)
+        .idle_timeout(None)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_with(options.clone())
+        .await?;
+    check(&writer).await?;
+    let mut whole = writer.begin().await?;
+    wait_for_turn(&mut whole).await?;
+    whole.execute(FUNCTIONS).await?;
+    migrations::for_postgres()?.run(&mut *whole).await?;
+    whole.commit().await?;
+    Ok((Pool::Postgres(writer), readers(options, READERS).await?))
+}
+
+/// Opens a connection to read a database as it is: it is not brought to this version's form.
+///
+/// # Errors
+/// [`StoreError`], where the server cannot be reached or used.
+pub(in crate::store) async fn open_to_read(options: PgConnectOptions) -> Result<Pool, StoreError> {
+    readers(usual(options), 1).await
+}
+
+fn usual(options: PgConnectOptions) -> PgConnectOptions {
+    options
+        .application_name("hempuls-gateway")
+        .statement_cache_capacity(256)
+        .options([("idle_in_transaction_session_timeout", IDLE_IN_A_WORK), ("lock_timeout", WAITS_FOR_A_LOCK)])
+}
+
+async fn readers(options: PgConnectOptions, count: u32) -> Result<Pool, StoreError> {
+    let read_only = options.options([("default_transaction_read_only", "on")]);
+    Ok(Pool::Postgres(PgPoolOptions::new().max_connections(count).connect_with(read_only).await?))
+}
+
+async fn check(pool: &PgPool) -> Result<(), StoreError> {
+    let (encoding, commit): (String, String) =
+        sqlx::query_as("SELECT current_setting('server_encoding'), current_setting('synchronous_commit')")
+            .fetch_one(pool)
+            .await?;
+    if encoding != "UTF8" {
+        return Err(Unfit::Encoding.into());
+    }
+    if commit == "off" {
+        return Err(Unfit::Forgetful.into());
+    }
+    Ok(())
+}
+
+/// Waits until nobody else writes, in any gateway or on the command line. It is over when this work is.
+pub(super) async fn wait_for_turn(work: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(ONE_WRITER).execute(work).await?;
+    Ok(())
+}
