@@ -47,8 +47,11 @@ use crate::alerts::judge::Settings;
 use crate::alerts::rules::Rules;
 use crate::clock;
 use crate::config::{Config, duration};
+use crate::duty::Area;
+use crate::duty::sight::lookout::Sight;
 use crate::ingest::clocks::date_anew;
 use crate::store::access_log::{self, Action, Look, Looker};
+use crate::store::accounts as accounts_of_console;
 use crate::store::assignments::{self, Assignment};
 use crate::store::clocks::{self, Correction};
 use crate::store::devices::{self, NewDevice};
@@ -584,6 +587,24 @@ impl Desk {
         self.store.close().await;
         Ok(())
     }
+}
+
+/// What whoever is named sees: the owner of an account is held to what she sees in the console. Who has none is of operations,
+/// and has the store itself.
+async fn sight_of(store: &store::Store, by: &str) -> anyhow::Result<Sight> {
+    Ok(match accounts_of_console::find(store.reader(), by.trim()).await? {
+        Some(account) => Sight::of_member(store.reader(), &account.name, clock::now_ms()).await?,
+        None => Sight::of_program(clock::now_ms()),
+    })
+}
+
+/// Refuses where the owner of an account does not see these people's readings in the console either.
+async fn sees_readings(store: &store::Store, by: &str, people: &[&str]) -> anyhow::Result<()> {
+    let seen = sight_of(store, by).await?.people(store.reader(), people, Some(Area::HealthCare)).await?;
+    if let Some(other) = people.iter().find(|person| !seen.contains(**person)) {
+        bail!("no team of {by}'s is responsible for {other}; nothing was shown, and nothing was changed");
+    }
+    Ok(())
 }
 
 /// Who says so.

@@ -133,6 +133,36 @@ fn teams_are_made_of_members_and_are_responsible_for_people() {
 }
 
 #[test]
+fn on_the_command_line_too_the_owner_of_an_account_sees_only_whom_her_teams_are_responsible_for() {
+    let gateway = Gateway::start();
+    let home = gateway.ask(&["home", "add", "Ada's kitchen"]);
+    let person = gateway.ask(&["person", "add", "Ada", "--home", home["home"].as_str().unwrap()]);
+    let person = person["person"].as_str().unwrap();
+    gateway.ask(&["account", "add", "Bo Ek", "--unit", "South", "--by", "Eva"]);
+    let people = |by: &str| gateway.ask(&["person", "list", "--by", by])["people"].as_array().map(Vec::len);
+    assert_eq!(people("Bo Ek"), Some(1), "there is one team alone");
+    let add = ["team", "add", "South", "--area", "health_care", "--by", "Eva"];
+    let added = gateway.run(&add);
+    let said = String::from_utf8_lossy(&added.stdout).into_owned();
+    assert!(said.contains("sees nobody from now on: Bo Ek"), "{said}");
+    assert_eq!(people("Bo Ek"), Some(0));
+    let teams = gateway.ask(&["team", "list"]);
+    let south = teams["teams"].as_array().unwrap().iter().find(|team| team["name"] == "South").unwrap();
+    let south = south["team"].as_str().unwrap();
+    gateway.ask(&["team", "commission", south, "Bo Ek", "--by", "Eva"]);
+
+    assert_eq!((people("Bo Ek"), people("nurse"), people("Eva")), (Some(0), Some(1), Some(1)));
+    let set = ["plan", "set", person, "--born", "1938", "--by", "Bo Ek", "--why", "x"];
+    assert_says(&gateway.run(&set), &["no team of Bo Ek's is responsible", "nothing was changed"]);
+    let replay = ["replay", person, "--from", "2026-01-01", "--by", "Bo Ek", "--why", "x"];
+    assert_says(&gateway.run(&replay), &["no team of Bo Ek's is responsible", "nothing was shown"]);
+
+    gateway.ask(&["team", "responsible", south, person, "--by", "Eva"]);
+    assert_eq!(people("Bo Ek"), Some(1));
+    gateway.ask(&set);
+}
+
+#[test]
 fn other_limits_are_tried_by_a_named_person_with_a_reason_and_no_name_is_told() {
     let gateway = Gateway::start();
     let home = gateway.ask(&["home", "add", "Ada's kitchen"]);

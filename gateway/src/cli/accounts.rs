@@ -62,7 +62,8 @@ async fn add(config: &Config, name: &str, unit: &str, by: &str) -> anyhow::Resul
     Ok(Answer {
         said: format!(
             "account   {name}\npassword  {}   (shown this once)\n\
-             {name} is in no team yet: `hempuls-gateway team commission`",
+             {name} is in no team yet: `hempuls-gateway team commission`. Where there is more than one team, {name} sees \
+             nobody before that",
             login.password
         ),
         json: json!({"account": name, "unit": unit, "password": login.password}),

@@ -9,7 +9,7 @@ use hempuls_protocol::personnummer::{IdentityNumber, Written};
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Answer, COMMAND_LINE, Desk, refused};
+use super::{Answer, COMMAND_LINE, Desk, refused, sight_of};
 use crate::clock;
 use crate::config::Config;
 use crate::store::access_log::{self, Action, Look, Looker};
@@ -26,7 +26,8 @@ pub(super) enum PersonCommand {
         #[arg(long)]
         home: String,
     },
-    /// Lists people with their ids, homes and masked numbers. Each of them can see on her page that she was listed.
+    /// Lists people with their ids, homes and masked numbers. Each of them can see on her page that she was listed. The owner
+    /// of an account gets the people whom she sees in the console.
     List {
         /// The id of a home; all homes, if it is left out.
         #[arg(long)]
@@ -80,7 +81,13 @@ async fn add(config: &Config, name: &str, home: &str) -> anyhow::Result<Answer> 
 
 async fn list(config: &Config, home: Option<&str>, by: &str) -> anyhow::Result<Answer> {
     let mut desk = Desk::open(config).await?;
-    let people = assignments::people(desk.store.reader(), home).await?;
+    let mut people = assignments::people(desk.store.reader(), home).await?;
+    let sight = sight_of(&desk.store, by).await?;
+    if !sight.operates() {
+        let ids: Vec<&str> = people.iter().map(|person| person.id.as_str()).collect();
+        let hers = sight.people(desk.store.reader(), &ids, None).await?;
+        people.retain(|person| hers.contains(&person.id));
+    }
     let ids: Vec<&str> = people.iter().map(|person| person.id.as_str()).collect();
     let numbers = person_numbers::of_people(desk.store.reader(), &ids).await?;
     note(&mut desk, by, Action::Listed, &ids).await?;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Answer, COMMAND_LINE, Desk, moment};
+use super::{Answer, COMMAND_LINE, Desk, moment, sees_readings};
 use crate::alerts::reviews;
 use crate::config::Config;
 use crate::http::now;
@@ -142,6 +142,7 @@ async fn change(config: &Config, who: &Who, alter: impl FnOnce(&mut Plan)) -> an
     person_page::find(desk.store.reader(), person)
         .await?
         .with_context(|| format!("there is no person {person}; nothing was changed"))?;
+    sees_readings(&desk.store, by, &[person]).await?;
     let now_ms = clock::now_ms();
     let mut plan = in_force(&plans::versions(desk.store.reader(), person).await?, now_ms);
     plan.pause = plan.pause.filter(|pause| pause.until_ms > now_ms);

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::plans::own_limit;
-use super::{Answer, COMMAND_LINE, moment};
+use super::{Answer, COMMAND_LINE, moment, sees_readings};
 use crate::alerts::judge::Settings;
 use crate::clock;
 use crate::config::Config;
@@ -85,6 +85,7 @@ pub(super) async fn execute(config: &Config, wish: &Wish, settings: &Settings) -
             bail!("there is no person {person}; nothing was looked at");
         }
     }
+    sees_readings(&store, by, &people.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     let question = Question { tried: &tried, from_ms, to_ms, settings };
     note(&store, &people, &wish.period(), (by, why)).await?;
     let report = judge_all(&store, &people, &question).await;

@@ -193,7 +193,15 @@ async fn add(
     let team = teams::add(&mut desk.work, name, area, time_zone, now_ms)
         .await
         .map_err(|error| refused(error, format!("there is a team {name} already")))?;
-    changed(desk, &team, None, by, format!("team  {team}")).await
+    let teamless = teams::without_commission(&mut *desk.work).await?;
+    let mut answer = changed(desk, &team, None, by, format!("team  {team}")).await?;
+    if !teamless.is_empty() {
+        answer.said.push_str(&format!(
+            "\nwho has an account and no commission sees nobody from now on: {}. `hempuls-gateway team commission` gives one",
+            teamless.join(", ")
+        ));
+    }
+    Ok(answer)
 }
 
 async fn list(config: &Config, now_ms: i64) -> anyhow::Result<Answer> {

@@ -4,7 +4,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::{Answer, COMMAND_LINE, Desk, moment, refused};
+use super::{Answer, COMMAND_LINE, Desk, moment, refused, sees_readings};
 use crate::alerts::attribution;
 use crate::alerts::judge::Settings;
 use crate::clock;
@@ -141,6 +141,9 @@ async fn decide(
         && !history::is_known(desk.store.reader(), person).await?
     {
         bail!("there is no person {person}; nothing was changed");
+    }
+    if let Some(person) = person {
+        sees_readings(&desk.store, by, &[person]).await?;
     }
     let which = Which { home, device, from_ms, before_ms };
     let records = attributions::waiting(desk.store.reader(), which, MOST).await?;

@@ -5,6 +5,7 @@ pub mod desk;
 pub mod holidays;
 pub mod ical;
 pub mod roster;
+pub mod sight;
 mod text;
 
 use std::fmt;

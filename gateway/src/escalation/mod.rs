@@ -18,6 +18,7 @@ use crate::alerts::{ALARMS, Line};
 use crate::delivery::{self, Channel, Notification, Recipient};
 use crate::duty::Area;
 use crate::store::alerts::{self as cases, Case};
+use crate::store::sight::{self, Before};
 use crate::store::teams::{self, Team};
 use crate::store::{Connection, StoreError, accounts, contacts, escalations, outbox};
 
@@ -57,9 +58,15 @@ pub async fn climb(work: &mut Connection, alert: &str, now_ms: i64) -> Result<()
         return stop(work, alert, now_ms).await;
     }
     let Some(mut ladder) = escalations::ladder(&mut *work, alert).await? else { return Ok(()) };
-    let rungs = rungs(work, &case, now_ms).await?;
+    let planned = planned(work, &case, now_ms).await?;
+    let rungs = rungs(work, &case, &planned, now_ms).await?;
     let ring_ms = ladder.ring_ms;
     for effect in ladder.handle(&Input::Tick { rungs: &rungs }, now_ms) {
+        // Whoever is on a rung sees the alert in the console, also where no message reaches her.
+        if let Effect::Tell { rung, .. } | Effect::Pass { rung } = &effect {
+            let before = before(work, planned.get(*rung as usize).map_or(&[], Vec::as_slice), now_ms).await?;
+            sight::bring(work, alert, &before, now_ms).await?;
+        }
         match effect {
             Effect::Tell { rung, round, to } => {
                 for reach in &to {
@@ -147,13 +154,13 @@ pub async fn view(work: &mut Connection, alert: &str, now_ms: i64) -> Result<Opt
     let Some(case) = cases::case(work, alert).await? else { return Ok(None) };
     let ladder = escalations::ladder(&mut *work, alert).await?;
     let Some(ladder) = ladder.filter(|ladder| ladder.due_ms.is_some()) else { return Ok(None) };
-    let rungs = rungs(work, &case, now_ms).await?;
+    let planned = planned(work, &case, now_ms).await?;
+    let rungs = rungs(work, &case, &planned, now_ms).await?;
     Ok(Some(View { ladder, rungs }))
 }
 
-/// The rungs of an alert as they are at this moment: those of all teams that are responsible, side by side.
-async fn rungs(work: &mut Connection, case: &Case, now_ms: i64) -> Result<Vec<Rung>, StoreError> {
-    let haste = if ALARMS.contains(&case.rule.as_str()) { Haste::Alarm } else { Haste::Found(case.alert.severity) };
+/// What is planned on each rung of an alert: by all teams that are responsible, side by side.
+async fn planned(work: &mut Connection, case: &Case, now_ms: i64) -> Result<Vec<Vec<(Team, Step)>>, StoreError> {
     let responsible = teams::responsible(work, case.person.as_deref(), Area::of_case(&case.rule), now_ms).await?;
     let mut planned: Vec<Vec<(Team, Step)>> = Vec::new();
     for team in responsible {
@@ -164,12 +171,42 @@ async fn rungs(work: &mut Connection, case: &Case, now_ms: i64) -> Result<Vec<Ru
             side_by_side.push((team.clone(), step));
         }
     }
+    Ok(planned)
+}
+
+/// The rungs as they are at this moment.
+async fn rungs(
+    work: &mut Connection,
+    case: &Case,
+    planned: &[Vec<(Team, Step)>],
+    now_ms: i64,
+) -> Result<Vec<Rung>, StoreError> {
+    let haste = if ALARMS.contains(&case.rule.as_str()) { Haste::Alarm } else { Haste::Found(case.alert.severity) };
     let open = escalations::open_channels(&mut *work).await?;
     let mut rungs = Vec::with_capacity(planned.len());
     for side_by_side in planned {
-        rungs.push(rung(work, &side_by_side, haste, &open, now_ms).await?);
+        rungs.push(rung(work, side_by_side, haste, &open, now_ms).await?);
     }
     Ok(rungs)
+}
+
+/// Before whom a rung brings an alert.
+async fn before(work: &mut Connection, planned: &[(Team, Step)], now_ms: i64) -> Result<Vec<Before>, StoreError> {
+    let mut before = Vec::new();
+    for (team, step) in planned {
+        for whom in &step.whom {
+            before.extend(match whom {
+                Whom::OnDuty | Whom::Team => Some(Before::Team(team.id.clone())),
+                Whom::Fallback => Some(Before::Team(teams::fallback(work, now_ms).await?.id)),
+                Whom::OnDutyOf(other) | Whom::TeamOf(other) => Some(Before::Team(other.clone())),
+                Whom::Member(name) => Some(Before::Member(name.clone())),
+                Whom::Centre(_) => None,
+            });
+        }
+    }
+    before.sort();
+    before.dedup();
+    Ok(before)
 }
 
 async fn rung(

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum_extra::extract::CookieJar;
@@ -11,6 +11,8 @@ use axum_extra::extract::cookie::{Cookie, SameSite};
 use rand::Rng as _;
 use sha2::{Digest, Sha256};
 
+use crate::duty::sight::lookout::Sight;
+use crate::http::guard::{self, Subject};
 use crate::http::refusal::Refusal;
 use crate::http::{State, keep_secret, now};
 use crate::store::access_log::Looker;
@@ -56,13 +58,40 @@ pub fn ensure_api_token(file: &Path) -> std::io::Result<ApiToken> {
     Ok(ApiToken::new(&token))
 }
 
-/// Somebody who may see people's data, once the access log says so.
+/// Somebody who may see what the page's address names, once the access log says so.
 #[derive(Clone, Debug)]
 pub(crate) struct Reader {
     /// What the access log says of her.
     pub(crate) looker: Looker,
     /// Her session; a program has none.
     pub(crate) session: Option<Session>,
+    /// Whom else she sees.
+    pub(crate) sight: Sight,
+    /// Whether she sees what the address names only because it is an emergency.
+    pub(crate) in_emergency: bool,
+    subjects: Vec<Subject>,
+}
+
+impl Reader {
+    async fn of(
+        state: &State,
+        looker: Looker,
+        session: Option<Session>,
+        subjects: Vec<Subject>,
+    ) -> Result<Self, Refusal> {
+        let (store, now_ms) = (state.store().reader(), now().as_millisecond());
+        let sight = match &session {
+            Some(session) => Sight::of_member(store, &session.account, now_ms).await?,
+            None => Sight::of_program(now_ms),
+        };
+        let in_emergency = guard::look(store, &sight, &subjects).await?;
+        Ok(Self { looker, session, sight, in_emergency, subjects })
+    }
+
+    /// As she is now: what she may see may have ended meanwhile.
+    pub(crate) async fn again(&self, state: &State) -> Result<Self, Refusal> {
+        Self::of(state, self.looker.clone(), self.session.clone(), self.subjects.clone()).await
+    }
 }
 
 impl FromRequestParts<State> for Reader {
@@ -71,14 +100,20 @@ impl FromRequestParts<State> for Reader {
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Refusal> {
         if let Some(shown) = parts.headers.get(header::AUTHORIZATION) {
             let token = shown.to_str().ok().and_then(|shown| shown.strip_prefix("Bearer "));
-            let known = token.is_some_and(|token| state.0.api_token.is(token));
+            if !token.is_some_and(|token| state.0.api_token.is(token)) {
+                return Err(Refusal::Unknown);
+            }
             let looker = Looker { who: "program".to_owned(), unit: "api-token".to_owned() };
-            return known.then_some(Self { looker, session: None }).ok_or(Refusal::Unknown);
+            return Self::of(state, looker, None, Vec::new()).await;
         }
         let session = session_of(&CookieJar::from_headers(&parts.headers), state).await?.ok_or(Refusal::Unknown)?;
         keep_alive(state, &session).await?;
+        let subjects = match RawPathParams::from_request_parts(parts, state).await {
+            Ok(params) => guard::subjects(&params, parts.uri.path()),
+            Err(_) => Vec::new(),
+        };
         let looker = Looker { who: session.account.clone(), unit: session.unit.clone() };
-        Ok(Self { looker, session: Some(session) })
+        Self::of(state, looker, Some(session), subjects).await
     }
 }
 

@@ -44,14 +44,14 @@ where
     tokio::spawn(async move {
         let mut shown = String::new();
         loop {
-            let signed_in = is_still_signed_in(&state, &reader).await;
-            if signed_in == Ok(false) {
-                let _ = page.send(Ok(Event::default().event("ended").data("/login"))).await;
+            let still = who_reads_still(&state, &reader).await;
+            if let Err(Ended(leads_to)) = still {
+                let _ = page.send(Ok(Event::default().event("ended").data(leads_to))).await;
                 return;
             }
             let moment = state.moment(lang);
-            if let Ok(made) = region(state.clone(), reader.clone(), moment.clone()).await
-                && signed_in.is_ok()
+            if let Ok(Some(reader)) = still
+                && let Ok(made) = region(state.clone(), reader, moment.clone()).await
             {
                 let made = html! { (refused(&moment)) (made) }.into_string();
                 if made != shown && page.send(Ok(Event::default().event("region").data(&made))).await.is_err() {
@@ -76,13 +76,28 @@ where
     Sse::new(ReceiverStream::new(events)).into_response()
 }
 
-async fn is_still_signed_in(state: &State, reader: &Reader) -> Result<bool, Refusal> {
-    let Some(session) = &reader.session else {
-        return Ok(true);
+/// She follows it no more; this is where the page leads now.
+struct Ended(&'static str);
+
+/// Who follows it, as she is now; nobody while the store fails.
+async fn who_reads_still(state: &State, reader: &Reader) -> Result<Option<Reader>, Ended> {
+    let is_signed_in = match &reader.session {
+        None => Ok(true),
+        Some(session) => match sessions::find(state.store().reader(), session.token, now()).await {
+            Ok(Some(session)) => keep_alive(state, &session).await.map(|()| true),
+            Ok(None) => Ok(false),
+            Err(error) => Err(error.into()),
+        },
     };
-    match sessions::find(state.store().reader(), session.token, now()).await? {
-        Some(session) => keep_alive(state, &session).await.map(|()| true),
-        None => Ok(false),
+    match is_signed_in {
+        Ok(true) => {}
+        Ok(false) => return Err(Ended("/login")),
+        Err(_) => return Ok(None),
+    }
+    match reader.again(state).await {
+        Ok(reader) => Ok(Some(reader)),
+        Err(Refusal::NotHers) => Err(Ended("/")),
+        Err(_) => Ok(None),
     }
 }
 

@@ -6,15 +6,21 @@ use crate::http::{State, now};
 use crate::store::access_log::{self, Action, Look};
 use crate::store::sessions;
 
-/// Why the care team looks, as far as this version knows: nobody has another commission than care.
+/// Why the care team looks.
 const CARE: &str = "care";
+/// Why she looks at whom she is not responsible for: she has said that it is an emergency.
+pub(crate) const EMERGENCY: &str = "emergency";
 /// Why a program looks.
 const OPERATION: &str = "operation";
 
 impl Reader {
     /// Why she looks.
     pub(crate) fn why(&self) -> &'static str {
-        if self.session.is_some() { CARE } else { OPERATION }
+        match (&self.session, self.in_emergency) {
+            (Some(_), true) => EMERGENCY,
+            (Some(_), false) => CARE,
+            (None, _) => OPERATION,
+        }
     }
 }
 

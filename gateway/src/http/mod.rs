@@ -9,6 +9,7 @@ mod api;
 mod assets;
 mod console;
 mod entry;
+mod guard;
 mod health;
 mod language;
 mod live;

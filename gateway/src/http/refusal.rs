@@ -8,6 +8,7 @@ use maud::html;
 use serde_json::json;
 
 use crate::http::State;
+use crate::http::console::emergency;
 use crate::http::console::layout::{self, Page, Place};
 use crate::http::console::moments::Moment;
 use crate::store::StoreError;
@@ -18,6 +19,8 @@ use crate::wording::Lang;
 pub(crate) enum Refusal {
     /// Nobody is signed in, or the token is not the one.
     Unknown,
+    /// She is not responsible for whom or what it is about.
+    NotHers,
     /// There is no such page, person or alert.
     NotFound,
     /// A question of this form cannot be answered.
@@ -34,7 +37,7 @@ impl Refusal {
             Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::FromElsewhere => StatusCode::FORBIDDEN,
+            Self::NotHers | Self::FromElsewhere => StatusCode::FORBIDDEN,
             Self::StoreFails => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -42,6 +45,7 @@ impl Refusal {
     fn title(self, lang: Lang) -> &'static str {
         match self {
             Self::Unknown => lang.pick("Du är inte inloggad", "You are not signed in"),
+            Self::NotHers => lang.pick("Ett annat team har ansvaret", "Another team is responsible"),
             Self::NotFound => lang.pick("Sidan finns inte", "There is no such page"),
             Self::Malformed => lang.pick("Frågan gick inte att förstå", "The request could not be understood"),
             Self::FromElsewhere => lang.pick("Stoppat för säkerhets skull", "Stopped to be safe"),
@@ -52,6 +56,12 @@ impl Refusal {
     fn advice(self, lang: Lang) -> &'static str {
         match self {
             Self::Unknown => lang.pick("Logga in och försök igen.", "Sign in and try again."),
+            Self::NotHers => lang.pick(
+                "Du ser de personer som ett team du arbetar för ansvarar för, och det som ditt team har fått besked om. I en \
+                 nödsituation kan du öppna en persons uppgifter ändå.",
+                "You see the people that a team you work for is responsible for, and what your team was told of. In an \
+                 emergency you can open a person's data all the same.",
+            ),
             Self::NotFound => lang.pick(
                 "Adressen kan vara felskriven, eller så gäller den inte längre. Gå till arbetslistan.",
                 "The address may be mistyped, or holds no longer. Go to the work list.",
@@ -71,6 +81,7 @@ impl Refusal {
     fn for_programs(self) -> &'static str {
         match self {
             Self::Unknown => "sign in, or send the API token as `Authorization: Bearer …`",
+            Self::NotHers => "another team is responsible; nothing is shown and nothing was changed",
             Self::NotFound => "there is no such thing",
             Self::Malformed => "the request could not be understood",
             Self::FromElsewhere => "the request came from another site",
@@ -103,6 +114,9 @@ pub(crate) async fn explain(Shared(state): Shared<State>, lang: Lang, request: R
     if refusal == Refusal::Unknown {
         return Redirect::to(&format!("/login?to={onwards}")).into_response();
     }
+    if let (Refusal::NotHers, Some(person)) = (refusal, person_at(&onwards)) {
+        return Redirect::to(&emergency::address(person)).into_response();
+    }
     page(refusal, &state.moment(lang))
 }
 
@@ -114,6 +128,11 @@ fn refusal_of(answer: &Response) -> Option<Refusal> {
     marked.or((answer.status().is_client_error() && plain).then_some(Refusal::Malformed))
 }
 
+/// The person whose page an address leads to.
+fn person_at(path: &str) -> Option<&str> {
+    path.strip_prefix("/persons/")?.split('/').next()
+}
+
 fn page(refusal: Refusal, moment: &Moment) -> Response {
     let lang = moment.lang;
     let title = refusal.title(lang);
@@ -121,7 +140,10 @@ fn page(refusal: Refusal, moment: &Moment) -> Response {
         section.card {
             p { (refusal.advice(lang)) }
         }
-        p.actions { a.button href="/" { (lang.pick("Till arbetslistan", "To the work list")) } }
+        p.actions {
+            a.button href="/" { (lang.pick("Till arbetslistan", "To the work list")) }
+            @if refusal == Refusal::NotHers { (emergency::way_in(lang)) }
+        }
     };
     let place = Place::Elsewhere;
     Page { title, moment, place, path: "/", reader: None, stream: None, heading: layout::bare_heading(title), region }

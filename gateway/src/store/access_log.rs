@@ -97,11 +97,15 @@ pub enum Action {
     Restored,
     /// Says who of a team is on duty when.
     ChangedRoster,
+    /// Opens the data of a person outside her responsibility, in an emergency.
+    OpenedInEmergency,
+    /// Looks afterwards at why somebody did so.
+    ReviewedEmergency,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 40] = [
         Self::SawOnWorkList,
         Self::SawInHome,
         Self::OpenedPerson,
@@ -140,6 +144,8 @@ impl Action {
         Self::Replayed,
         Self::Restored,
         Self::ChangedRoster,
+        Self::OpenedInEmergency,
+        Self::ReviewedEmergency,
     ];
 
     /// The action's word in the store.
@@ -184,6 +190,8 @@ impl Action {
             Self::Replayed => "replayed",
             Self::Restored => "restored",
             Self::ChangedRoster => "changed_roster",
+            Self::OpenedInEmergency => "opened_in_emergency",
+            Self::ReviewedEmergency => "reviewed_emergency",
         }
     }
 
@@ -266,6 +274,8 @@ pub struct Seen {
     pub unit: String,
     /// What was done; `None` for a word that this version does not know.
     pub action: Option<Action>,
+    /// Why.
+    pub why: String,
 }
 
 /// The newest looks at a person's data, newest first.
@@ -273,16 +283,16 @@ pub struct Seen {
 /// # Errors
 /// When the store cannot be read.
 pub async fn of_person(reader: &Reader, person: &str, limit: u32) -> Result<Vec<Seen>, StoreError> {
-    let rows: Vec<(i64, String, String, String)> =
-        query_as("SELECT at_ms, who, unit, action FROM access_log WHERE person = $1 ORDER BY n DESC LIMIT $2")
+    let rows: Vec<(i64, String, String, String, String)> =
+        query_as("SELECT at_ms, who, unit, action, why FROM access_log WHERE person = $1 ORDER BY n DESC LIMIT $2")
             .bind(person)
             .bind(limit)
             .fetch_all(reader)
             .await?;
     rows.into_iter()
-        .map(|(at_ms, who, unit, action)| {
+        .map(|(at_ms, who, unit, action, why)| {
             let at = Timestamp::from_millisecond(at_ms).map_err(|_| unexpected("time"))?;
-            Ok(Seen { at, who, unit, action: Action::from_word(&action) })
+            Ok(Seen { at, who, unit, action: Action::from_word(&action), why })
         })
         .collect()
 }

@@ -493,7 +493,7 @@ pub async fn stop_waiting(work: &mut Connection, rule: &str, person: &str) -> Re
     Ok(())
 }
 
-fn case_of(row: &Row) -> Result<Case, StoreError> {
+pub(super) fn case_of(row: &Row) -> Result<Case, StoreError> {
     let claim = || -> Result<Claim, StoreError> {
         Ok(Claim {
             by: row.try_get("claimed_by")?,

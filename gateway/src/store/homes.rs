@@ -4,7 +4,7 @@ use hempuls_protocol::ids::AgentId;
 use rand::Rng as _;
 use serde_json::json;
 
-use super::{Connection, Reader, Row, StoreError, query, query_scalar};
+use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
 
 /// What the gateway has to know of a box to take something from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -121,6 +121,14 @@ pub async fn note_connection(
         .bind(now_ms)
         .fetch_optional(work)
         .await?)
+}
+
+/// Every box, with the home it stands or stood in.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn boxes(reader: &Reader) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(query_as("SELECT id, home FROM agent").fetch_all(reader).await?)
 }
 
 /// The home that was added first; none where there is no home yet.

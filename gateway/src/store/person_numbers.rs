@@ -7,7 +7,7 @@ use hempuls_protocol::personnummer::IdentityNumber;
 use serde_json::json;
 
 use super::ledger::unexpected;
-use super::{Connection, Reader, StoreError, query, query_as, query_scalar};
+use super::{Connection, Executor, Reader, StoreError, query, query_as, query_scalar};
 
 /// What became of a number that somebody set.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,13 +40,7 @@ pub async fn set(
     if !known {
         return Ok(Became::NoPerson);
     }
-    let whose: Option<String> =
-        query_scalar("SELECT person FROM person_number WHERE system = $1 AND number = $2 AND until_ms IS NULL")
-            .bind(number.system())
-            .bind(number.whole())
-            .fetch_optional(&mut *work)
-            .await?;
-    match whose {
+    match whose(&mut *work, number).await? {
         Some(owner) if owner == person => return Ok(Became::Same),
         Some(other) => return Ok(Became::Others(other)),
         None => {}
@@ -61,6 +55,18 @@ pub async fn set(
         .execute(work)
         .await?;
     Ok(Became::Hers { before })
+}
+
+/// Whose number it is.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn whose(store: impl Executor<'_>, number: &IdentityNumber) -> Result<Option<String>, StoreError> {
+    Ok(query_scalar("SELECT person FROM person_number WHERE system = $1 AND number = $2 AND until_ms IS NULL")
+        .bind(number.system())
+        .bind(number.whole())
+        .fetch_optional(store)
+        .await?)
 }
 
 /// A person is known by no number any more, as when it was another's. Returns whether she had one.

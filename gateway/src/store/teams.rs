@@ -311,6 +311,19 @@ pub async fn commission_member(
     Ok(())
 }
 
+/// Who has an account and never had a commission, by name.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn without_commission(store: impl Executor<'_>) -> Result<Vec<String>, StoreError> {
+    Ok(query_scalar(
+        "SELECT name FROM account
+         WHERE disabled_ms IS NULL AND NOT EXISTS (SELECT 1 FROM commission WHERE member = account.name) ORDER BY name",
+    )
+    .fetch_all(store)
+    .await?)
+}
+
 /// Ends what a member has of commissions for a team. Says whether she had one.
 ///
 /// # Errors

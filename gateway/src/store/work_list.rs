@@ -1,6 +1,7 @@
 //! What only the work list shows: readings that nobody could be found for, and which homes are heard.
 
-use super::{Reader, StoreError, query_as, query_scalar};
+use super::alerts::{Case, case_of};
+use super::{Reader, StoreError, query, query_as};
 
 /// Readings of one device that nobody could be found for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,13 +25,15 @@ crate::from_row!(Unassigned { device, kind, home, home_name, count, first_ms });
 /// A home that has a box in service, and when it was last heard.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Heard {
+    /// Its id.
+    pub id: String,
     /// What the home is called.
     pub name: String,
     /// When its box last said anything; the quietest one's, where there are several.
     pub heard_ms: Option<i64>,
 }
 
-crate::from_row!(Heard { name, heard_ms });
+crate::from_row!(Heard { id, name, heard_ms });
 
 /// Reads the unassigned queue, by device, the oldest first.
 ///
@@ -48,21 +51,21 @@ pub async fn unassigned(reader: &Reader) -> Result<Vec<Unassigned>, StoreError> 
     .await?)
 }
 
-/// Counts the cases of these kinds that are before the whole team or ring their claimer again, but for one alert or one
-/// person's.
+/// The cases of these kinds that are before the whole team or ring their claimer again, but for one alert or one person's.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn count_ringing(reader: &Reader, kinds: &[&str], but_for: &str) -> Result<i64, StoreError> {
-    Ok(query_scalar(
-        "SELECT count(*) FROM alert
+pub async fn ringing(reader: &Reader, kinds: &[&str], but_for: &str) -> Result<Vec<Case>, StoreError> {
+    let rows = query(
+        "SELECT * FROM alert
          WHERE rule IN (SELECT value FROM json_each($1)) AND id <> $2 AND (person IS NULL OR person <> $2)
            AND (state = 'open' OR state = 'claimed' AND coalesce(seen_ms, 0) < rung_ms)",
     )
     .bind(serde_json::json!(kinds).to_string())
     .bind(but_for)
-    .fetch_one(reader)
-    .await?)
+    .fetch_all(reader)
+    .await?;
+    rows.iter().map(case_of).collect()
 }
 
 /// Reads when each home with a box in service was last heard, the quietest first.
@@ -71,7 +74,7 @@ pub async fn count_ringing(reader: &Reader, kinds: &[&str], but_for: &str) -> Re
 /// When the store cannot be read.
 pub async fn heard(reader: &Reader) -> Result<Vec<Heard>, StoreError> {
     Ok(query_as(
-        "SELECT home.name, min(coalesce(agent.last_heard_ms, 0)) AS heard_ms
+        "SELECT home.id, home.name, min(coalesce(agent.last_heard_ms, 0)) AS heard_ms
          FROM agent JOIN home ON home.id = agent.home
          WHERE agent.enrolled_ms IS NOT NULL AND agent.revoked_ms IS NULL AND agent.retired_ms IS NULL
          GROUP BY home.id ORDER BY heard_ms, home.name",

@@ -19,12 +19,16 @@ use crate::alerts::alert::{Claim, State as Stands};
 use crate::alerts::line::{self, Reader as Speaker};
 use crate::alerts::outcome::Outcome;
 use crate::alerts::{Act, ActError, Severity};
+use crate::clock;
 use crate::delivery::course;
+use crate::duty::sight::lookout::Sight;
 use crate::http::console::alert::told;
 use crate::http::console::work_list::case;
 use crate::http::entry::Reader;
+use crate::http::guard::{self, Subject};
 use crate::http::refusal::Refusal;
 use crate::http::{State, acts, looks};
+use crate::store::Reader as Store;
 use crate::store::access_log::Action;
 use crate::store::accounts;
 use crate::store::alerts::{self, Case, Told as Written, Waits, Which};
@@ -122,7 +126,7 @@ struct Waiting {
 pub(crate) async fn list(Shared(state): Shared<State>, reader: Reader, lang: Lang) -> Result<Json<Alerts>, Refusal> {
     let store = state.store().reader();
     let speaker = case::speaker(&state.moment(lang));
-    let cases = alerts::read(store, Which::All, MOST).await?;
+    let cases = seen(store, &reader.sight).await?;
     let ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
     let mut told: HashMap<String, Vec<Told>> = HashMap::new();
     for (alert, shown) in outbox::of_alerts(store, &ids).await? {
@@ -134,13 +138,26 @@ pub(crate) async fn list(Shared(state): Shared<State>, reader: Reader, lang: Lan
         let told = told.remove(&case.id).unwrap_or_default();
         listed.push(alert(case, &story, told, &speaker));
     }
-    let waiting = alerts::all_waiting(store).await?;
+    let waiting = reader.sight.waits(store, alerts::all_waiting(store).await?).await?;
     let mut people: Vec<Option<&str>> = listed.iter().map(|alert| alert.person.as_deref()).collect();
     people.extend(waiting.iter().map(|waits| Some(waits.person.as_str())));
     people.sort_unstable();
     people.dedup();
     looks::note_all(&state, &reader, Action::FetchedAlerts, &people, "all alerts".to_owned()).await?;
     Ok(Json(Alerts { alerts: listed, waiting: waiting.into_iter().map(|waits| wait(waits, &speaker)).collect() }))
+}
+
+/// The alerts that she sees: for whoever does not see all, those that are not closed, and then those of the latest.
+async fn seen(store: &Store, sight: &Sight) -> Result<Vec<Case>, Refusal> {
+    let mut cases = alerts::read(store, Which::All, MOST).await?;
+    if !sight.sees_everybody() {
+        cases.retain(|case| matches!(case.alert.state, Stands::Closed { .. }));
+        let closed = std::mem::replace(&mut cases, alerts::read(store, Which::NotClosed, u32::MAX).await?);
+        cases.extend(closed);
+        cases = sight.cases(store, cases).await?;
+        cases.truncate(MOST as usize);
+    }
+    Ok(cases)
 }
 
 /// What somebody does about an alert.
@@ -197,6 +214,10 @@ pub(crate) async fn act(
     Json(wish): Json<Wish>,
 ) -> Result<Response, Refusal> {
     let Some(who) = named(&state, &reader, &wish.by).await? else { return Ok(nobody()) };
+    // A program that acts for a member does what she may do.
+    let store = state.store().reader();
+    let sight = Sight::of_member(store, &who, clock::now_ms()).await?;
+    guard::look(store, &sight, &[Subject::Alert(alert.clone())]).await?;
     Ok(match acts::act(&state, &reader, &who, &alert, &wish.act.into()).await? {
         None => StatusCode::NO_CONTENT.into_response(),
         Some(why) => refuse(&why),

@@ -1,6 +1,8 @@
 //! `GET /api/v1/books`: both sides of the books, per agent, lane and epoch, and what agents said of themselves. They say
 //! nothing about a person.
 
+use std::collections::HashSet;
+
 use axum::Json;
 use axum::extract::State as Shared;
 use serde::Serialize;
@@ -13,7 +15,7 @@ use crate::http::console::work_list::case;
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::store::books::{Entry, Page};
-use crate::store::{books, readings};
+use crate::store::{books, homes, readings};
 use crate::wording::Lang;
 
 /// So much of what each agent said of itself is listed, the newest.
@@ -43,9 +45,17 @@ struct Told {
     text: String,
 }
 
-pub(crate) async fn list(Shared(state): Shared<State>, _reader: Reader, lang: Lang) -> Result<Json<Books>, Refusal> {
+pub(crate) async fn list(Shared(state): Shared<State>, reader: Reader, lang: Lang) -> Result<Json<Books>, Refusal> {
     let store = state.store().reader();
-    let pages = books::read(store, None).await?;
+    let mut pages = books::read(store, None).await?;
+    if !reader.sight.sees_everybody() {
+        let boxes = homes::boxes(store).await?;
+        let all: Vec<&str> = boxes.iter().map(|(_, home)| home.as_str()).collect();
+        let hers = reader.sight.homes(store, &all).await?;
+        let boxes: HashSet<&str> =
+            boxes.iter().filter(|(_, home)| hers.contains(home)).map(|(agent, _)| agent.as_str()).collect();
+        pages.retain(|page| boxes.contains(page.agent.as_str()));
+    }
     let (records, alarms) = readings::count(store).await?;
     let mut agents: Vec<&str> = pages.iter().map(|page| page.agent.as_str()).collect();
     agents.dedup();

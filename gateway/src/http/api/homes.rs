@@ -140,13 +140,15 @@ struct ShownNearby {
 
 pub(crate) async fn list(
     Shared(state): Shared<State>,
-    _reader: Reader,
+    reader: Reader,
     lang: Lang,
     Query(part): Query<Part>,
 ) -> Result<Json<Homes>, Refusal> {
     let store = state.store().reader();
     let limit = part.limit.unwrap_or(USUAL).clamp(1, MOST);
     let mut ids: Vec<String> = homes_page::list(store).await?.into_iter().map(|home| home.id).collect();
+    let hers = reader.sight.homes(store, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+    ids.retain(|id| hers.contains(id));
     ids.sort_unstable();
     ids.retain(|id| *id > part.after);
     let next = (ids.len() > limit).then(|| ids[limit - 1].clone());

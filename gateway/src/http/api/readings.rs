@@ -6,6 +6,7 @@ use hempuls_protocol::observation::Observation;
 use serde::{Deserialize, Serialize};
 
 use super::time;
+use crate::duty::Area;
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, looks};
@@ -62,6 +63,8 @@ pub(crate) async fn list(
     let mut found = readings::after(state.store().reader(), &part.after, limit + 1).await?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
+    let next = found.last().filter(|_| more).map(|record| record.id.clone());
+    let found = hers(&state, &reader, found).await?;
     if let (Some(first), Some(last)) = (found.first(), found.last()) {
         let mut people: Vec<Option<&str>> = found.iter().map(|record| record.person.as_deref()).collect();
         people.sort_unstable();
@@ -69,8 +72,21 @@ pub(crate) async fn list(
         let what = format!("readings {} to {}", first.id, last.id);
         looks::note_all(&state, &reader, Action::FetchedReadings, &people, what).await?;
     }
-    let next = found.last().filter(|_| more).map(|record| record.id.clone());
     Ok(Json(Readings { readings: found.into_iter().map(reading).collect(), next }))
+}
+
+/// Those of people, or of homes, whose readings she sees.
+async fn hers(state: &State, reader: &Reader, mut found: Vec<Record>) -> Result<Vec<Record>, Refusal> {
+    let store = state.store().reader();
+    let people: Vec<&str> = found.iter().filter_map(|record| record.person.as_deref()).collect();
+    let people = reader.sight.people(store, &people, Some(Area::HealthCare)).await?;
+    let homes = found.iter().filter(|record| record.person.is_none()).map(|record| record.home.as_str());
+    let homes = reader.sight.waiting(store, &homes.collect::<Vec<_>>()).await?;
+    found.retain(|record| match &record.person {
+        Some(person) => people.contains(person),
+        None => homes.contains(&record.home),
+    });
+    Ok(found)
 }
 
 fn reading(record: Record) -> Reading {

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::clock;
+use crate::duty::Area;
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, now};
@@ -86,6 +87,11 @@ pub(crate) async fn replay(
     }
     if known.contains(&false) {
         return Err(Refusal::NotFound);
+    }
+    let ids: Vec<&str> = wish.people.iter().map(String::as_str).collect();
+    let hers = reader.sight.people(store, &ids, Some(Area::HealthCare)).await?;
+    if !wish.people.iter().all(|person| hers.contains(person)) {
+        return Err(Refusal::NotHers);
     }
     let looks: Vec<Look<'_>> = wish.people.iter().map(|person| look(person.as_str())).collect();
     let mut work = state.store().work().await?;

@@ -1,6 +1,7 @@
 //! The care team's console: one folder for each page.
 
 pub(crate) mod alert;
+pub(crate) mod emergency;
 pub(crate) mod gateway;
 pub(crate) mod home;
 pub(crate) mod homes;
@@ -44,6 +45,8 @@ pub(crate) fn routes() -> Router<State> {
         .route("/alerts/{alert}/note", post(alert::note))
         .route("/alerts/{alert}/close", post(alert::close))
         .route("/alerts/{alert}/reopen", post(alert::reopen))
+        .route("/emergency", get(emergency::page).post(emergency::open))
+        .route("/emergency/{emergency}/reviewed", post(emergency::reviewed))
         .route("/gateway", get(gateway::page))
         .route("/gateway/stream", get(gateway::stream))
         .route("/teams", get(teams::page))

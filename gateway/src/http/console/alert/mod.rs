@@ -19,6 +19,7 @@ use crate::alerts::rules::silent_home;
 use crate::alerts::{self, Act, ActError, Line};
 use crate::changes::Change;
 use crate::clock;
+use crate::duty::sight::is_about_nobody;
 use crate::escalation;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
@@ -154,8 +155,17 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
     let members = accounts::names(store).await?;
     let climbs = escalation::view(&mut *store.acquire().await?, id, moment.now.as_millisecond()).await?;
     let quiet = !case.rings();
+    let mut silent = Vec::new();
+    if case.alert.rule == silent_home::STORM && case.is_open() {
+        silent = silence::now(store).await?;
+        let ids: Vec<&str> = silent.iter().map(|home| home.home.as_str()).collect();
+        let hers = reader.sight.homes(store, &ids).await?;
+        silent.retain(|home| hers.contains(&home.home));
+    }
+    let sees_home = reader.sight.homes(store, &[&case.alert.home]).await?.contains(&case.alert.home);
+    let is_about_nobody = is_about_nobody(&case.alert.rule);
     Ok(html! {
-        (case::elsewhere(store, id, lang).await?)
+        (case::elsewhere(store, &reader.sight, id, lang).await?)
         div.case.(if case.is_alarm() { "alarm" } else { case.alert.alert.severity.as_str() }).claimed[quiet] {
             div {
                 h2 {
@@ -167,7 +177,11 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
                 }
                 p.what { @if let Some(told) = &case.newest { (told.line.say(&case::speaker(moment))) } }
                 p.when {
-                    a #home href={ "/homes/" (case.alert.home) } { (case.home_name) }
+                    @match (is_about_nobody, sees_home) {
+                        (false, true) => a #home href={ "/homes/" (case.alert.home) } { (case.home_name) },
+                        (false, false) => span { (case.home_name) },
+                        (true, _) => {},
+                    }
                     @if let Ok(opened) = Timestamp::from_millisecond(case.alert.opened_ms) {
                         " · " (lang.pick("öppnat ", "opened ")) (moment.time_and_age(opened))
                     }
@@ -182,7 +196,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
         }
         (case.warning(&reader.looker.who, moment))
         (acts::forms(&case, &members, &reader.looker.who, lang))
-        @if case.alert.rule == silent_home::STORM && case.is_open() { (silent_together(&silence::now(store).await?, moment)) }
+        @if !silent.is_empty() { (silent_together(&silent, moment)) }
         @if began_anew.is_some() { (ask_for_battery(id, lang)) }
         section.card aria-labelledby="story" {
             h2 #story { (lang.pick("Vad som har hänt", "What has happened")) }

@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use crate::delivery::Channel;
 use crate::delivery::course::Outcome;
+use crate::duty::sight::lookout::Sight;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
@@ -34,7 +35,7 @@ pub(crate) async fn page(Shared(state): Shared<State>, reader: Reader, lang: Lan
         reader: Some(&reader.looker.who),
         stream: Some("/gateway/stream"),
         heading: heading(title, &moment),
-        region: region(&state, &moment).await?,
+        region: region(&state, &reader.sight, &moment).await?,
     };
     Ok(page.answer(StatusCode::OK))
 }
@@ -42,10 +43,16 @@ pub(crate) async fn page(Shared(state): Shared<State>, reader: Reader, lang: Lan
 /// `GET /gateway/stream`
 pub(crate) async fn stream(Shared(state): Shared<State>, reader: Reader, lang: Lang) -> Response {
     // Tests are no change: the page is made anew with each sign of life.
-    live::follow(state, reader, lang, |_| false, move |state, _, moment| async move { region(&state, &moment).await })
+    live::follow(
+        state,
+        reader,
+        lang,
+        |_| false,
+        move |state, reader, moment| async move { region(&state, &reader.sight, &moment).await },
+    )
 }
 
-async fn region(state: &State, moment: &Moment) -> Result<Markup, Refusal> {
+async fn region(state: &State, sight: &Sight, moment: &Moment) -> Result<Markup, Refusal> {
     let (store, lang) = (state.store().reader(), moment.lang);
     let latest = silent_tests::latest(store, None, SHOWN).await?;
     let called_ms = silent_tests::channel_proven_ms(store, Channel::DeadMan).await?;
@@ -54,7 +61,7 @@ async fn region(state: &State, moment: &Moment) -> Result<Markup, Refusal> {
         None => None,
     };
     Ok(html! {
-        (case::elsewhere(store, "", lang).await?)
+        (case::elsewhere(store, sight, "", lang).await?)
         section.card aria-labelledby="pulse" {
             h2 #pulse { (lang.pick("Gatewayens eget prov", "The gateway's own test")) }
             p.muted {

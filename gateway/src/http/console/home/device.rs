@@ -41,7 +41,7 @@ pub(crate) async fn page(
     lang: Lang,
     Path((home, device)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let desk = Desk::open(&state, &home, &device).await?;
+    let desk = Desk::open(&state, &reader, &home, &device).await?;
     desk.answer(&state, &reader, lang, None, StatusCode::OK).await
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn add(
     Path((home, device)): Path<(String, String)>,
     Form(wish): Form<Wish>,
 ) -> Result<Response, Refusal> {
-    let desk = Desk::open(&state, &home, &device).await?;
+    let desk = Desk::open(&state, &reader, &home, &device).await?;
     let wrong = match desk.wished(&wish)? {
         Ok(new) => match desk.add(&state, &reader, &new, &wish.person).await? {
             Ok(()) => return Ok(back(&desk.home.id, "added")),
@@ -111,7 +111,7 @@ pub(crate) async fn remove(
     reader: Reader,
     Path((home, device)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let desk = Desk::open(&state, &home, &device).await?;
+    let desk = Desk::open(&state, &reader, &home, &device).await?;
     if desk.is_here() {
         let mut work = state.store().work().await?;
         devices::remove(&mut work, &desk.id, clock::now_ms()).await?;
@@ -128,7 +128,7 @@ pub(crate) async fn battery_changed(
     reader: Reader,
     Path((home, device)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let desk = Desk::open(&state, &home, &device).await?;
+    let desk = Desk::open(&state, &reader, &home, &device).await?;
     if desk.is_here() {
         let mut work = state.store().work().await?;
         devices::change_battery(&mut work, &desk.id, clock::now_ms()).await?;
@@ -153,14 +153,20 @@ struct Desk {
 }
 
 impl Desk {
-    async fn open(state: &State, home: &str, device: &str) -> Result<Self, Refusal> {
+    async fn open(state: &State, reader: &Reader, home: &str, device: &str) -> Result<Self, Refusal> {
         let store = state.store().reader();
         let device = hex::decode(device).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let id: DeviceId = device.and_then(|device| device.parse().ok()).ok_or(Refusal::NotFound)?;
         let home = homes_page::read(store, &[home]).await?.pop().ok_or(Refusal::NotFound)?;
         let known = devices::find(store, &id).await?;
         let heard = nearby::heard(store, &home).await?.into_iter().find(|heard| heard.said.device == id);
-        let people = homes_page::people(store, &home.id).await?;
+        let mut people = homes_page::people(store, &home.id).await?;
+        // Whoever adds devices for operations has to say whose they are.
+        if !reader.sight.operates() {
+            let ids: Vec<&str> = people.iter().map(|(id, _)| id.as_str()).collect();
+            let hers = reader.sight.people(store, &ids, None).await?;
+            people.retain(|(id, _)| hers.contains(id));
+        }
         Ok(Self { home, id, known, heard, people })
     }
 

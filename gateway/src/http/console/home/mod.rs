@@ -14,6 +14,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::changes::Change;
+use crate::duty::sight::lookout::Sight;
 use crate::http::console::homes::listening;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
@@ -59,7 +60,7 @@ pub(crate) async fn page(
 ) -> Result<Response, Refusal> {
     let moment = state.moment(lang);
     let home = find(&state, &home).await?;
-    let region = region(&state, &moment, &home).await?;
+    let region = region(&state, &reader.sight, &moment, &home).await?;
     let region = html! {
         @if let Some(said) = note.said { (said_words(said, lang)) }
         (region)
@@ -90,9 +91,9 @@ pub(crate) async fn stream(
         Change::WorkList => true,
         Change::Person(_) => false,
     };
-    Ok(live::follow(state, reader, lang, concerns, move |state, _, moment| {
+    Ok(live::follow(state, reader, lang, concerns, move |state, reader, moment| {
         let home = home.clone();
-        async move { region(&state, &moment, &find(&state, &home).await?).await }
+        async move { region(&state, &reader.sight, &moment, &find(&state, &home).await?).await }
     }))
 }
 
@@ -100,7 +101,7 @@ async fn find(state: &State, home: &str) -> Result<Home, Refusal> {
     homes_page::read(state.store().reader(), &[home]).await?.pop().ok_or(Refusal::NotFound)
 }
 
-async fn region(state: &State, moment: &Moment, home: &Home) -> Result<Markup, Refusal> {
+async fn region(state: &State, sight: &Sight, moment: &Moment, home: &Home) -> Result<Markup, Refusal> {
     let store = state.store().reader();
     let agents: Vec<&str> = home.agents.iter().map(|agent| agent.id.as_str()).collect();
     let books = store_books::read(store, Some(&agents)).await?;
@@ -116,7 +117,7 @@ async fn region(state: &State, moment: &Moment, home: &Home) -> Result<Markup, R
     let troubles: Vec<String> =
         home.agents.iter().flat_map(|agent| facts::troubles(home, agent, moment, limits)).collect();
     Ok(html! {
-        (case::elsewhere(store, "", lang).await?)
+        (case::elsewhere(store, sight, "", lang).await?)
         (listening::gaps(store, moment).await?)
         @if home.agents.is_empty() { p.card { (lang.pick("Ingen box ännu.", "No box yet.")) } }
         @if !troubles.is_empty() {

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::alerts::health::ailments::Limits;
 use crate::changes::Change;
+use crate::duty::sight::lookout::Sight;
 use crate::http::console::home::{books, facts};
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
@@ -51,7 +52,7 @@ pub(crate) async fn page(
         reader: Some(&reader.looker.who),
         stream: Some(&format!("/homes/stream?from={}", part.from)),
         heading: heading(title, &moment),
-        region: region(&state, &moment, part).await?,
+        region: region(&state, &reader.sight, &moment, part).await?,
     };
     Ok(page.answer(StatusCode::OK))
 }
@@ -67,18 +68,17 @@ pub(crate) async fn stream(
         Change::Home(_) | Change::WorkList => true,
         Change::Person(_) => false,
     };
-    live::follow(
-        state,
-        reader,
-        lang,
-        concerns,
-        move |state, _, moment| async move { region(&state, &moment, part).await },
-    )
+    live::follow(state, reader, lang, concerns, move |state, reader, moment| async move {
+        region(&state, &reader.sight, &moment, part).await
+    })
 }
 
-async fn region(state: &State, moment: &Moment, part: Part) -> Result<Markup, Refusal> {
+async fn region(state: &State, sight: &Sight, moment: &Moment, part: Part) -> Result<Markup, Refusal> {
     let store = state.store().reader();
     let mut all = homes_page::list(store).await?;
+    let ids: Vec<&str> = all.iter().map(|home| home.id.as_str()).collect();
+    let hers = sight.homes(store, &ids).await?;
+    all.retain(|home| hers.contains(&home.id));
     all.sort_by_key(|home| Reverse(is_silent_home(home, moment)));
     let shown: Vec<&str> = all.iter().skip(part.from).take(MOST_HOMES).map(|home| home.id.as_str()).collect();
     let homes = homes_page::read(store, &shown).await?;
@@ -86,10 +86,16 @@ async fn region(state: &State, moment: &Moment, part: Part) -> Result<Markup, Re
     let books = store_books::read(store, Some(&agents)).await?;
     let (lang, boxes) = (moment.lang, &state.0.judging.boxes);
     Ok(html! {
-        (case::elsewhere(store, "", lang).await?)
+        (case::elsewhere(store, sight, "", lang).await?)
         (listening::gaps(store, moment).await?)
         @if all.is_empty() {
-            p.card { (lang.pick("Det finns inget hem ännu.", "There is no home yet.")) }
+            p.card {
+                @if sight.sees_everybody() {
+                    (lang.pick("Det finns inget hem ännu.", "There is no home yet."))
+                } @else {
+                    (lang.pick("Det finns inget hem som dina team ansvarar för.", "There is no home that your teams are responsible for."))
+                }
+            }
         }
         div.homes { @for home in &homes { (card(home, &books, moment, boxes)) } }
         (other_parts(part, all.len(), lang))

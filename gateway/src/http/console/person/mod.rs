@@ -17,6 +17,8 @@ use serde::Deserialize;
 
 use self::chart::Limit;
 use crate::changes::Change;
+use crate::duty::Area;
+use crate::http::console::emergency;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
@@ -141,9 +143,15 @@ async fn region(
     let store = state.store().reader();
     let period = part.days.until(moment.now);
     let (from_ms, before_ms) = (period.start.as_millisecond(), period.end.as_millisecond());
-    let shown = stored::of_person(store, &person.id, from_ms, before_ms, MOST_READINGS).await?;
+    let areas = reader.sight.areas(store, &person.id).await?;
+    let sees_readings = areas.contains(&Area::HealthCare);
+    let shown = match sees_readings {
+        true => stored::of_person(store, &person.id, from_ms, before_ms, MOST_READINGS).await?,
+        false => Vec::new(),
+    };
+    let opened_until = reader.sight.opened_until(store, &person.id).await?;
     let kinds = stored::device_kinds(store, shown.iter().map(|reading| reading.device.as_str())).await?;
-    let cases = case::of_person(store, &person.id).await?;
+    let cases = case::of_person(store, &reader.sight, &person.id).await?;
     let looks = access_log::of_person(store, &person.id, MOST_LOOKS).await?;
     let versions = plans::versions(store, &person.id).await?;
     let in_force = in_force(&versions, moment.now.as_millisecond());
@@ -152,8 +160,9 @@ async fn region(
     let (open, past): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.is_open());
     let lang = moment.lang;
     Ok(html! {
-        (case::elsewhere(store, &person.id, lang).await?)
-        (facts(person, number.as_ref(), shown.first(), moment))
+        (case::elsewhere(store, &reader.sight, &person.id, lang).await?)
+        @if let Some(until_ms) = opened_until { (in_emergency(until_ms, moment)) }
+        (facts(person, number.as_ref(), sees_readings.then(|| shown.first()), moment))
         section.cases aria-labelledby="open" {
             h2 #open { (lang.pick("Behöver någon nu", "Needs somebody now")) }
             @if open.is_empty() {
@@ -162,13 +171,16 @@ async fn region(
                 ol { @for case in &open { (case.row(&reader.looker.who, moment)) } }
             }
         }
-        (plan::in_short(&person.id, &in_force, versions.first(), moment))
-        section aria-labelledby="trend" {
-            h2 #trend { (lang.pick("Mätvärden", "Readings")) }
-            (ranges(person, part.days, lang))
-            (trend(&shown, &limits, &period, moment))
-            (readings::table(person, &shown, &kinds, part, moment))
+        @if sees_readings {
+            (plan::in_short(&person.id, &in_force, versions.first(), moment))
+            section aria-labelledby="trend" {
+                h2 #trend { (lang.pick("Mätvärden", "Readings")) }
+                (ranges(person, part.days, lang))
+                (trend(&shown, &limits, &period, moment))
+                (readings::table(person, &shown, &kinds, part, moment))
+            }
         }
+        (of_others(person, &areas, lang))
         section aria-labelledby="past" {
             h2 #past { (lang.pick("Tidigare larm", "Past alerts")) }
             @if past.is_empty() {
@@ -181,18 +193,63 @@ async fn region(
     })
 }
 
-fn facts(person: &Person, number: Option<&IdentityNumber>, newest: Option<&Record>, moment: &Moment) -> Markup {
+/// Says what her teams are not responsible for, and the way to it in an emergency.
+fn of_others(person: &Person, areas: &[Area], lang: Lang) -> Markup {
+    let words = |area: Area| match area {
+        Area::HealthCare => lang.pick(
+            "Mätvärden, plan och larm om dem hör till hälso- och sjukvården, som ett annat team ansvarar för.",
+            "Readings, the plan and alerts about them are health care, for which another team is responsible.",
+        ),
+        Area::SocialServices => lang.pick(
+            "Trygghetslarm hör till socialtjänsten, som ett annat team ansvarar för.",
+            "Safety alarms are the social services', for which another team is responsible.",
+        ),
+    };
+    html! {
+        @for area in Area::ALL.into_iter().filter(|area| !areas.contains(area)) {
+            p.notice {
+                (Icon::Note)
+                span {
+                    (words(area)) " "
+                    a href=(emergency::address(&person.id)) { (lang.pick("Öppna i en nödsituation", "Open in an emergency")) }
+                }
+            }
+        }
+    }
+}
+
+/// Says that the data are open only for a while.
+fn in_emergency(until_ms: i64, moment: &Moment) -> Markup {
+    let lang = moment.lang;
+    html! {
+        p.notice #in-emergency {
+            (Icon::Hourglass)
+            span {
+                (lang.pick(
+                    "Du har öppnat uppgifterna i en nödsituation. Det är noterat, och de stängs för dig ",
+                    "You have opened these data in an emergency. It is noted, and they close for you ",
+                ))
+                (moment.time_of_ms(until_ms)) "."
+            }
+        }
+    }
+}
+
+/// `newest` is none where she sees no readings, which says nothing of whether there are some.
+fn facts(person: &Person, number: Option<&IdentityNumber>, newest: Option<Option<&Record>>, moment: &Moment) -> Markup {
     let lang = moment.lang;
     html! {
         dl.facts.card {
             @if let Some(number) = number { (number::fact(person, number, lang)) }
             div { dt { (lang.pick("Hem", "Home")) } dd { (person.home_name) } }
-            div {
-                dt { (lang.pick("Senaste mätning", "Latest reading")) }
-                dd {
-                    @match newest.and_then(|reading| Timestamp::from_millisecond(reading.when_ms()).ok()) {
-                        Some(at) => (moment.time_and_age(at)),
-                        None => (lang.pick("ingen under perioden", "none in this period")),
+            @if let Some(newest) = newest {
+                div {
+                    dt { (lang.pick("Senaste mätning", "Latest reading")) }
+                    dd {
+                        @match newest.and_then(|reading| Timestamp::from_millisecond(reading.when_ms()).ok()) {
+                            Some(at) => (moment.time_and_age(at)),
+                            None => (lang.pick("ingen under perioden", "none in this period")),
+                        }
                     }
                 }
             }
@@ -257,10 +314,12 @@ fn who_looked(looks: &[Seen], moment: &Moment) -> Markup {
         section aria-labelledby="looks" {
             h2 #looks { (lang.pick("Vilka har tittat på uppgifterna", "Who has looked at these data")) }
             ul.card.looks {
-                @for same in looks.chunk_by(|a, b| (&a.who, a.action) == (&b.who, b.action)) {
+                @for same in looks.chunk_by(|a, b| (&a.who, a.action, &a.why) == (&b.who, b.action, &b.why)) {
                     @if let [newest, ..] = same {
                         li {
                             strong { (who(newest, lang)) } " " (seen_words(newest, lang))
+                            @if newest.action == Some(Action::OpenedInEmergency) { ": ”" (newest.why) "”" }
+                            @if newest.why == looks::EMERGENCY { (lang.pick(" i en nödsituation", " in an emergency")) }
                             @if same.len() > 1 { ", " (same.len()) (lang.pick(" gånger, senast ", " times, last ")) } @else { ", " }
                             (moment.time(newest.at))
                         }
@@ -334,6 +393,14 @@ fn seen_words(seen: &Seen, lang: Lang) -> &'static str {
         }
         Some(Action::Restored) => lang.pick("lade tillbaka en säkerhetskopia", "put a backup in place"),
         Some(Action::ChangedRoster) => lang.pick("ändrade ett schema", "changed a roster"),
+        Some(Action::OpenedInEmergency) => lang.pick(
+            "öppnade uppgifterna i en nödsituation, utan att ha ansvaret",
+            "opened the data in an emergency, without being responsible",
+        ),
+        Some(Action::ReviewedEmergency) => lang.pick(
+            "granskade varför någon öppnade uppgifterna i en nödsituation",
+            "looked at why somebody opened the data in an emergency",
+        ),
         None => lang.pick("läste uppgifter", "read data"),
     }
 }

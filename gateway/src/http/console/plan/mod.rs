@@ -92,7 +92,7 @@ async fn show(
     let lang = moment.lang;
     let title = lang.pick(format!("Plan för {}", person.name), format!("Plan for {}", person.name));
     let region = html! {
-        (case::elsewhere(state.store().reader(), &person.id, lang).await?)
+        (case::elsewhere(state.store().reader(), &reader.sight, &person.id, lang).await?)
         @if let Some(wrong) = wrong { p.notice role="alert" { (Icon::Warning) span { (wrong.words(lang)) } } }
         (form::form(&person.id, typed, lang))
         (history(versions, moment))

@@ -214,7 +214,7 @@ async fn show(
     let contacts = contacts::list(state.store().reader(), None).await?;
     let day = day.unwrap_or_else(|| moment.now.to_zoned(moment.zone.clone()).date());
     let region = html! {
-        (case::elsewhere(state.store().reader(), "", lang).await?)
+        (case::elsewhere(state.store().reader(), &reader.sight, "", lang).await?)
         @if let Some(wrong) = &wrong { p.notice role="alert" { (Icon::Warning) span { (wrong.words(lang)) } } }
         section.card aria-labelledby="now" {
             h2 #now { (lang.pick("I tjänst", "On duty")) }

@@ -29,7 +29,7 @@ pub(crate) async fn page(Shared(state): Shared<State>, reader: Reader, lang: Lan
     }
     drop(reading);
     let region = html! {
-        (case::elsewhere(state.store().reader(), "", lang).await?)
+        (case::elsewhere(state.store().reader(), &reader.sight, "", lang).await?)
         div.homes { @for (team, duty) in &all { (card(team, duty, &moment)) } }
     };
     let page = Page {

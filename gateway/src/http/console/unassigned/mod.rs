@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::alerts::attribution;
 use crate::changes::Change;
 use crate::clock;
+use crate::duty::Area;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
@@ -44,7 +45,7 @@ pub(crate) async fn page(
     lang: Lang,
     Path(place): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let desk = Desk::open(&state, place).await?;
+    let desk = Desk::open(&state, &reader, place).await?;
     desk.answer(&state, &reader, lang, None, StatusCode::OK).await
 }
 
@@ -69,7 +70,7 @@ pub(crate) async fn decide(
     Path(place): Path<(String, String)>,
     Form(typed): Form<Vec<(String, String)>>,
 ) -> Result<Response, Refusal> {
-    let desk = Desk::open(&state, place).await?;
+    let desk = Desk::open(&state, &reader, place).await?;
     let field = |name: &str| typed.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim());
     let reason: String = field("reason").chars().take(LONGEST_REASON).collect();
     let chosen: Vec<&str> = typed.iter().filter(|(key, _)| key == "reading").map(|(_, id)| id.as_str()).collect();
@@ -120,14 +121,15 @@ pub(crate) async fn undo(
     Path(place): Path<(String, String)>,
     Form(typed): Form<Undo>,
 ) -> Result<Response, Refusal> {
-    let desk = Desk::open(&state, place).await?;
+    let desk = Desk::open(&state, &reader, place).await?;
     let reason: String = typed.reason.trim().chars().take(LONGEST_REASON).collect();
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     if reason.is_empty() {
         return desk.answer(&state, &reader, lang, Some(Wrong::Reason), status).await;
     }
-    if !desk.decisions.iter().any(|decision| decision.id == typed.decision) {
-        return Err(Refusal::NotFound);
+    let decision = desk.decisions.iter().find(|decision| decision.id == typed.decision).ok_or(Refusal::NotFound)?;
+    if decision.person.as_ref().is_some_and(|person| !desk.names.contains_key(person)) {
+        return Err(Refusal::NotHers);
     }
     let mut work = state.store().work().await?;
     let by = (reader.looker.who.as_str(), reason.as_str());
@@ -156,7 +158,7 @@ struct Desk {
 }
 
 impl Desk {
-    async fn open(state: &State, (home, device): (String, String)) -> Result<Self, Refusal> {
+    async fn open(state: &State, reader: &Reader, (home, device): (String, String)) -> Result<Self, Refusal> {
         let store = state.store().reader();
         let device =
             hex::decode(device).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or(Refusal::NotFound)?;
@@ -177,13 +179,17 @@ impl Desk {
         let mut people = homes_page::people(store, &home.id).await?;
         let decided = decisions.iter().filter_map(|decision| decision.person.as_deref());
         let ids = assigned.iter().map(|assignment| assignment.person.as_str()).chain(decided);
-        let names = names::of_people(store, ids).await?;
+        let mut names = names::of_people(store, ids).await?;
         for assignment in &assigned {
             if !people.iter().any(|(id, _)| *id == assignment.person) {
                 let name = names.get(&assignment.person).cloned().unwrap_or_default();
                 people.push((assignment.person.clone(), name));
             }
         }
+        let all: Vec<&str> = people.iter().map(|(id, _)| id.as_str()).chain(names.keys().map(String::as_str)).collect();
+        let hers = reader.sight.people(store, &all, Some(Area::HealthCare)).await?;
+        people.retain(|(id, _)| hers.contains(id));
+        names.retain(|id, _| hers.contains(id));
         Ok(Self { home, device, kind, waiting, decisions, people, names })
     }
 
@@ -318,7 +324,8 @@ impl Desk {
         let count = decision.records;
         match &decision.person {
             Some(person) => {
-                let name = self.names.get(person).map_or("?", String::as_str);
+                let another = lang.pick("en person som ett annat team ansvarar för", "a person of another team");
+                let name = self.names.get(person).map_or(another, String::as_str);
                 lang.pick(format!("{count} mätningar hör till {name}."), format!("{count} readings are {name}'s."))
             }
             None => {

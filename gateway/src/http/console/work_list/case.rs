@@ -8,6 +8,7 @@ use crate::alerts::line::{self, Reader};
 use crate::alerts::rules::{self, silent_home};
 use crate::alerts::{ALARMS, Severity, health, keeping};
 use crate::duty::cover;
+use crate::duty::sight::lookout::Sight;
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
 use crate::store::alerts::{self, Told, Waits, Which};
@@ -33,14 +34,18 @@ pub(crate) struct Wait {
     pub(crate) home_name: String,
 }
 
-/// Reads the alerts that are not closed, the most urgent first.
-pub(crate) async fn not_closed(store: &store::Reader) -> Result<Vec<Case>, StoreError> {
-    named(store, alerts::read(store, Which::NotClosed, MOST).await?).await
+/// Reads the alerts that are not closed and that she sees, the most urgent first. Those of others never take the place of hers.
+pub(crate) async fn not_closed(store: &store::Reader, sight: &Sight) -> Result<Vec<Case>, StoreError> {
+    let most = if sight.sees_everybody() { MOST } else { u32::MAX };
+    let mut cases = sight.cases(store, alerts::read(store, Which::NotClosed, most).await?).await?;
+    cases.truncate(MOST as usize);
+    named(store, cases).await
 }
 
-/// Reads a person's alerts.
-pub(crate) async fn of_person(store: &store::Reader, person: &str) -> Result<Vec<Case>, StoreError> {
-    named(store, alerts::read(store, Which::Of(person), MOST).await?).await
+/// Reads those of a person's alerts that she sees.
+pub(crate) async fn of_person(store: &store::Reader, sight: &Sight, person: &str) -> Result<Vec<Case>, StoreError> {
+    let cases = alerts::read(store, Which::Of(person), MOST).await?;
+    named(store, sight.cases_on_page(store, cases).await?).await
 }
 
 /// Reads one alert.
@@ -48,9 +53,9 @@ pub(crate) async fn one(store: &store::Reader, id: &str) -> Result<Option<Case>,
     Ok(named(store, alerts::read(store, Which::One(id), 1).await?).await?.pop())
 }
 
-/// Reads what waits for repeats, the oldest first.
-pub(crate) async fn waiting(store: &store::Reader) -> Result<Vec<Wait>, StoreError> {
-    let waiting = alerts::all_waiting(store).await?;
+/// Reads what waits for repeats about people whose readings she sees, the oldest first.
+pub(crate) async fn waiting(store: &store::Reader, sight: &Sight) -> Result<Vec<Wait>, StoreError> {
+    let waiting = sight.waits(store, alerts::all_waiting(store).await?).await?;
     let mut people = names::of_people(store, waiting.iter().map(|waits| waits.person.as_str())).await?;
     let homes = names::of_homes(store, waiting.iter().map(|waits| waits.home.as_str())).await?;
     let with_names = |waits: Waits| Wait {
@@ -63,8 +68,13 @@ pub(crate) async fn waiting(store: &store::Reader) -> Result<Vec<Wait>, StoreErr
 
 /// Tells on every other page that alarms wait for somebody, without saying whose: but for those of the alert or person
 /// that the page shows anyway.
-pub(crate) async fn elsewhere(store: &store::Reader, but_for: &str, lang: Lang) -> Result<Markup, StoreError> {
-    let ringing = work_list::count_ringing(store, &ALARMS, but_for).await?;
+pub(crate) async fn elsewhere(
+    store: &store::Reader,
+    sight: &Sight,
+    but_for: &str,
+    lang: Lang,
+) -> Result<Markup, StoreError> {
+    let ringing = sight.cases(store, work_list::ringing(store, &ALARMS, but_for).await?).await?.len();
     let words = match (lang, ringing) {
         (Lang::Sv, 1) => "1 larm väntar på någon.".to_owned(),
         (Lang::Sv, _) => format!("{ringing} larm väntar på någon."),

@@ -16,8 +16,10 @@ use serde::Deserialize;
 
 use self::case::{Case, Wait};
 use crate::changes::Change;
+use crate::duty::sight::lookout::Sight;
 use crate::http::acts;
 use crate::http::console::alert::hand_over_form;
+use crate::http::console::emergency;
 use crate::http::console::homes::listening;
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
@@ -125,12 +127,21 @@ pub(crate) async fn stream(Shared(state): Shared<State>, reader: Reader, lang: L
 
 async fn region(state: &State, reader: &Reader, moment: &Moment) -> Result<Markup, Refusal> {
     let store = state.store().reader();
-    let cases = case::not_closed(store).await?;
-    let waiting = case::waiting(store).await?;
-    let unassigned = work_list::unassigned(store).await?;
-    let heard = work_list::heard(store).await?;
+    let sight = &reader.sight;
+    let cases = case::not_closed(store, sight).await?;
+    let waiting = case::waiting(store, sight).await?;
+    let mut unassigned = work_list::unassigned(store).await?;
+    let homes: Vec<&str> = unassigned.iter().map(|queue| queue.home.as_str()).collect();
+    let hers = sight.waiting(store, &homes).await?;
+    unassigned.retain(|queue| hers.contains(&queue.home));
+    let mut heard = work_list::heard(store).await?;
+    let homes: Vec<&str> = heard.iter().map(|home| home.id.as_str()).collect();
+    let hers = sight.homes(store, &homes).await?;
+    heard.retain(|home| hers.contains(&home.id));
+    let opened = emergency::before(state, reader).await?;
     let mut people: Vec<&str> = cases.iter().filter_map(|case| case.alert.person.as_deref()).collect();
     people.extend(waiting.iter().map(|wait| wait.waits.person.as_str()));
+    people.extend(opened.iter().map(|emergency| emergency.person.as_str()));
     people.sort_unstable();
     people.dedup();
     looks::note_first(state, reader, Action::SawOnWorkList, &people).await?;
@@ -140,7 +151,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment) -> Result<Marku
     let who = reader.looker.who.as_str();
     let mine = cases.iter().filter(|case| case.is_of(who)).count();
     let members = if mine > 0 { accounts::names(store).await? } else { Vec::new() };
-    let nothing = cases.is_empty() && waiting.is_empty() && unassigned.is_empty();
+    let nothing = cases.is_empty() && waiting.is_empty() && unassigned.is_empty() && opened.is_empty();
     Ok(html! {
         span data-title=(title(&alarms, lang)) hidden {}
         (ending(reader, moment))
@@ -150,9 +161,37 @@ async fn region(state: &State, reader: &Reader, moment: &Moment) -> Result<Marku
         @if mine > 0 { (end_of_shift(mine, &members, who, lang)) }
         (waits(&waiting, moment))
         (without_person(&unassigned, moment))
+        (emergency::list(&opened, moment))
         @if nothing { (nothing_waits(&heard, moment)) }
         (hearing(&heard, moment))
+        (whom_she_sees(sight, lang))
     })
+}
+
+/// That the list is not of everybody, and where to go in an emergency.
+fn whom_she_sees(sight: &Sight, lang: Lang) -> Markup {
+    html! {
+        @if !sight.cares() {
+            p.notice {
+                (Icon::Note)
+                span {
+                    (lang.pick(
+                        "Du har inget vårduppdrag i något team och ser därför inga personer. Driften ger uppdrag: hempuls-gateway team commission.",
+                        "You have no commission to care for people in any team, and so see nobody. Operations give commissions: \
+                         hempuls-gateway team commission.",
+                    ))
+                }
+            }
+        } @else if !sight.sees_everybody() {
+            p.muted {
+                (lang.pick(
+                    "Listan visar de personer som dina team ansvarar för, och det som de har fått besked om. ",
+                    "The list shows the people that your teams are responsible for, and what they were told of. ",
+                ))
+                (emergency::way_in(lang))
+            }
+        }
+    }
 }
 
 /// What the browser's tab says: how many presses nobody has taken.
