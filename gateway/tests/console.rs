@@ -209,6 +209,7 @@ async fn whoever_sees_to_homes_and_boxes_sees_them_and_no_value_and_no_persons_p
 
     let list = eva.get("/").await.expect(200);
     assert!(list.contains("inget vårduppdrag") && !list.contains("Lindgren") && list.contains("Norra Hamngatan 7"));
+    assert!(!list.contains("Mätningar utan person"));
     let home = eva.get(&night.path("/homes/{ada_home}")).await.expect(200);
     assert!(home.contains("12 % lågt") && !home.contains("Lindgren"));
     for closed in ["/persons/{ada}", "/alerts/{press}", "/homes/{bo_home}/unassigned/{scale}", "/persons/{ada}/plan"] {

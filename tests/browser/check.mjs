@@ -1,11 +1,13 @@
-// Looks at the console as people do: `node check.mjs BASE_URL LOGIN_FILE OUT_DIR`
+// Looks at the console as people do: `node check.mjs BASE_URL LOGIN_FILE [--without-cutting] [OUT_DIR]`
 //
 // Signs in with LOGIN_FILE (name and password, a line each, as the gateway writes it) and visits the work list, the first
-// person and the first alert on it, the homes, the first two of them, and a device of the first, known or yet to be
-// added: in Swedish and English, light and dark, on a desk and on a phone. Checks WCAG 2.2 AA with axe, that nothing runs
-// off the side (also with text twice as large), that pages are light, that they work without a script, and that they say
-// NOT LIVE when their stream is cut and stop saying so when it is back.
-// Writes screenshots to OUT_DIR and ends with 1 if anything is amiss.
+// person and the first alert on it, the first readings without a person, the homes, the first two of them, and a device of
+// the first, known or yet to be added, the teams and the first of them, the gateway, and the door for emergencies: in Swedish and
+// English, light and dark, on a desk and on a phone. Checks WCAG 2.2 AA with axe, that nothing runs off the side (also with
+// text twice as large), that pages are light, that they work without a script, and that they say NOT LIVE when their stream
+// is cut and stop saying so when it is back (not with --without-cutting: it takes half a minute, and is the same everywhere).
+// The scheme changes colours and nothing else, so that in the dark only what depends on colours is looked at once more.
+// Writes screenshots to OUT_DIR, if it is named, and ends with 1 if anything is amiss.
 
 import { mkdir, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -13,14 +15,16 @@ import net from "node:net";
 import path from "node:path";
 import puppeteer from "puppeteer-core";
 
-const [target, loginFile, out] = process.argv.slice(2);
-if (!out) {
-  console.error("usage: node check.mjs BASE_URL LOGIN_FILE OUT_DIR");
+const without = process.argv.includes("--without-cutting");
+const [target, loginFile, out] = process.argv.slice(2).filter((argument) => argument !== "--without-cutting");
+if (!loginFile) {
+  console.error("usage: node check.mjs BASE_URL LOGIN_FILE [--without-cutting] [OUT_DIR]");
   process.exit(2);
 }
 
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+const RULES_OF_COLOUR = { type: "rule", values: ["color-contrast", "link-in-text-block"] };
 const HEAVIEST = 150 * 1024;
 const DESK = { width: 1280, height: 900 };
 const PHONE = { width: 360, height: 740, isMobile: true, hasTouch: true };
@@ -39,7 +43,7 @@ const wire = await openWire(new URL(target));
 const base = wire.address;
 const [name, password] = (await readFile(loginFile, "utf8")).split("\n");
 const login = { name, password };
-await mkdir(out, { recursive: true });
+if (out) await mkdir(out, { recursive: true });
 const browser = await puppeteer.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
   headless: true,
@@ -66,13 +70,14 @@ async function checkAll() {
   for (const lang of ["en", "sv"]) {
     await go(page, "/");
     await Promise.all([page.waitForNavigation(), page.click(`a[hreflang="${lang}"]`)]).catch(() => {});
-    for (const scheme of ["light", "dark"]) {
-      await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-      for (const [name, address] of Object.entries(pages)) await checkPage(page, `${name}-${lang}-${scheme}`, address, lang);
+    // Between desk and phone the browser loads a page anew: once for all.
+    for (const [place, checkPage] of [[DESK, checkOnDesk], [PHONE, checkOnPhone]]) {
+      await page.setViewport(place);
+      for (const [name, address] of Object.entries(pages)) await checkPage(page, `${name}-${lang}`, address, lang);
     }
+    await page.setViewport(DESK);
   }
-  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
-  await checkNotLive(page);
+  if (!without) await checkNotLive(page);
   await checkWithoutScript(page, pages);
 }
 
@@ -107,11 +112,7 @@ async function checkSigningIn(page) {
   await page.setViewport(DESK);
   await go(page, "/");
   if (new URL(page.url()).pathname !== "/login") complain("login", "the work list shows without signing in");
-  for (const scheme of ["light", "dark"]) {
-    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-    await axe(page, `login-${scheme}`);
-    await shoot(page, `login-${scheme}`);
-  }
+  await inBothSchemes(page, "login");
   await signIn(page, "not the password");
   if (!(await page.$('[role="alert"]'))) complain("login", "a wrong password is not told");
   await axe(page, "login-wrong");
@@ -131,13 +132,18 @@ async function findPages(page) {
   const first = (start) =>
     page.$$eval("main a[href]", (links, start) => links.map((link) => link.getAttribute("href")).find((href) => href.startsWith(start)), start);
   const alert = await first("/alerts/");
-  const pages = { "work-list": "/", homes: "/homes", missing: "/no-such-page" };
+  const unassigned = await page.$$eval("main a[href]", (links) => links.map((link) => link.getAttribute("href")).find((href) => href.includes("/unassigned/")));
+  const pages = { "work-list": "/", homes: "/homes", teams: "/teams", gateway: "/gateway", emergency: "/emergency", missing: "/no-such-page" };
+  if (unassigned) pages.unassigned = unassigned;
   if (alert) {
     pages.alert = alert;
     await go(page, alert);
   }
   const person = await first("/persons/");
   if (person) pages.person = person;
+  await go(page, "/teams");
+  const team = await first("/teams/");
+  if (team) pages.team = team;
   await go(page, "/homes");
   const homes = await page.$$eval("main h2 a[href]", (links) => links.map((link) => link.getAttribute("href")));
   for (const [place, home] of homes.slice(-2).entries()) {
@@ -148,12 +154,11 @@ async function findPages(page) {
     const added = await page.$$eval('main a[id^="add-"]', (links) => links.map((link) => link.getAttribute("href")));
     if (added.length > 0) pages["device-to-add"] = added[0];
   }
-  for (const name of ["alert", "person", "home-1", "device"]) if (!pages[name]) complain("start", `no ${name} to look at`);
+  for (const name of ["alert", "person", "home-1", "device", "team"]) if (!pages[name]) complain("start", `no ${name} to look at`);
   return pages;
 }
 
-async function checkPage(page, name, address, lang) {
-  await page.setViewport(DESK);
+async function checkOnDesk(page, name, address, lang) {
   let status;
   const weight = await weigh(page, async () => { status = (await go(page, address)).status(); });
   if (status !== (address === "/no-such-page" ? 404 : 200)) complain(name, `answers ${status}`);
@@ -161,15 +166,25 @@ async function checkPage(page, name, address, lang) {
   const declared = await page.$eval("html", (html) => html.lang);
   if (declared !== lang) complain(name, `its language is ${declared}`);
   if (await page.$("body[data-stream]")) await page.waitForSelector("body.live", { timeout: 10_000 }).catch(() => complain(name, "does not become live"));
-  await axe(page, name);
-  await shoot(page, name);
+  await inBothSchemes(page, name);
   await page.evaluate(() => { document.documentElement.style.fontSize = "200%"; });
   await overflow(page, `${name} with large text`);
+}
+
+async function checkOnPhone(page, name, address) {
   await go(page, address);
-  await page.setViewport(PHONE);
   await overflow(page, `${name} on a phone`);
-  await axe(page, `${name} on a phone`);
-  await shoot(page, `${name}-phone`);
+  await inBothSchemes(page, `${name}-phone`);
+}
+
+// Everything in the light, and what depends on colours in the dark.
+async function inBothSchemes(page, name) {
+  await axe(page, `${name}-light`);
+  await shoot(page, `${name}-light`);
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+  await axe(page, `${name}-dark`, RULES_OF_COLOUR);
+  await shoot(page, `${name}-dark`);
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
 }
 
 async function weigh(page, visit) {
@@ -185,9 +200,9 @@ async function weigh(page, visit) {
   return bytes;
 }
 
-async function axe(page, where) {
-  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(await readFile(AXE, "utf8"));
-  const { violations } = await page.evaluate((rules) => window.axe.run(document, { runOnly: rules }), RULES);
+async function axe(page, where, rules = RULES) {
+  if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
+  const { violations } = await page.evaluate((rules) => window.axe.run(document, { runOnly: rules, resultTypes: ["violations"] }), rules);
   for (const { id, help, nodes } of violations) {
     complain(where, `${id}: ${help}: ${nodes.map((node) => `${node.target} (${node.failureSummary})`).join("; ").replaceAll(/\s+/g, " ")}`);
   }
@@ -199,7 +214,7 @@ async function overflow(page, where) {
 }
 
 async function shoot(page, name) {
-  await page.screenshot({ path: path.join(out, `${name}.png`), fullPage: true });
+  if (out) await page.screenshot({ path: path.join(out, `${name}.png`), fullPage: true });
 }
 
 async function checkNotLive(page) {
