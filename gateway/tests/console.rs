@@ -54,11 +54,12 @@ const STREAMS: [&str; 6] = [
     "/homes/{bo_home}/stream",
     "/gateway/stream",
 ];
-const ACTS: [&str; 20] = [
+const ACTS: [&str; 21] = [
     "/persons/{ada}/plan",
     "/persons/{ada}/number",
     "/alerts/{press}/claim",
     "/alerts/{press}/on-the-way",
+    "/alerts/{press}/shown/0",
     "/alerts/{press}/battery-changed",
     "/alerts/{press}/hand-over",
     "/alerts/{press}/give-back",
@@ -135,7 +136,7 @@ async fn nobody_sees_anything_without_signing_in() {
 fn the_walks_below_leave_no_route_out() {
     let shape = |path: &str| {
         let path = path.split('?').next().unwrap_or_default();
-        let parts = path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part });
+        let parts = path.split('/').map(|part| if part.starts_with('{') || part == "0" { "{}" } else { part });
         parts.collect::<Vec<_>>().join("/")
     };
     let walked = PAGES_FOR_PEOPLE.into_iter().chain(STREAMS).chain(ACTS).chain(WAYS).chain(FOR_PROGRAMS);
@@ -296,6 +297,13 @@ async fn whoever_an_alert_is_brought_before_sees_it_and_whoever_takes_it_sees_th
     let anna = night.sign_in().await;
     anna.post("/hand-over", "to=Doris+Dal").await.expect(303);
     doris.get(&bo).await.expect(200);
+    let high: String = query_scalar("SELECT id FROM alert WHERE claimed_by = 'Doris Dal' AND state = 'claimed'")
+        .fetch_one(night.ward.store.reader())
+        .await
+        .expect("it is hers");
+    let given = doris.post(&format!("/alerts/{high}/give-back"), "note=x").await;
+    assert_eq!((given.status, given.header("location")), (303, "/"), "it is not hers to see any more");
+    assert_eq!(doris.get(&bo).await.status, 303);
 }
 
 #[tokio::test]

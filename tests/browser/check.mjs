@@ -1,11 +1,12 @@
-// Looks at the console as people do: `node check.mjs BASE_URL LOGIN_FILE [--without-cutting] [OUT_DIR]`
+// Looks at the console as people do: `node check.mjs BASE_URL LOGIN_FILE [--pages-only] [OUT_DIR]`
 //
 // Signs in with LOGIN_FILE (name and password, a line each, as the gateway writes it) and visits the work list, the first
 // person and the first alert on it, the first readings without a person, the homes, the first two of them, and a device of
 // the first, known or yet to be added, the teams and the first of them, the gateway, and the door for emergencies: in Swedish and
 // English, light and dark, on a desk and on a phone. Checks WCAG 2.2 AA with axe, that nothing runs off the side (also with
-// text twice as large), that pages are light, that they work without a script, and that they say NOT LIVE when their stream
-// is cut and stop saying so when it is back (not with --without-cutting: it takes half a minute, and is the same everywhere).
+// text twice as large), that pages are light, and that they work without a script. Not with --pages-only, as it takes half a minute
+// and is the same everywhere: that an alert is before somebody's eyes once somebody is there and silent everywhere once somebody
+// has it, that pages say NOT LIVE when their stream is cut, and that they stop saying so when it is back.
 // The scheme changes colours and nothing else, so that in the dark only what depends on colours is looked at once more.
 // Writes screenshots to OUT_DIR, if it is named, and ends with 1 if anything is amiss.
 
@@ -15,10 +16,10 @@ import net from "node:net";
 import path from "node:path";
 import puppeteer from "puppeteer-core";
 
-const without = process.argv.includes("--without-cutting");
-const [target, loginFile, out] = process.argv.slice(2).filter((argument) => argument !== "--without-cutting");
+const isAboutPages = process.argv.includes("--pages-only");
+const [target, loginFile, out] = process.argv.slice(2).filter((argument) => argument !== "--pages-only");
 if (!loginFile) {
-  console.error("usage: node check.mjs BASE_URL LOGIN_FILE [--without-cutting] [OUT_DIR]");
+  console.error("usage: node check.mjs BASE_URL LOGIN_FILE [--pages-only] [OUT_DIR]");
   process.exit(2);
 }
 
@@ -77,7 +78,10 @@ async function checkAll() {
     }
     await page.setViewport(DESK);
   }
-  if (!without) await checkNotLive(page);
+  if (!isAboutPages) {
+    await checkClaim(page);
+    await checkNotLive(page);
+  }
   await checkWithoutScript(page, pages);
 }
 
@@ -215,6 +219,48 @@ async function overflow(page, where) {
 
 async function shoot(page, name) {
   if (out) await page.screenshot({ path: path.join(out, `${name}.png`), fullPage: true });
+}
+
+// What rings stands before nobody until somebody is there, and then before her, by her name. Who takes it in one browser
+// silences it in all others within a second.
+async function checkClaim(page) {
+  await page.setViewport(DESK);
+  await go(page, "/");
+  const other = await (await browser.createBrowserContext()).newPage();
+  await other.setViewport(DESK);
+  await go(other, "/login");
+  await signIn(other, login.password);
+  await other.waitForSelector("body.live", { timeout: 10_000 });
+  const ringing = await other.$eval("main [data-shown]", (row) => row.dataset.shown).catch(() => null);
+  if (!ringing) return complain("claim", "nothing rings");
+  const alert = ringing.split("/shown/")[0];
+  const eyes = () => page.$$eval('[data-state="shown"]', (items) => items.map((item) => item.textContent));
+  await other.bringToFront();
+  await new Promise((later) => { setTimeout(later, 4_000); });
+  await go(page, alert);
+  if ((await eyes()).length > 0) complain("claim", "it was before somebody's eyes while nobody touched a page");
+  await other.bringToFront();
+  const acknowledged = other.waitForResponse((answer) => answer.url().endsWith(ringing), { timeout: 10_000 }).catch(() => null);
+  await other.mouse.move(200, 200);
+  await other.mouse.move(220, 220);
+  if ((await acknowledged)?.status() !== 204) complain("claim", "the browser does not say that it was before her eyes");
+  await page.bringToFront();
+  await page.waitForSelector('[data-state="shown"]', { timeout: 10_000 }).catch(() => complain("claim", "its page does not say before whose eyes it was"));
+  if (!(await eyes()).every((text) => text.includes(login.name))) complain("claim", "its page does not name her");
+  await other.evaluate((id) => {
+    const row = document.querySelector(`[data-shown^="${id}/"]`);
+    new MutationObserver(() => {
+      if (!document.querySelector(`[data-shown^="${id}/"]`)) window.silencedAt ??= Date.now();
+    }).observe(document.getElementById("live"), { childList: true, subtree: true });
+    return row !== null;
+  }, alert);
+  await page.click("#claim");
+  const claimed = Date.now();
+  await other.waitForFunction(() => window.silencedAt, { timeout: 10_000 }).catch(() => complain("claim", "it still rings in another browser"));
+  const after = (await other.evaluate(() => window.silencedAt)) - claimed;
+  if (after > 1_000) complain("claim", `it rings for ${after} ms in another browser after it was taken`);
+  console.log(`silenced in another browser ${after} ms after the click was through`);
+  await other.browserContext().close();
 }
 
 async function checkNotLive(page) {

@@ -44,8 +44,8 @@ async fn every_page_of_a_ward_where_much_is_wrong_is_accessible_too() -> Result<
     let login = folder.path().join("login");
     std::fs::write(&login, format!("{}\n{}\n", console.login.name, console.login.password))?;
     let base = format!("http://{}", console.address);
-    // That a page says when it is not live is seen in the other test.
-    tokio::task::spawn_blocking(move || check(&base, &login, &["--without-cutting"])).await??;
+    // What pages do while things happen is seen in the other test.
+    tokio::task::spawn_blocking(move || check(&base, &login, &["--pages-only"])).await??;
     console.stop().await;
     Ok(())
 }

@@ -39,6 +39,7 @@ pub mod retention;
 pub mod rosters;
 pub mod rule_memory;
 pub mod sessions;
+pub mod shown;
 pub mod sight;
 pub mod silence;
 pub mod silent_tests;

@@ -39,6 +39,7 @@ pub(crate) fn routes() -> Router<State> {
         .route("/alerts/{alert}/stream", get(alert::stream))
         .route("/alerts/{alert}/claim", post(alert::claim))
         .route("/alerts/{alert}/on-the-way", post(alert::on_the_way))
+        .route("/alerts/{alert}/shown/{rung_ms}", post(alert::shown))
         .route("/alerts/{alert}/battery-changed", post(alert::battery_changed))
         .route("/alerts/{alert}/hand-over", post(alert::hand_over))
         .route("/alerts/{alert}/give-back", post(alert::give_back))

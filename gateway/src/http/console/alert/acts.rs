@@ -188,6 +188,10 @@ async fn done(state: &State, reader: &Reader, id: &str, wish: &Act) -> Result<Re
         return Err(Refusal::Unknown);
     }
     let why_not = act(state, reader, &reader.looker.who, id, wish).await?;
+    // What was hers alone she may not see once she has given it away.
+    if let Err(Refusal::NotHers) = reader.again(state).await {
+        return Ok(Redirect::to("/").into_response());
+    }
     Ok(back(id, why_not.as_ref().map(Said::why_not)))
 }
 

@@ -30,7 +30,7 @@ use crate::http::{State, live, looks};
 use crate::letters::Occasion;
 use crate::store::access_log::{self, Action, Look};
 use crate::store::alerts::Told;
-use crate::store::{accounts, devices, outbox, silence};
+use crate::store::{accounts, devices, outbox, shown as eyes, silence};
 use crate::wording::Lang;
 
 /// What to tell above the alert.
@@ -89,6 +89,24 @@ pub(crate) async fn stream(
         let alert = alert.clone();
         async move { region(&state, &reader, &moment, &alert).await }
     }))
+}
+
+/// `POST /alerts/{alert}/shown/{rung_ms}`: the reader's browser says that this alert, as it rang then, was on the screen before
+/// her. A program has no eyes.
+pub(crate) async fn shown(
+    Shared(state): Shared<State>,
+    reader: Reader,
+    Path((alert, rung_ms)): Path<(String, i64)>,
+) -> Result<Response, Refusal> {
+    if reader.session.is_some() {
+        let mut work = state.store().work().await?;
+        let is_news = eyes::note(&mut work, &alert, rung_ms, &reader.looker.who, clock::now_ms()).await?;
+        work.commit().await?;
+        if is_news {
+            state.0.changes.tell([Change::WorkList]);
+        }
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `POST /alerts/{alert}/battery-changed`: of the button whose counter began anew in this story. Doing it again changes
@@ -150,6 +168,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
     let case = case::one(store, id).await?.ok_or(Refusal::NotFound)?;
     let story = crate::store::alerts::story(store, id).await?;
     let told = outbox::of_alerts(store, &[id]).await?.into_iter().map(|(_, shown)| shown).collect::<Vec<_>>();
+    let eyes = eyes::of(store, id).await?;
     let began_anew = devices::began_anew(store, id).await?;
     let lang = moment.lang;
     let members = accounts::names(store).await?;
@@ -166,7 +185,9 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
     let is_about_nobody = is_about_nobody(&case.alert.rule);
     Ok(html! {
         (case::elsewhere(store, &reader.sight, id, lang).await?)
-        div.case.(if case.is_alarm() { "alarm" } else { case.alert.alert.severity.as_str() }).claimed[quiet] {
+        div.case.(if case.is_alarm() { "alarm" } else { case.alert.alert.severity.as_str() }).claimed[quiet]
+            data-shown=[case.shown_at()]
+        {
             div {
                 h2 {
                     (case.badge(lang)) " "
@@ -204,7 +225,7 @@ async fn region(state: &State, reader: &Reader, moment: &Moment, id: &str) -> Re
         }
         (acts::note_form(id, lang))
         (ladder::card(climbs.as_ref(), &told, moment))
-        (told::card(&told, moment))
+        (told::card(&told, &eyes, moment))
         (why(&case, &story, lang))
     })
 }

@@ -7,19 +7,28 @@ use crate::delivery::Channel;
 use crate::delivery::course::{Outcome, State};
 use crate::http::console::moments::Moment;
 use crate::store::outbox::{Attempt, Shown};
+use crate::store::shown::Eyes;
 use crate::wording::Lang;
 
 /// So many attempts of each are shown, the newest first: a peer that is dead all night is tried each minute.
 const NEWEST: usize = 4;
 
 /// The card; nothing where nobody was to be told.
-pub(super) fn card(told: &[Shown], moment: &Moment) -> Markup {
+pub(super) fn card(told: &[Shown], eyes: &[Eyes], moment: &Moment) -> Markup {
     let lang = moment.lang;
     html! {
-        @if !told.is_empty() {
+        @if !told.is_empty() || !eyes.is_empty() {
             section.card aria-labelledby="told" {
                 h2 #told { (lang.pick("Vem som har fått veta", "Who has been told")) }
-                ul.looks { @for shown in told { (item(shown, moment)) } }
+                ul.looks {
+                    @for shown in told { (item(shown, moment)) }
+                    @for Eyes { member, shown_ms } in eyes {
+                        li data-state="shown" {
+                            strong { (member) } ", " (lang.pick("konsolen", "the console")) ": "
+                            (lang.pick("framme på skärmen ", "on the screen ")) (time(*shown_ms, moment)) "."
+                        }
+                    }
+                }
             }
         }
     }

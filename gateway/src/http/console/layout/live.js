@@ -108,6 +108,27 @@
     if (gaveUp && performance.now() - lastTried > TRY_AGAIN_MS) open();
   }
 
+  // Says that a ringing case was before somebody's eyes: its middle on the screen of a visible page for a second, while
+  // somebody touched the page within a minute. What was only drawn, or hangs on a wall with nobody near, was not.
+  const said = new Set();
+  let inView = new Set();
+  let touched = -Infinity;
+  for (const kind of ["pointermove", "pointerdown", "keydown", "wheel", "touchstart"]) {
+    document.addEventListener(kind, () => { touched = performance.now(); }, { passive: true });
+  }
+
+  function look() {
+    const isSomebodyHere = document.visibilityState === "visible" && performance.now() - touched < 60_000;
+    const middle = (row) => { const { top, bottom, width } = row.getBoundingClientRect(); return width > 0 ? (top + bottom) / 2 : -1; };
+    const rows = isSomebodyHere ? [...region.querySelectorAll("[data-shown]")] : [];
+    const seen = rows.filter((row) => middle(row) >= 0 && middle(row) <= window.innerHeight).map((row) => row.dataset.shown);
+    for (const place of seen.filter((place) => inView.has(place) && !said.has(place))) {
+      said.add(place);
+      fetch(place, { method: "POST" }).then(({ ok }) => { if (!ok) said.delete(place); }, () => said.delete(place));
+    }
+    inView = new Set(seen);
+  }
+
   // Browsers allow few connections to one address: a hidden page that is not the work list gives its own back.
   function wanted() {
     return stays || document.visibilityState === "visible";
@@ -126,4 +147,5 @@
 
   open();
   window.setInterval(watch, 1_000);
+  window.setInterval(look, 1_000);
 })();

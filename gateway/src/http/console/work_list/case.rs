@@ -133,6 +133,11 @@ impl Case {
         }
     }
 
+    /// Where a browser says that it was before its reader's eyes; nowhere while it does not ring.
+    pub(crate) fn shown_at(&self) -> Option<String> {
+        self.rings().then(|| format!("/alerts/{}/shown/{}", self.alert.id, self.alert.alert.rung_ms))
+    }
+
     /// What it is called.
     pub(crate) fn title(&self, lang: Lang) -> String {
         let newest = self.newest.as_ref().map(|told| &told.line);
@@ -174,7 +179,9 @@ impl Case {
         let (kind, whom, title) = (self.class(), self.whom(lang), self.title(lang));
         let quiet = !self.rings();
         html! {
-            li.case.(kind).claimed[quiet] #{ "case-" (id) } data-say={ (self.level(lang)) ": " (whom) ". " (title) "." } {
+            li.case.(kind).claimed[quiet] #{ "case-" (id) } data-say={ (self.level(lang)) ": " (whom) ". " (title) "." }
+                data-shown=[self.shown_at()]
+            {
                 div {
                     h3 {
                         (self.badge(lang))
