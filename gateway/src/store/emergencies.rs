@@ -55,7 +55,8 @@ pub async fn open(
 /// [`StoreError`], where the store fails.
 pub async fn not_reviewed(reader: &Reader) -> Result<Vec<Emergency>, StoreError> {
     Ok(query_as(
-        "SELECT emergency.id, member, team.name AS team_name, person, person.name AS person_name, reason, from_ms, until_ms
+        "SELECT emergency.id, member, team.name AS team_name, emergency.person, person.name AS person_name, reason,
+                from_ms, until_ms
          FROM emergency JOIN person ON person.id = emergency.person JOIN team ON team.id = emergency.team
          WHERE reviewed_ms IS NULL ORDER BY from_ms DESC, emergency.id DESC",
     )

@@ -116,15 +116,52 @@ pub async fn people(
     Ok(people)
 }
 
-/// Who lives in these homes: home and person.
+/// Who lives in these homes, as far as it follows whether a member is responsible for them: emergencies are left out. No home is.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn residents(reader: &Reader, homes: &[&str]) -> Result<Vec<(String, String)>, StoreError> {
-    Ok(query_as("SELECT home, id FROM person WHERE home IN (SELECT value FROM json_each($1))")
-        .bind(json!(homes).to_string())
-        .fetch_all(reader)
-        .await?)
+pub async fn households(
+    reader: &Reader,
+    member: &str,
+    homes: &[&str],
+    now_ms: i64,
+) -> Result<HashMap<String, Vec<Whom>>, StoreError> {
+    let mut households: HashMap<String, Vec<Whom>> = homes.iter().map(|id| ((*id).to_owned(), Vec::new())).collect();
+    let rows = query(
+        "SELECT person.home, person.id, held.team, held.area, held.from_ms, held.until_ms
+         FROM person LEFT JOIN (
+             SELECT person, team, area, from_ms, until_ms FROM responsibility JOIN team ON team.id = responsibility.team
+             WHERE until_ms IS NULL OR until_ms > $1) AS held ON held.person = person.id
+         WHERE person.home IN (SELECT value FROM json_each($2))
+         ORDER BY person.home, person.id",
+    )
+    .bind(now_ms)
+    .bind(json!(homes).to_string())
+    .fetch_all(reader)
+    .await?;
+    let taken: Vec<(String, String)> =
+        query_as("SELECT person, rule FROM alert WHERE state = 'claimed' AND claimed_by = $1 AND person IS NOT NULL")
+            .bind(member)
+            .fetch_all(reader)
+            .await?;
+    let mut before = "";
+    for row in &rows {
+        let (home, person): (&str, &str) = (row.try_get("home")?, row.try_get("id")?);
+        let Some(household) = households.get_mut(home) else { continue };
+        if person != before {
+            let taken = taken.iter().filter(|(whose, _)| whose == person).map(|(_, rule)| Area::of_case(rule));
+            household.push(Whom { taken: taken.collect(), ..Whom::default() });
+            before = person;
+        }
+        if let (Some(whom), Some(team)) = (household.last_mut(), row.try_get::<Option<&str>, _>("team")?) {
+            whom.held.push(Held {
+                team: team.to_owned(),
+                area: row.try_get::<&str, _>("area")?.parse().map_err(|_| unexpected("area"))?,
+                when: Span { from_ms: row.try_get("from_ms")?, until_ms: row.try_get("until_ms")? },
+            });
+        }
+    }
+    Ok(households)
 }
 
 /// Of these homes, those where a member has taken an alert that is not closed.
@@ -188,7 +225,7 @@ pub async fn bring(work: &mut Connection, alert: &str, before: &[Before], now_ms
 /// [`StoreError`], where the store fails.
 pub async fn brought(reader: &Reader, member: &str, teams: &[&str]) -> Result<HashSet<String>, StoreError> {
     let brought: Vec<String> = query_scalar(
-        "SELECT DISTINCT alert FROM brought_before JOIN alert ON alert.id = brought_before.alert
+        "SELECT DISTINCT brought_before.alert FROM brought_before JOIN alert ON alert.id = brought_before.alert
          WHERE state <> 'closed'
              AND (kind = 'member' AND whom = $1 OR kind = 'team' AND whom IN (SELECT value FROM json_each($2)))",
     )

@@ -1,6 +1,6 @@
 //! Reads what it is decided from who sees whom, and decides for one person, alert or home, or for lists of them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use super::{IsHers, Matter, May, Member, Whom, may_see, may_see_any, may_see_case, may_see_home, may_see_waiting};
 use crate::alerts::alert::State;
@@ -164,7 +164,7 @@ impl Sight {
         let teams: Vec<&str> = member.cares_for(self.now_ms).map(|works| works.team.as_str()).collect();
         let brought = sight::brought(store, &member.name, &teams).await?;
         let nobodys = cases.iter().filter(|case| case.person.is_none()).map(|case| case.home.as_str());
-        let homes = self.households(store, member, nobodys).await?;
+        let homes = sight::households(store, &member.name, &distinct(nobodys), self.now_ms).await?;
         let ids = distinct(cases.iter().filter_map(|case| case.person.as_deref()));
         let people = sight::people(store, &member.name, &ids, self.now_ms).await?;
         let may = cases.iter().map(|case| {
@@ -193,7 +193,7 @@ impl Sight {
             return Ok(ids.iter().map(|id| (*id).to_owned()).collect());
         };
         let taken = sight::taken_in(store, &member.name, ids).await?;
-        let homes = self.households(store, member, ids.iter().copied()).await?;
+        let homes = sight::households(store, &member.name, ids, self.now_ms).await?;
         let sees = |(home, residents): &(String, Vec<Whom>)| {
             may_see_home(member, residents, taken.contains(home), self.now_ms)
         };
@@ -206,28 +206,9 @@ impl Sight {
     /// [`StoreError`], where the store fails.
     pub async fn waiting(&self, store: &Reader, ids: &[&str]) -> Result<HashSet<String>, StoreError> {
         let Some(member) = self.bounded() else { return Ok(ids.iter().map(|id| (*id).to_owned()).collect()) };
-        let homes = self.households(store, member, ids.iter().copied()).await?;
+        let homes = sight::households(store, &member.name, ids, self.now_ms).await?;
         let sees = |(_, residents): &(String, Vec<Whom>)| may_see_waiting(member, residents, self.now_ms);
         Ok(homes.into_iter().filter(sees).map(|(home, _)| home).collect())
-    }
-
-    /// Who lives in these homes. None of the homes is left out.
-    async fn households<'h>(
-        &self,
-        store: &Reader,
-        member: &Member,
-        homes: impl Iterator<Item = &'h str>,
-    ) -> Result<HashMap<String, Vec<Whom>>, StoreError> {
-        let homes = distinct(homes);
-        let residents = sight::residents(store, &homes).await?;
-        let ids: Vec<&str> = residents.iter().map(|(_, person)| person.as_str()).collect();
-        let mut people = sight::people(store, &member.name, &ids, self.now_ms).await?;
-        let mut households: HashMap<String, Vec<Whom>> =
-            homes.iter().map(|home| ((*home).to_owned(), Vec::new())).collect();
-        for (home, person) in residents {
-            households.entry(home).or_default().extend(people.remove(&person));
-        }
-        Ok(households)
     }
 }
 
