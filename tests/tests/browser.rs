@@ -11,6 +11,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use hempuls_gateway::clock;
+use hempuls_gateway::duty::Area;
+use hempuls_gateway::store::accounts::{self, Account};
+use hempuls_gateway::store::{emergencies, teams};
 use hempuls_simulators::devices::{BloodPressure, Button, Cuff};
 use hempuls_tests::{World, button, cuff, pressure};
 
@@ -41,6 +45,7 @@ async fn every_page_of_a_ward_where_much_is_wrong_is_accessible_too() -> Result<
     let store = hempuls_gateway::store::Store::open(&folder.path().join("store.sqlite")).await?;
     let ward = fixture::ward(store).await;
     let console = fixture::serve(&ward.store, folder.path(), SocketAddr::from(([127, 0, 0, 1], 0))).await;
+    somebody_opened(&ward).await?;
     let login = folder.path().join("login");
     std::fs::write(&login, format!("{}\n{}\n", console.login.name, console.login.password))?;
     let base = format!("http://{}", console.address);
@@ -48,6 +53,18 @@ async fn every_page_of_a_ward_where_much_is_wrong_is_accessible_too() -> Result<
     tokio::task::spawn_blocking(move || check(&base, &login, &["--pages-only"])).await??;
     console.stop().await;
     Ok(())
+}
+
+/// A member of another team has opened Ada's data in an emergency, and nobody has looked at that yet.
+async fn somebody_opened(ward: &fixture::Ward) -> Result<()> {
+    let now_ms = clock::now_ms();
+    let mut work = ward.store.work().await?;
+    let account = Account { name: "Doris Dal".into(), unit: "South".into(), password_hash: "-".into() };
+    accounts::add(&mut work, &account, jiff::Timestamp::from_millisecond(now_ms)?).await?;
+    let south = teams::add(&mut work, "South", Area::HealthCare, "Europe/Stockholm", now_ms).await?;
+    let why = (south.as_str(), "Dottern ringer och når henne inte");
+    emergencies::open(&mut work, "Doris Dal", &ward.ada, why, (now_ms - 60_000, now_ms + 60_000)).await?;
+    Ok(work.commit().await?)
 }
 
 /// Looks at every page in a browser.

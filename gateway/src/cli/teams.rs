@@ -51,7 +51,7 @@ pub(super) enum TeamCommand {
         team: String,
         /// Who: the name she signs in with.
         member: String,
-        /// What for: care or administration.
+        /// What for: care, and she sees whom the team is responsible for; or administration, and she sees homes and boxes.
         #[arg(long, default_value = "care")]
         purpose: Purpose,
         #[command(flatten)]

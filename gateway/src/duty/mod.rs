@@ -72,9 +72,9 @@ impl FromStr for Area {
 #[derive(Copy, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// She takes care of people, and is told of what they need.
+    /// She takes care of people, sees whom the team is responsible for, and is told of what they need.
     Care,
-    /// She sees to the team's affairs, and is told of nothing.
+    /// She sees to the team's affairs, homes and boxes. She is told of nothing, and sees no person's data.
     Administration,
 }
 

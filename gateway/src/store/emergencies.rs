@@ -3,7 +3,7 @@
 use super::{Connection, Reader, StoreError, new_id, query, query_as};
 
 /// Somebody's data were opened in an emergency.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Emergency {
     /// Its id.
     pub id: String,
@@ -22,6 +22,8 @@ pub struct Emergency {
     /// Until before when.
     pub until_ms: i64,
 }
+
+crate::from_row!(Emergency { id, member, team_name, person, person_name, reason, from_ms, until_ms });
 
 /// Opens a person's data for a member.
 ///

@@ -3,13 +3,15 @@
 use super::{Connection, Reader, StoreError, query, query_as};
 
 /// An alert was before somebody's eyes.
-#[derive(Clone, PartialEq, Eq, Debug, sqlx::FromRow)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Eyes {
     /// Whose.
     pub member: String,
     /// Since when.
     pub shown_ms: i64,
 }
+
+crate::from_row!(Eyes { member, shown_ms });
 
 /// A member's browser says that an alert, as it rang at that moment, was before her eyes. Says whether that is news: of an alert
 /// that has rung anew since, or is closed, nothing is kept.

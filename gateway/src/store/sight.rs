@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
-use sqlx::Row as _;
 
 use super::ledger::unexpected;
 use super::{Connection, Reader, StoreError, query, query_as, query_scalar};
