@@ -457,24 +457,31 @@ impl Gateway {
     /// With all that is to be told of this level.
     fn start_telling(level: Option<&str>) -> Self {
         let folder = Place::new_and_wait();
-        let (broker, console) = (free_port(), free_port());
-        configure(folder.path(), broker, console, &folder.settings());
-        let mut program = program(folder.path(), &["run"]);
-        program.envs(level.map(|level| ("RUST_LOG", level)));
-        let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let mut said = String::new();
-        for line in lines.by_ref() {
-            said.push_str(&line);
-            said.push('\n');
-            // At level trace others are "ready", too, before the console is.
-            if line.contains("ready") && line.contains("http://") {
-                break;
+        loop {
+            let (broker, console) = (free_port(), free_port());
+            configure(folder.path(), broker, console, &folder.settings());
+            let mut program = program(folder.path(), &["run"]);
+            program.envs(level.map(|level| ("RUST_LOG", level)));
+            let mut child = program.stderr(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+            let mut said = String::new();
+            for line in lines.by_ref() {
+                said.push_str(&line);
+                said.push('\n');
+                // At level trace others are "ready", too, before the console is.
+                if line.contains("ready") && line.contains("http://") {
+                    break;
+                }
             }
+            // Somebody else on this machine was given the port after it was found to be free.
+            if said.contains("Address already in use") {
+                child.wait().unwrap();
+                continue;
+            }
+            assert!(said.contains("http://"), "{said}");
+            let log = std::thread::spawn(move || said + &lines.collect::<Vec<_>>().join("\n"));
+            return Self { folder, child, log: Some(log), broker, console };
         }
-        assert!(said.contains("http://"), "{said}");
-        let log = std::thread::spawn(move || said + &lines.collect::<Vec<_>>().join("\n"));
-        Self { folder, child, log: Some(log), broker, console }
     }
 
     fn data(&self) -> PathBuf {
