@@ -308,6 +308,16 @@ storm_homes = {}
         self.command(&["verify"]).await
     }
 
+    /// Gives a person a plan, as in `plan set PERSON …`.
+    ///
+    /// # Errors
+    /// When the command fails.
+    pub async fn set_plan(&self, person: &str, plan: &[&str]) -> anyhow::Result<()> {
+        let mut arguments = vec!["plan", "set", person, "--by", "Anna", "--why", "agreed with her"];
+        arguments.extend(plan);
+        self.command(&arguments).await.map(drop)
+    }
+
     async fn command(&self, arguments: &[&str]) -> anyhow::Result<String> {
         let mut all = arguments.to_vec();
         all.extend(["--config", path_text(&self.config)?]);
