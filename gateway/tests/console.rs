@@ -1650,9 +1650,15 @@ impl Night {
 
     fn assert_tells_nothing(&self, answer: &Answer) {
         for secret in
-            ["Ada ", "Lindgren", "Öberg", "Karin", "Edith", "Storgatan", "Ängsvägen", "Hamngatan", "mmHg", "141"]
+            ["Ada", "Lindgren", "Öberg", "Karin", "Edith", "Storgatan", "Ängsvägen", "Hamngatan", "mmHg", "141"]
         {
-            assert!(!answer.body.contains(secret), "{secret} in {}", answer.body);
+            // A number within a longer one, or within an id, is another one.
+            let is_told = answer.body.match_indices(secret).any(|(at, found)| {
+                let before = answer.body[..at].chars().next_back();
+                let after = answer.body[at + found.len()..].chars().next();
+                ![before, after].into_iter().flatten().any(char::is_alphanumeric)
+            });
+            assert!(!is_told, "{secret} in {}", answer.body);
         }
     }
 
