@@ -36,6 +36,7 @@ use crate::keeping::{disk, retention, schedule};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::proof::pulse::Pulse;
+use crate::proof::schedule::{Schedule, Settings as Ways};
 use crate::scaip;
 use crate::store::{Store, StoreError, escalations, homes, outbox, patience, teams};
 
@@ -296,6 +297,13 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         changes: changes.clone(),
     };
     tasks.spawn(cover.run());
+    let ways = Schedule {
+        store: store.clone(),
+        settings: Ways::of(&config.delivery, config.duty.proven_within),
+        changes: changes.clone(),
+        since_ms: clock::now_ms(),
+    };
+    tasks.spawn(ways.run());
     let brokers = config.broker.advertise.clone();
     let life = config.enrolment.certificate_life;
     let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());

@@ -32,14 +32,14 @@ async fn a_press_in_a_home_is_told_at_once_and_after_a_restart_until_somebody_ta
     agent.send(Lane::Alarm, EPOCH, 1, &[began(), press(1, 59_000)]).await;
     agent.receipt().await;
     // Long before a nap of the worker is over, but for a machine that is busy.
-    let told = tokio::time::timeout(Duration::from_secs(5), eventually(async || peer.asked().pop())).await;
+    let told = tokio::time::timeout(Duration::from_secs(5), eventually(async || peer.asked_of_alerts().pop())).await;
     assert!(told.unwrap().body.contains("\"urgency\":\"high\""));
     ward.eventually("SELECT count(*) FROM delivery_attempt JOIN outbox ON id = delivery WHERE delivery_attempt.ended_ms IS NOT NULL AND alert IS NOT NULL", 1).await;
     drop(agent);
 
     let ward = ward.restart_after(Duration::ZERO, rules::Config::default().rules()).await;
     ward.eventually("SELECT count(*) FROM outbox WHERE state = 'delivered' AND alert IS NOT NULL", 1).await;
-    assert_eq!(peer.asked().len(), 2);
+    assert_eq!(peer.asked_of_alerts().len(), 2);
 
     let mut agent = Client::connect(&ward, &papers).await;
     agent.send(Lane::Alarm, EPOCH, 3, &[press(2, 59_500)]).await;

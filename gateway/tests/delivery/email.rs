@@ -1,11 +1,17 @@
 //! People who are told by e-mail, through a mail server that others wrote (aiosmtpd).
 
+use std::collections::HashSet;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use hempuls_gateway::clock;
+use hempuls_gateway::delivery::Channel;
 use hempuls_gateway::delivery::course::{Outcome, State};
+use hempuls_gateway::proof::ways::PATIENCE_MS;
+use hempuls_gateway::store::contacts::{self, Contact};
+use hempuls_gateway::wording::Lang;
 use serde_json::Value;
 
 use crate::team::{Team, file};
@@ -73,6 +79,40 @@ async fn a_no_a_wrong_password_and_an_unknown_authority_are_shown_without_an_add
         assert!(outcome.because().contains(said) && !outcome.because().contains('@'), "{said}: {outcome:?}");
         assert_eq!((told[0].course.state, server.taken().len()), (State::Waiting, 0), "a press is never given up");
     }
+}
+
+#[tokio::test]
+async fn a_mailbox_proves_itself_without_a_message_and_one_that_is_not_there_is_told_of_by_name_until_it_is_changed() {
+    let folder = Place::new().await;
+    let server = MailServer::start(folder.path());
+    let team = team(folder, &server, "anna@example.org", "correct horse").await;
+    let mut bo = Contact {
+        member: "Bo".into(),
+        channel: Channel::Email,
+        address: "nobody@example.org".into(),
+        lang: Lang::En,
+        proven_ms: None,
+    };
+    team.reach(&bo).await;
+    let (schedule, mut known, now_ms) = (team.schedule(), HashSet::new(), clock::now_ms());
+
+    schedule.look(&mut known, now_ms).await.unwrap();
+    team.until_all_are_tried().await;
+    schedule.look(&mut known, now_ms + PATIENCE_MS - 60_000).await.unwrap();
+    assert_eq!(team.unproven().await, [""; 0], "it may be over in a moment");
+    schedule.look(&mut known, now_ms + PATIENCE_MS + 60_000).await.unwrap();
+
+    let told = team.unproven().await;
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert!(told.contains("E-mail to Bo") && told.contains("has no mailbox here") && !told.contains('@'), "{told}");
+    bo.address = "bo@example.org".into();
+    team.reach(&bo).await;
+    schedule.look(&mut known, now_ms + PATIENCE_MS + 120_000).await.unwrap();
+    assert_eq!(team.unproven().await, [""; 0], "nobody has that address any more");
+    team.until_all_are_tried().await;
+    let contacts = contacts::list(team.store.reader(), None).await.unwrap();
+    assert!(contacts[0].proven_ms.is_some(), "she is reached, as far as anybody can tell");
+    assert_eq!(server.taken().len(), 0, "nobody was sent anything");
 }
 
 /// A team that tells this mailbox.

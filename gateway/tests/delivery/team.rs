@@ -11,17 +11,20 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use hempuls_gateway::alerts::rules::alarm_pressed::{self, Press};
-use hempuls_gateway::alerts::{self, About, Act, Concern, Severity};
+use hempuls_gateway::alerts::{self, About, Act, Concern, Severity, line};
 use hempuls_gateway::changes::{Change, Changes};
 use hempuls_gateway::clock;
 use hempuls_gateway::delivery::channels::scaip::supervise;
 use hempuls_gateway::delivery::channels::{Channel, Peers};
 use hempuls_gateway::delivery::{self, Config, Notification, Recipient, workers};
+use hempuls_gateway::proof::schedule::{Schedule, Settings, WAY};
+use hempuls_gateway::store::alerts::{self as cases, Which};
 use hempuls_gateway::store::contacts::{self, Contact};
 use hempuls_gateway::store::escalations;
 use hempuls_gateway::store::outbox::{self, Shown};
-use hempuls_gateway::store::{Store, homes};
+use hempuls_gateway::store::{Store, homes, ways};
 use hempuls_gateway::wording::Lang;
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -73,6 +76,39 @@ impl Team {
         let peers = Peers::open(&self.config).expect("its files can be read");
         let centre = peers.scaip.expect("there is a centre");
         tokio::spawn(supervise(centre, self.store.clone(), self.changes.clone()));
+    }
+
+    /// What has each way to people prove itself; a test says when it looks.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule {
+            store: self.store.clone(),
+            settings: Settings::of(&self.config, Duration::from_secs(24 * 60 * 60)),
+            changes: self.changes.clone(),
+            since_ms: clock::now_ms(),
+        }
+    }
+
+    /// Waits until each way has been proven or has failed.
+    pub(crate) async fn until_all_are_tried(&self) {
+        eventually(async || {
+            let all = ways::all(self.store.reader()).await.expect("they can be read");
+            all.iter().all(|way| way.proven_ms.is_some() || way.failing.is_some()).then_some(())
+        })
+        .await;
+    }
+
+    /// What is told of ways that are not proven, in alerts that are not closed: each alert's latest line.
+    pub(crate) async fn unproven(&self) -> Vec<String> {
+        let open = cases::read(self.store.reader(), Which::NotClosed, 100).await.expect("they can be read");
+        let mut work = self.store.work().await.expect("it can be read");
+        let mut said = Vec::new();
+        for case in open.iter().filter(|case| case.rule == WAY) {
+            let lines = cases::lines(&mut work, &case.id).await.expect("they can be read");
+            let reader = line::Reader { lang: Lang::En, zone: TimeZone::UTC };
+            let matter = lines.iter().rev().find(|line| line.is_about_the_matter()).expect("there is one");
+            said.push(matter.say(&reader));
+        }
+        said
     }
 
     /// All gateways stop in good order.
@@ -202,12 +238,22 @@ impl Peer {
     pub(crate) fn asked(&self) -> Vec<Request> {
         self.told.lock().expect("nobody panics here").0.clone()
     }
+
+    /// What it was asked about alerts.
+    pub(crate) fn asked_of_alerts(&self) -> Vec<Request> {
+        self.asked().into_iter().filter(|asked| asked.body.contains("alert.rang")).collect()
+    }
 }
 
 async fn answer(State(peer): State<Peer>, uri: Uri, headers: HeaderMap, body: String) -> Response {
     let does = {
         let mut told = peer.told.lock().expect("nobody panics here");
+        // What it does is about alerts: a silent test is answered.
+        let is_test = body.contains("\"type\":\"test\"");
         told.0.push(Request { path: uri.path().to_owned(), headers, body });
+        if is_test {
+            return StatusCode::OK.into_response();
+        }
         told.1.pop_front().unwrap_or(Does::Answer(200, ""))
     };
     match does {

@@ -1,11 +1,13 @@
 //! Programs that are told.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hempuls_gateway::clock;
 use hempuls_gateway::delivery::Channel;
 use hempuls_gateway::delivery::course::{Outcome, State};
 use hempuls_gateway::store::contacts::{self, Contact};
@@ -164,6 +166,24 @@ async fn two_gateways_with_one_store_tell_each_press_once() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 40);
+}
+
+#[tokio::test]
+async fn a_program_proves_itself_by_a_signed_test_and_is_then_left_in_peace() {
+    let peer = Peer::that(&[]).await;
+    let team = team(&[("ward", peer.address)], "\"127.0.0.1\"").await;
+    let (schedule, mut known, now_ms) = (team.schedule(), HashSet::new(), clock::now_ms());
+
+    schedule.look(&mut known, now_ms).await.unwrap();
+    team.until_all_are_tried().await;
+    schedule.look(&mut known, now_ms + 5 * 60 * 60_000).await.unwrap();
+    let alert = team.press("button").await;
+    team.until(&alert, |told| told[0].course.state == State::Delivered).await;
+
+    let [test, press] = &peer.asked()[..] else { panic!("asked twice") };
+    assert!(test.body.contains("\"type\":\"test\""), "{test:?}");
+    assert!(test.headers.contains_key("webhook-signature") && press.body.contains("alert.rang"), "{test:?} {press:?}");
+    assert_eq!(team.unproven().await, [""; 0]);
 }
 
 /// A team that always tells these programs.
