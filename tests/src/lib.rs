@@ -1,6 +1,7 @@
 //! The vocabulary of the scenarios: a world with a gateway and homes in it, everything run as it is shipped.
 
 pub mod backlog;
+pub mod cohort;
 pub mod damage;
 pub mod intruder;
 pub mod power_cut;

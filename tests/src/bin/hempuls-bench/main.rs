@@ -2,6 +2,7 @@
 //!
 //! Build the programs first: `cargo build --release -p hempuls-gateway && cargo build --profile agent -p hempuls-agent`.
 
+mod cohort;
 mod flash;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use hempuls_simulators::devices::stranger::Crowd;
 use hempuls_simulators::devices::{Button, Cuff, Oximeter};
 use hempuls_simulators::system::{Programs, Served, Settings, until};
 use hempuls_tests::backlog::fill;
+use hempuls_tests::cohort::Options as Cohort;
 use hempuls_tests::damage;
 use hempuls_tests::power_cut::{self, Lie};
 use hempuls_tests::process::{folder_size, memory_mib, scheduled_ns, woken};
@@ -104,6 +106,25 @@ enum What {
         #[arg(long, hide = true)]
         look: Option<PathBuf>,
     },
+    /// Simulated people with standard plans: alerts per patient-day, planted events that nobody was told of, and the time to
+    /// an alert.
+    Cohort {
+        /// All chance follows from it.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many people.
+        #[arg(long, default_value_t = 1_000)]
+        people: usize,
+        /// How many days.
+        #[arg(long, default_value_t = 365)]
+        days: i64,
+        /// How likely something is planted in each 45 days of a person.
+        #[arg(long, default_value_t = 0.7)]
+        planted: f64,
+        /// A case is taken to be closed so many hours after it last rang.
+        #[arg(long, default_value_t = 8)]
+        closed_after_hours: i64,
+    },
     /// From a press to the alert's row, idle and while a backlog drains.
     Alarm {
         /// Presses to measure in each state.
@@ -150,6 +171,9 @@ async fn main() -> Result<()> {
             let seed = seed.unwrap_or_else(rand::random);
             let program = std::env::current_exe()?;
             flash::damages(damage::Options { program, seed, cycles, keep }).await
+        }
+        What::Cohort { seed, people, days, planted, closed_after_hours } => {
+            cohort::run(&Cohort { seed, people, days, planted, closed_after_hours })
         }
         What::Alarm { presses, backlog } => alarm(programs, presses, backlog).await,
     }
