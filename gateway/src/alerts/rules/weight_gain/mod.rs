@@ -3,7 +3,7 @@
 //!
 //! Only weights of the same scale and the same part of the day are compared, by her days and not by hours: whoever gets up ten
 //! minutes later than three days ago has weighed three days ago. A week counts with a quarter more, so that one day without a
-//! weighing in the middle of a gain does not hide it. Two weighings of one session confirm it; one alone is unconfirmed, and
+//! weighing in the middle of a gain does not hide it; that is not said again in the week after anything was. Two weighings of one session confirm it; one alone is unconfirmed, and
 //! one step less urgent.
 //!
 //! Source: clinical-rules §7 (more than 2 kg in three days, 2.5 kg over a week) and §8 (WE-1).
@@ -27,6 +27,7 @@ const VERSION: u32 = 2;
 const LOOKS_BACK_DAYS: i64 = 9;
 const FEW_DAYS: i32 = 3;
 const WEEK_DAYS: i32 = 7;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Weighings within this of the newest are one session.
 const SESSION_MS: i64 = 30 * 60 * 1000;
@@ -79,10 +80,12 @@ impl Rule for WeightGain {
         let Some(newest) = newest.filter(|_| facts.is_fresh(|past| past.values.weight.is_some())) else {
             return NOT_MINE;
         };
-        let judged = Some(newest.at_ms.to_string());
-        if facts.memory == judged.as_deref() {
+        let Remembered { judged_ms, said_ms } = Remembered::of(facts.memory);
+        if judged_ms == Some(newest.at_ms) {
             return NOT_MINE;
         }
+        let was_said = said_ms.is_some_and(|said_ms| facts.now_ms - said_ms < i64::from(WEEK_DAYS) * DAY_MS);
+        let judged = |said_ms| Some(Remembered { judged_ms: Some(newest.at_ms), said_ms }.write());
         let (now, weighings, compared) = weights(facts, newest);
         let within = |days: i32| compared.iter().filter(move |(ago, _)| *ago <= days).map(|(_, weight)| *weight);
         let (lowest, highest) = (within(FEW_DAYS).min(), within(FEW_DAYS).max());
@@ -90,16 +93,38 @@ impl Rule for WeightGain {
         let dry = facts.plan.limit(Limit::DryWeight).map(|Tenths(dry)| dry);
         let gained = lowest.filter(|lowest| now - lowest > limit).map(|lowest| (limit, Against::Lowest(lowest)));
         let above_dry = dry.filter(|dry| now - dry > limit).map(|dry| (limit, Against::Dry(dry)));
-        let gained_slowly = within(WEEK_DAYS).min().filter(|lowest| now - lowest > of_week);
+        let gained_slowly = within(WEEK_DAYS).min().filter(|lowest| !was_said && now - lowest > of_week);
         let gained_slowly = gained_slowly.map(|lowest| (of_week, Against::LowestOfWeek(lowest)));
         let lost = highest.filter(|highest| highest - now > limit).map(|highest| (limit, Against::Highest(highest)));
         let Some((limit, against)) = gained.or(above_dry).or(gained_slowly).or(lost) else {
-            return (Verdict::Fine, judged);
+            return (Verdict::Fine, judged(said_ms));
         };
         let confirmed = weighings > 1;
         let severity = if confirmed { Severity::Medium } else { Severity::Medium.lowered() };
         let line = Line::WeightGain(Found { version: VERSION, limit: Tenths(limit), now, weighings, against });
-        (Verdict::Concern(Finding { case: NAME, severity, confirmed, weight: Weight::More, line }), judged)
+        (
+            Verdict::Concern(Finding { case: NAME, severity, confirmed, weight: Weight::More, line }),
+            judged(Some(facts.now_ms)),
+        )
+    }
+}
+
+/// What the rule remembers: which weighing it judged last, and when it last spoke.
+#[derive(Default)]
+struct Remembered {
+    judged_ms: Option<i64>,
+    said_ms: Option<i64>,
+}
+
+impl Remembered {
+    fn of(memory: Option<&str>) -> Self {
+        let mut numbers = memory.unwrap_or_default().split(' ').map(|number| number.parse().ok());
+        Self { judged_ms: numbers.next().flatten(), said_ms: numbers.next().flatten() }
+    }
+
+    fn write(&self) -> String {
+        let numbers = [self.judged_ms, self.said_ms];
+        numbers.into_iter().flatten().map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -158,7 +183,8 @@ mod tests {
     fn another_scale_another_part_of_the_day_and_older_days_are_not_compared() {
         let other = Past { device: "other".into(), ..weighed(DAY, 650) };
         let evening = weighed(DAY - 12 * 3_600_000, 650);
-        let history = [weighed(8 * DAY, 650), weighed(4 * DAY, 706), other, evening, weighed(2 * DAY, 728), weighed(0, 730)];
+        let history =
+            [weighed(8 * DAY, 650), weighed(4 * DAY, 706), other, evening, weighed(2 * DAY, 728), weighed(0, 730)];
         assert_eq!(heart().review(&history), Verdict::Fine);
     }
 
@@ -177,6 +203,11 @@ mod tests {
         let Verdict::Concern(finding) = heart().review(&history(802)) else { panic!() };
         let Line::WeightGain(found) = finding.line else { panic!() };
         assert_eq!((found.against, found.limit), (Against::LowestOfWeek(770), Tenths(25)));
+
+        let mut heart = heart();
+        assert!(matches!(heart.review(&history(802)), Verdict::Concern(_)));
+        heart.days_later(1);
+        assert_eq!(heart.review(&[weighed(-DAY, 803)]), Verdict::Fine, "it is not said of the same week twice");
     }
 
     #[test]
