@@ -40,6 +40,23 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether only days and weeks of readings show it.
+    #[must_use]
+    pub fn is_slow(self) -> bool {
+        match self {
+            Self::IrregularPulse | Self::Worsening => true,
+            Self::HighPressure
+            | Self::LowPressure
+            | Self::FastPulse
+            | Self::SlowPulse
+            | Self::LowOxygen
+            | Self::Fever
+            | Self::WeightGain
+            | Self::StopsMeasuring
+            | Self::Silence => false,
+        }
+    }
+
     /// In plain words.
     #[must_use]
     pub fn say(self) -> &'static str {

@@ -120,10 +120,9 @@ fn plan(condition: Condition, dice: &mut StdRng) -> Plan {
             (Standard::Adult, vec![(Measurement::BloodPressure, both())])
         }
         Condition::Hypertension => (Standard::Adult, vec![(Measurement::BloodPressure, morning())]),
-        Condition::HeartFailure => (
-            Standard::HeartFailure,
-            vec![(Measurement::BloodPressure, morning()), (Measurement::Weight, morning())],
-        ),
+        Condition::HeartFailure => {
+            (Standard::HeartFailure, vec![(Measurement::BloodPressure, morning()), (Measurement::Weight, morning())])
+        }
         Condition::Lungs => {
             let standard = if dice.random_bool(0.5) { Standard::LowOxygen } else { Standard::Adult };
             (standard, vec![(Measurement::Oxygen, both())])
@@ -135,9 +134,8 @@ fn plan(condition: Condition, dice: &mut StdRng) -> Plan {
 
 /// What such a person measures on an ordinary day.
 fn usual(condition: Condition, standard: Standard, dice: &mut StdRng) -> Truth {
-    let mut around = |middle: f64, deviation: f64, low: f64, high: f64| {
-        (middle + normal(dice, deviation)).clamp(low, high)
-    };
+    let mut around =
+        |middle: f64, deviation: f64, low: f64, high: f64| (middle + normal(dice, deviation)).clamp(low, high);
     let systolic = match condition {
         Condition::Hypertension => around(129.0, 8.0, 108.0, 150.0),
         Condition::HeartFailure => around(119.0, 7.0, 106.0, 138.0),
@@ -147,7 +145,11 @@ fn usual(condition: Condition, standard: Standard, dice: &mut StdRng) -> Truth {
         systolic,
         diastolic: 0.45 * systolic + around(20.0, 5.0, 8.0, 32.0),
         pulse: around(69.0, 8.0, 55.0, 88.0),
-        oxygen: if standard == Standard::LowOxygen { around(89.0, 1.0, 87.5, 91.0) } else { around(95.8, 0.9, 94.5, 98.0) },
+        oxygen: if standard == Standard::LowOxygen {
+            around(89.0, 1.0, 87.5, 91.0)
+        } else {
+            around(95.8, 0.9, 94.5, 98.0)
+        },
         temperature: around(36.5, 0.2, 36.0, 36.9),
         weight: around(78.0, 14.0, 48.0, 130.0),
         is_irregular: false,
@@ -214,8 +216,13 @@ impl Life<'_> {
             let day = self.days.first.saturating_add(number.days());
             let misses_the_day = self.dice.random_bool(self.misses / 2.0);
             for slot in Slot::ALL {
-                let asked: Vec<Measurement> =
-                    self.plan.schedule.iter().filter(|(_, slots)| slots.contains(&slot)).map(|(what, _)| *what).collect();
+                let asked: Vec<Measurement> = self
+                    .plan
+                    .schedule
+                    .iter()
+                    .filter(|(_, slots)| slots.contains(&slot))
+                    .map(|(what, _)| *what)
+                    .collect();
                 let minute = self.habit[&slot] + whole(normal(&mut self.dice, 35.0));
                 let misses_the_slot = self.dice.random_bool(self.misses / 2.0);
                 let at_ms = slot.on(day, &self.days.zone).start + self.minute_of(slot, minute) * MINUTE;
@@ -325,7 +332,12 @@ impl Life<'_> {
             let clothes = if self.dice.random_bool(0.05) { self.dice.random_range(0.3..1.2) } else { 0.0 };
             let weight = if somebody_else { truth.weight - 14.0 } else { truth.weight + clothes };
             let tenths = Decimal::new(whole(weight * 10.0), -1);
-            self.take(at_ms, "scale", vec![Observation::new(Quantity::BodyWeight, tenths, Unit::Kilogram, true)], false);
+            self.take(
+                at_ms,
+                "scale",
+                vec![Observation::new(Quantity::BodyWeight, tenths, Unit::Kilogram, true)],
+                false,
+            );
             at_ms += self.dice.random_range(20_000..90_000);
         }
         at_ms
@@ -367,8 +379,7 @@ impl Life<'_> {
         });
         let mut versions: Vec<(i64, Plan)> = [(days.from_ms, plan.clone())].into_iter().chain(changes).collect();
         versions.sort_by_key(|(from_ms, _)| *from_ms);
-        let ends: Vec<Option<i64>> =
-            versions.iter().skip(1).map(|(from_ms, _)| Some(*from_ms)).chain([None]).collect();
+        let ends: Vec<Option<i64>> = versions.iter().skip(1).map(|(from_ms, _)| Some(*from_ms)).chain([None]).collect();
         let plans = (1..).zip(versions).zip(ends).map(|((version, (from_ms, plan)), until_ms)| Version {
             version,
             from_ms,

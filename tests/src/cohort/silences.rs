@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hempuls_gateway::alerts::rules::silent_home::{Config, Effect, Limits, Listening, Over, Quiet, Scene, Silent, judge};
+use hempuls_gateway::alerts::rules::silent_home::{
+    Config, Effect, Limits, Listening, Over, Quiet, Scene, Silent, judge,
+};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 

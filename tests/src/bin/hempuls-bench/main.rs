@@ -119,7 +119,7 @@ enum What {
         #[arg(long, default_value_t = 365)]
         days: i64,
         /// How likely something is planted in each 45 days of a person.
-        #[arg(long, default_value_t = 0.7)]
+        #[arg(long, default_value_t = 0.35)]
         planted: f64,
         /// A case is taken to be closed so many hours after it last rang.
         #[arg(long, default_value_t = 8)]
