@@ -8,6 +8,7 @@ pub mod power_cut;
 pub mod process;
 pub mod real_bluez;
 pub mod small_disk;
+pub mod throng;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

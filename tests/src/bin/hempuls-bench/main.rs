@@ -4,6 +4,7 @@
 
 mod cohort;
 mod flash;
+mod ingest;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -125,6 +126,34 @@ enum What {
         #[arg(long, default_value_t = 8)]
         closed_after_hours: i64,
     },
+    /// Readings per second through mutual TLS, broker, dedupe and rules to the receipt, one to a message and in envelopes, against
+    /// raw inserts into the same tables; presses among them; and a gateway that is killed meanwhile.
+    Ingest {
+        /// How many boxes send.
+        #[arg(long, default_value_t = 50)]
+        boxes: usize,
+        /// How many readings, one to a message.
+        #[arg(long, default_value_t = 50_000)]
+        singly: u64,
+        /// How many readings in envelopes.
+        #[arg(long, default_value_t = 200_000)]
+        in_envelopes: u64,
+        /// How many presses each time.
+        #[arg(long, default_value_t = 200)]
+        presses: usize,
+        /// An empty database for the store, as `postgres://user@host:port/database`.
+        #[arg(long)]
+        postgres: Option<ingest::Postgres>,
+    },
+    /// Counts the statements that the gateway's store is asked for, by what they do.
+    Statements {
+        /// How many boxes send.
+        #[arg(long, default_value_t = 50)]
+        boxes: usize,
+        /// How many readings.
+        #[arg(long, default_value_t = 20_000)]
+        readings: u64,
+    },
     /// From a press to the alert's row, idle and while a backlog drains.
     Alarm {
         /// Presses to measure in each state.
@@ -175,6 +204,11 @@ async fn main() -> Result<()> {
         What::Cohort { seed, people, days, planted, closed_after_hours } => {
             cohort::run(&Cohort { seed, people, days, planted, closed_after_hours })
         }
+        What::Ingest { boxes, singly, in_envelopes, presses, postgres } => {
+            let options = ingest::Options { boxes, readings: [singly, in_envelopes], presses, postgres };
+            ingest::run(programs, options).await
+        }
+        What::Statements { boxes, readings } => ingest::statements(programs, boxes, readings).await,
         What::Alarm { presses, backlog } => alarm(programs, presses, backlog).await,
     }
 }
