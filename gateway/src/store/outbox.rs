@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::Row as _;
 
 use super::ledger::unexpected;
-use super::{Connection, Executor, Reader, Row, StoreError, centre, query, query_scalar, restorations};
+use super::{Connection, Executor, Reader, Row, StoreError, centre, query, query_scalar, restorations, ways};
 use crate::alerts::Severity;
 use crate::delivery::course::{Course, Effect, Input, Outcome, State};
 use crate::delivery::hands::{FOR_ONE, Flight};
@@ -237,8 +237,10 @@ pub async fn take(work: &mut Connection, delivery: &str, now_ms: i64) -> Result<
                 .await?
         }
     };
-    let alert: String = row.try_get("alert")?;
-    let perhaps_told = restorations::perhaps_told(work, &alert, course.since_ms).await?;
+    let perhaps_told = match &matter {
+        Matter::Alert { id, .. } => restorations::perhaps_told(work, id, course.since_ms).await?,
+        Matter::Test(_) => false,
+    };
     Ok(Some(Taken {
         delivery: delivery.to_owned(),
         attempt,
@@ -280,13 +282,10 @@ pub async fn end(
         .execute(&mut *work)
         .await?;
     if let (Outcome::Delivered { .. }, Some(address)) = (outcome, &taken.address) {
-        query("UPDATE contact SET proven_ms = $4 WHERE member = $1 AND channel = $2 AND address = $3")
-            .bind(row.try_get::<Option<String>, _>("member")?)
-            .bind(row.try_get::<String, _>("channel")?)
-            .bind(address)
-            .bind(now_ms)
-            .execute(&mut *work)
-            .await?;
+        let channel: String = row.try_get("channel")?;
+        // A centre knows people by numbers: what it takes for one proves it for all.
+        let address = (channel != Channel::Scaip.as_str()).then_some(address.as_str());
+        ways::prove(work, &channel, address, now_ms).await?;
     }
     Ok(effect)
 }
@@ -401,8 +400,8 @@ pub async fn set_always_told(work: &mut Connection, always: &[Always]) -> Result
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn always_told(work: &mut Connection) -> Result<Vec<Always>, StoreError> {
-    let rows = query("SELECT * FROM always_told ORDER BY name").fetch_all(work).await?;
+pub async fn always_told(store: impl Executor<'_>) -> Result<Vec<Always>, StoreError> {
+    let rows = query("SELECT * FROM always_told ORDER BY name").fetch_all(store).await?;
     rows.iter()
         .map(|row| {
             let (channel, lang): (String, String) = (row.try_get("channel")?, row.try_get("lang")?);
