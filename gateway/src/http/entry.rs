@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -110,6 +111,8 @@ impl FromRequestParts<State> for Reader {
         keep_alive(state, &session).await?;
         let subjects = match RawPathParams::from_request_parts(parts, state).await {
             Ok(params) => guard::subjects(&params, parts.uri.path()),
+            // What an address names that cannot be read cannot be looked at either.
+            Err(RawPathParamsRejection::InvalidUtf8InPathParam(_)) => return Err(Refusal::Malformed),
             Err(_) => Vec::new(),
         };
         let looker = Looker { who: session.account.clone(), unit: session.unit.clone() };

@@ -240,16 +240,6 @@ pub(crate) mod tests {
         (place, store)
     }
 
-    /// Runs statements that have no values.
-    pub(crate) async fn run_all(work: &mut Connection, text: &str) {
-        let text = sqlx::AssertSqlSafe(text.to_owned());
-        match work.engine().await.unwrap() {
-            engine::Engine::Sqlite(connection) => sqlx::raw_sql(text).execute(connection).await.map(|_| ()),
-            engine::Engine::Postgres(connection) => sqlx::raw_sql(text).execute(connection).await.map(|_| ()),
-        }
-        .unwrap();
-    }
-
     #[tokio::test]
     async fn a_row_that_breaks_a_rule_is_refused_and_the_store_is_not_blamed() {
         let (_folder, store) = fresh().await;
@@ -285,5 +275,52 @@ pub(crate) mod tests {
         let homes: i64 = query_scalar("SELECT count(*) FROM home").fetch_one(store.reader()).await.unwrap();
 
         assert_eq!(homes, 0);
+    }
+
+    #[tokio::test]
+    async fn a_work_in_which_a_statement_failed_says_it_is_done_only_if_it_is() {
+        let (_folder, store) = fresh().await;
+        let mut work = store.work().await.unwrap();
+        query("INSERT INTO home (id, name, created_ms) VALUES ('h', 'n', 0)").execute(&mut *work).await.unwrap();
+        let refused = query("INSERT INTO agent (id, home, created_ms) VALUES ('a', 'nowhere', 0)");
+        assert!(refused.execute(&mut *work).await.is_err());
+
+        let says_it_is_done = work.commit().await.is_ok();
+
+        let homes: i64 = query_scalar("SELECT count(*) FROM home").fetch_one(store.reader()).await.unwrap();
+        assert_eq!(homes, i64::from(says_it_is_done), "SQLite keeps the rest of the work, PostgreSQL nothing of it");
+    }
+
+    #[tokio::test]
+    async fn what_is_absent_is_neither_an_empty_text_nor_a_zero_nor_no_bytes() {
+        let (_folder, store) = fresh().await;
+        let absent = "SELECT CAST(NULL AS TEXT), CAST(NULL AS BIGINT), unhex(CAST(NULL AS TEXT))";
+        let row = query(absent).fetch_one(store.reader()).await.unwrap();
+
+        assert!(row.try_get::<String, _>(0).is_err());
+        assert!(row.try_get::<i64, _>(1).is_err() && row.try_get::<bool, _>(1).is_err());
+        assert!(row.try_get::<Vec<u8>, _>(2).is_err());
+        let read: (Option<String>, Option<i64>, Option<Vec<u8>>) =
+            query_as(absent).fetch_one(store.reader()).await.unwrap();
+        assert_eq!(read, (None, None, None));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_forgets_what_it_has_committed_is_not_used() {
+        let place = Place::new().await;
+        if !place.is_on_a_server() {
+            return;
+        }
+        let store = place.open().await;
+        let mut work = store.work().await.unwrap();
+        let database: String = query_scalar("SELECT current_database()").fetch_one(&mut *work).await.unwrap();
+        let forget = sqlx::AssertSqlSafe(format!("ALTER DATABASE {database} SET synchronous_commit = off"));
+        query(forget).execute(&mut *work).await.unwrap();
+        work.commit().await.unwrap();
+        store.close().await;
+
+        let why = place.try_to_open().await.unwrap_err();
+
+        assert!(matches!(why, StoreError::Unfit(engine::Unfit::Forgetful)), "{why}");
     }
 }

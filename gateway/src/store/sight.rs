@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::json;
 
 use super::ledger::unexpected;
-use super::{Connection, Reader, StoreError, query, query_as, query_scalar};
+use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
 use crate::duty::Area;
 use crate::duty::sight::{Held, Member, Span, Whom, Works};
 
@@ -80,14 +80,8 @@ pub async fn people(
     .bind(now_ms)
     .fetch_all(reader)
     .await?;
-    for row in held {
-        let area: String = row.try_get("area")?;
-        let held = Held {
-            team: row.try_get("team")?,
-            area: area.parse().map_err(|_| unexpected("area"))?,
-            when: Span { from_ms: row.try_get("from_ms")?, until_ms: row.try_get("until_ms")? },
-        };
-        people.entry(row.try_get("person")?).or_default().held.push(held);
+    for row in &held {
+        people.entry(row.try_get("person")?).or_default().held.push(held_of(row)?);
     }
     let taken: Vec<(String, String)> = query_as(
         "SELECT person, rule FROM alert
@@ -152,15 +146,19 @@ pub async fn households(
             household.push(Whom { taken: taken.collect(), ..Whom::default() });
             before = person;
         }
-        if let (Some(whom), Some(team)) = (household.last_mut(), row.try_get::<Option<&str>, _>("team")?) {
-            whom.held.push(Held {
-                team: team.to_owned(),
-                area: row.try_get::<&str, _>("area")?.parse().map_err(|_| unexpected("area"))?,
-                when: Span { from_ms: row.try_get("from_ms")?, until_ms: row.try_get("until_ms")? },
-            });
+        if let (Some(whom), Some(_)) = (household.last_mut(), row.try_get::<Option<&str>, _>("team")?) {
+            whom.held.push(held_of(row)?);
         }
     }
     Ok(households)
+}
+
+fn held_of(row: &Row) -> Result<Held, StoreError> {
+    Ok(Held {
+        team: row.try_get("team")?,
+        area: row.try_get::<&str, _>("area")?.parse().map_err(|_| unexpected("area"))?,
+        when: Span { from_ms: row.try_get("from_ms")?, until_ms: row.try_get("until_ms")? },
+    })
 }
 
 /// Of these homes, those where a member has taken an alert that is not closed.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use hempuls_gateway::store::{Connection, Postgres, Store, query};
+use hempuls_gateway::store::{Connection, Postgres, Store, StoreError, query};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection};
 use tempfile::TempDir;
@@ -50,11 +50,15 @@ impl Place {
     /// Opens the store, anew or again.
     #[allow(dead_code, reason = "not every test opens it itself")]
     pub(crate) async fn open(&self) -> Store {
+        self.try_to_open().await.expect("it opens")
+    }
+
+    /// As [`open`](Self::open), where it may not.
+    pub(crate) async fn try_to_open(&self) -> Result<Store, StoreError> {
         match &self.database {
             Some(database) => Store::connect(database).await,
             None => Store::open(&self.path().join("store.sqlite")).await,
         }
-        .expect("it opens")
     }
 
     /// Lets the store refuse something: `INSERT ON alert`, or with a condition `INSERT ON alert WHEN new.person = '…'`.

@@ -70,10 +70,15 @@ impl Sight {
     pub async fn person(&self, store: &Reader, person: &str, area: Option<Area>) -> Result<May, StoreError> {
         let Some(member) = self.bounded() else { return Ok(May::See) };
         let whom = self.whom(store, member, person).await?;
-        Ok(match area {
-            Some(area) => may_see(member, &whom, area, self.now_ms),
-            None => may_see_any(member, &whom, self.now_ms),
-        })
+        Ok(self.may(member, &whom, area))
+    }
+
+    /// What belongs to an area of somebody's data; without an area, anything.
+    fn may(&self, member: &Member, whom: &Whom, area: Option<Area>) -> May {
+        match area {
+            Some(area) => may_see(member, whom, area, self.now_ms),
+            None => may_see_any(member, whom, self.now_ms),
+        }
     }
 
     /// Until when she has opened a person's data in an emergency, if she sees them by nothing else.
@@ -104,11 +109,8 @@ impl Sight {
     ) -> Result<HashSet<String>, StoreError> {
         let Some(member) = self.bounded() else { return Ok(ids.iter().map(|id| (*id).to_owned()).collect()) };
         let people = sight::people(store, &member.name, ids, self.now_ms).await?;
-        let sees = |whom: &Whom| match area {
-            Some(area) => may_see(member, whom, area, self.now_ms),
-            None => may_see_any(member, whom, self.now_ms),
-        };
-        Ok(people.into_iter().filter(|(_, whom)| sees(whom) == May::See).map(|(id, _)| id).collect())
+        let sees = |whom: &Whom| self.may(member, whom, area) == May::See;
+        Ok(people.into_iter().filter(|(_, whom)| sees(whom)).map(|(id, _)| id).collect())
     }
 
     /// Of these alerts, those that she sees, in their order. What she has opened in an emergency is on the person's page, and in

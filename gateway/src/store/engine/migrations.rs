@@ -67,7 +67,7 @@ fn translated(version: i64, file: &str) -> Result<String, Untranslatable> {
 }
 
 /// The statements of a file, without comments. A trigger ends with its `END`.
-fn statements(file: &str) -> Vec<String> {
+pub(in crate::store) fn statements(file: &str) -> Vec<String> {
     let code: Vec<&str> = file.lines().map(|line| line.split("--").next().unwrap_or_default().trim_end()).collect();
     let mut statements = Vec::new();
     let mut rest = code.join("\n");
@@ -119,7 +119,7 @@ fn columns(statement: &str) -> String {
 
 /// A trigger that forbids something: `CREATE TRIGGER … BEFORE … ON … [WHEN …] BEGIN SELECT RAISE(ABORT, '…'); END`. What forbids to
 /// delete forbids to empty the table, too.
-pub(in crate::store) fn trigger(statement: &str) -> Option<String> {
+fn trigger(statement: &str) -> Option<String> {
     let (head, body) = statement.split_once("BEGIN")?;
     let (_, why) = body.split_once("RAISE(ABORT, '")?;
     let (why, _) = why.split_once("')")?;

@@ -18,8 +18,6 @@ pub(super) use postgres::{connect, open_to_read};
 pub use query::{Query, QueryBuilder, query, query_as, query_scalar};
 pub use row::{Column, FromRow, Row};
 pub use value::Bind;
-#[cfg(test)]
-pub(super) use work::Engine;
 pub(super) use work::begin;
 pub use work::{Connection, Work};
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments as _, AssertSqlSafe, Error, SqlSafeStr, SqlStr};
+use sqlx::{Arguments, AssertSqlSafe, Encode, Error, SqlSafeStr, SqlStr, Type};
 
 use super::row::{Column, FromRow, Row};
 use super::value::{Bind, Value};
@@ -126,16 +126,7 @@ impl Query {
             Text::Numbered(text) => text,
             Text::Counted(text) => AssertSqlSafe(text).into_sql_str(),
         };
-        let mut values = SqliteArguments::default();
-        for value in self.values {
-            match value {
-                Value::Integer(value) => values.add(value),
-                Value::Text(value) => values.add(value),
-                Value::Bytes(value) => values.add(value),
-            }
-            .map_err(Error::Encode)?;
-        }
-        Ok((text, values))
+        Ok((text, arguments(self.values)?))
     }
 
     fn for_postgres(self) -> Result<(SqlStr, PgArguments), Error> {
@@ -143,17 +134,28 @@ impl Query {
             Text::Numbered(text) => text,
             Text::Counted(text) => AssertSqlSafe(numbered(&text)).into_sql_str(),
         };
-        let mut values = PgArguments::default();
-        for value in self.values {
-            match value {
-                Value::Integer(value) => values.add(value),
-                Value::Text(value) => values.add(value),
-                Value::Bytes(value) => values.add(value),
-            }
-            .map_err(Error::Encode)?;
-        }
-        Ok((text, values))
+        Ok((text, arguments(self.values)?))
     }
+}
+
+/// The values, as an engine is given them.
+fn arguments<A>(values: Vec<Value>) -> Result<A, Error>
+where
+    A: Arguments + Default,
+    Option<i64>: for<'q> Encode<'q, A::Database> + Type<A::Database>,
+    Option<String>: for<'q> Encode<'q, A::Database> + Type<A::Database>,
+    Option<Vec<u8>>: for<'q> Encode<'q, A::Database> + Type<A::Database>,
+{
+    let mut arguments = A::default();
+    for value in values {
+        match value {
+            Value::Integer(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+            Value::Bytes(value) => arguments.add(value),
+        }
+        .map_err(Error::Encode)?;
+    }
+    Ok(arguments)
 }
 
 /// `?, ?` becomes `$1, $2`.

@@ -23,7 +23,7 @@ enum Whole {
 }
 
 /// A connection, by its engine.
-pub(in crate::store) enum Engine<'c> {
+pub(super) enum Engine<'c> {
     /// To a file.
     Sqlite(&'c mut SqliteConnection),
     /// To a server.
@@ -32,7 +32,7 @@ pub(in crate::store) enum Engine<'c> {
 
 impl Connection {
     /// The engine's own connection, once what was dropped is undone.
-    pub(in crate::store) async fn engine(&mut self) -> Result<Engine<'_>, Error> {
+    pub(super) async fn engine(&mut self) -> Result<Engine<'_>, Error> {
         if let Some(part) = self.dropped {
             self.run(format!("ROLLBACK TO part_{part}")).await?;
             self.run(format!("RELEASE part_{part}")).await?;

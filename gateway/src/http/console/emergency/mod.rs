@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use crate::changes::Change;
 use crate::clock;
+use crate::duty::Area;
 use crate::duty::sight::{Member, OPENED_FOR_MS};
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
@@ -60,7 +61,7 @@ pub(crate) async fn page(
     if !typed.person.is_empty() {
         let store = state.store().reader();
         person_page::find(store, &typed.person).await?.ok_or(Refusal::NotFound)?;
-        if reader.sight.areas(store, &typed.person).await?.len() > 1 {
+        if reader.sight.areas(store, &typed.person).await? == Area::ALL {
             return Ok(Redirect::to(&format!("/persons/{}", typed.person)).into_response());
         }
     }
@@ -117,7 +118,7 @@ pub(crate) async fn open(
         return show(&state, &reader, lang, &typed, Some(Wrong::Whom)).await;
     };
     let to_her = Redirect::to(&format!("/persons/{person}")).into_response();
-    if reader.sight.areas(store, &person).await?.len() > 1 {
+    if reader.sight.areas(store, &person).await? == Area::ALL {
         return Ok(to_her);
     }
     let until_ms = now_ms + OPENED_FOR_MS;
