@@ -120,6 +120,7 @@ impl Config {
         self.store.check()?;
         self.enrolment.check()?;
         self.delivery.check()?;
+        self.check_proof()?;
         self.alerts.check()?;
         self.backup.check()?;
         if self.backup.folder.is_some() && self.store.postgres.is_some() {
@@ -136,6 +137,22 @@ impl Config {
             .zone()
             .map(|_| ())
             .map_err(|error| format!("console.time_zone = \"{}\": {error}", self.console.time_zone))
+    }
+}
+
+impl Config {
+    /// A way that fails once and is put right must not make whoever is on duty count as out of reach in between.
+    fn check_proof(&self) -> Result<(), String> {
+        let within = self.duty.proven_within;
+        for channel in self.delivery.open() {
+            if self.delivery.prove_every(channel).is_some_and(|every| every * 2 > within) {
+                return Err(format!(
+                    "delivery.{channel}.prove_every must be half of duty.proven_within at most: otherwise members on duty count as \
+                     out of reach between two proofs"
+                ));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -260,6 +277,10 @@ mod tests {
             ("data = \"d\"\n[broker]\nadvertise = []", "at least one"),
             ("data = \"d\"\n[backup]\nkeep = 0", "at least 1"),
             ("data = \"d\"\n[backup]\nfolder = \"b\"\n[store.postgres]\nhost = \"h\"", "as its server's others are"),
+            (
+                "data = \"d\"\n[delivery]\nconsole = \"https://c\"\n[delivery.webhook]\nsecret_file = \"s\"\nprove_every = \"13h\"",
+                "half of duty.proven_within",
+            ),
             ("data = \"d\"\n[disk]\nreserve_mib = 1", "from 4"),
             ("data = \"d\"\n[enrolment]\ncertificate_life = \"9s\"", "too short"),
             ("data = \"d\"\n[delivery.webhook]\nsecret_file = \"s\"", "delivery.console"),

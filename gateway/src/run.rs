@@ -32,10 +32,11 @@ use crate::enrolment;
 use crate::http::{self, Health};
 use crate::ingest::{Intake, Writer};
 use crate::keeping::restore::{self, InUse, RestoreError};
-use crate::keeping::{disk, retention, schedule};
+use crate::keeping::{disk, retention, schedule as backups};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::proof::pulse::Pulse;
+use crate::proof::schedule::{self, Schedule};
 use crate::scaip;
 use crate::store::{Store, StoreError, escalations, homes, outbox, patience, teams};
 
@@ -296,11 +297,18 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         changes: changes.clone(),
     };
     tasks.spawn(cover.run());
+    let ways = Schedule {
+        store: store.clone(),
+        settings: schedule::Settings::of(&config.delivery, config.duty.proven_within),
+        changes: changes.clone(),
+        since_ms: clock::now_ms(),
+    };
+    tasks.spawn(ways.run());
     let brokers = config.broker.advertise.clone();
     let life = config.enrolment.certificate_life;
     let desk = enrolment::Desk::new(store.clone(), Arc::clone(&ca), brokers, life, changes.clone());
     tasks.spawn(enrolment::serve(enrolment_listener, desk, files.clone()));
-    tasks.spawn(schedule::run(config.clone(), store.clone(), changes.clone()));
+    tasks.spawn(backups::run(config.clone(), store.clone(), changes.clone()));
     tasks.spawn(retention::run(store.clone(), config.retention.clone(), Arc::clone(&health)));
     let room = (store.clone(), intake.clone(), Arc::clone(&health), changes.clone());
     tasks.spawn(disk::Keeper::new(&config.data, &config.disk, room.0, room.1, room.2, room.3).run());

@@ -20,7 +20,7 @@ use hempuls_gateway::store::access_log::{self, Verified};
 use hempuls_gateway::store::contacts::{self, Contact};
 use hempuls_gateway::store::person_numbers;
 use hempuls_gateway::store::teams::{Commission, Responsibility};
-use hempuls_gateway::store::{Store, accounts, escalations, outbox, rosters, teams};
+use hempuls_gateway::store::{Store, accounts, escalations, outbox, rosters, teams, ways};
 use hempuls_gateway::wording::Lang;
 use hempuls_protocol::personnummer::{IdentityNumber, Written};
 use jiff::civil::{date, time};
@@ -1461,6 +1461,26 @@ async fn whoever_watches_the_gateway_is_told_why_it_is_not_ready() {
     let not_ready = watcher.get("/readyz").await;
     assert_eq!(not_ready.status, 503);
     assert!(not_ready.body.contains("the broker does not take connections"));
+}
+
+#[tokio::test]
+async fn the_gateways_page_says_when_each_way_to_people_was_last_proven_and_shows_no_address() {
+    let night = Night::begin().await;
+    let anna = night.sign_in().await;
+    let page = anna.get("/gateway").await.expect(200);
+    assert!(page.contains("Ingen har någon adress"), "{page}");
+    let (address, channel) = ("lena@example.org".to_owned(), Channel::Email);
+    let contact = Contact { member: "Lena Holm".into(), channel, address, lang: Lang::Sv, proven_ms: None };
+    let mut work = night.ward.store.work().await.unwrap();
+    contacts::set(&mut work, &contact, "Anna", 0).await.unwrap();
+    ways::add(&mut work, "email", &contact.address, 0).await.unwrap();
+    ways::fail(&mut work, "email", &contact.address, "550 unknown", 0).await.unwrap();
+    work.commit().await.unwrap();
+
+    let page = anna.get("/gateway").await.expect(200);
+
+    assert!(page.contains("Lena Holm") && page.contains("Aldrig") && page.contains("550 unknown"), "{page}");
+    assert!(!page.contains("lena@example.org"), "{page}");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::routing::get;
 use hempuls_gateway::alerts::health::{self, Found};
 use hempuls_gateway::alerts::outcome::Outcome;
 use hempuls_gateway::alerts::rules::alarm_pressed::{self, Press};
@@ -22,7 +23,7 @@ use hempuls_gateway::clock;
 use hempuls_gateway::delivery::channels::fhir::{Config, Fhir};
 use hempuls_gateway::store::records::{Clock, Measured, NewRecord, write};
 use hempuls_gateway::store::{
-    Store, alerts as cases, assignments, clocks, fhir as stored, homes, person_numbers, query,
+    Store, alerts as cases, assignments, clocks, fhir as stored, homes, person_numbers, query, ways,
 };
 use hempuls_protocol::devices::{Characteristic, Dialect, interpret};
 use hempuls_protocol::identity::Identity;
@@ -242,6 +243,24 @@ async fn an_alert_is_a_task_that_follows_who_has_it_and_names_the_reading() {
     server.are_valid();
 }
 
+#[tokio::test]
+async fn a_server_that_is_sent_nothing_is_asked_whether_it_is_there_and_one_that_is_not_is_an_alert() {
+    let server = Server::open().await;
+    let ward = Ward::open(&server, "patience = \"0s\"\n").await;
+    server.inner.lock().unwrap().capabilities = 503;
+    let _sends = ward.send();
+
+    let fails = Found::ChannelFails { channel: "fhir".into(), because: "HTTP 503".into() };
+    eventually(async || ward.trouble("fhir").await.filter(|line| *line == Line::Health(fails.clone()))).await;
+    assert_eq!(ways::proven_ms(ward.store.reader(), health::FHIR).await.unwrap(), None);
+
+    server.inner.lock().unwrap().capabilities = 200;
+    let over = Line::Health(Found::ChannelDelivers { channel: "fhir".into() });
+    eventually(async || ward.trouble("fhir").await.filter(|line| *line == over)).await;
+    assert!(ways::proven_ms(ward.store.reader(), health::FHIR).await.unwrap().is_some());
+    assert_eq!(server.asked(), 0, "nothing was sent");
+}
+
 /// A store with Ada in it, and what sends from it.
 struct Ward {
     folder: Place,
@@ -370,6 +389,8 @@ struct Inner {
     /// What is answered first: a status, 0 for what is right, or a negative one after all was taken.
     answers: Vec<i32>,
     takes_poison: bool,
+    /// What it answers when it is asked what it can do.
+    capabilities: u16,
     bundles: Vec<String>,
     /// By kind and search.
     known: BTreeMap<(String, String), Value>,
@@ -380,7 +401,8 @@ impl Server {
     async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self { address: listener.local_addr().unwrap(), inner: Arc::default() };
-        let router = Router::new().fallback(transact).with_state(server.clone());
+        server.inner.lock().unwrap().capabilities = 200;
+        let router = Router::new().route("/metadata", get(capabilities)).fallback(transact).with_state(server.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         server
     }
@@ -432,6 +454,10 @@ impl Server {
         let said = said.expect("node runs: apt-get install nodejs");
         assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
     }
+}
+
+async fn capabilities(State(server): State<Server>) -> StatusCode {
+    StatusCode::from_u16(server.inner.lock().unwrap().capabilities).unwrap()
 }
 
 async fn transact(State(server): State<Server>, headers: HeaderMap, body: String) -> StatusCode {

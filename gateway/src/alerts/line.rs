@@ -11,6 +11,8 @@ use super::rules::{
 };
 use super::{flood, health, keeping, units};
 use crate::duty::cover;
+use crate::proof::found as unproven;
+use crate::proof::schedule;
 use crate::wording::Lang;
 
 /// One line of an alert's story.
@@ -56,6 +58,8 @@ pub enum Line {
     Keeping(keeping::Found),
     /// Nobody who can be reached is on duty, or somebody is again.
     SomebodyThere(cover::Found),
+    /// What carries alarms is not proven, or is again.
+    Unproven(unproven::Found),
     /// A rule failed at a record that is stored.
     NotJudged {
         /// Which rule.
@@ -215,6 +219,7 @@ impl Line {
             Self::AlarmUnit(_) => "alarm_unit",
             Self::Keeping(_) => "keeping",
             Self::SomebodyThere(_) => "somebody_there",
+            Self::Unproven(_) => "unproven",
             Self::NotJudged { .. } => "not_judged",
             Self::Claimed { .. } => "claimed",
             Self::OnTheWay { .. } => "on_the_way",
@@ -273,6 +278,7 @@ impl Line {
             | Self::AlarmUnit(_)
             | Self::Keeping(_)
             | Self::SomebodyThere(_)
+            | Self::Unproven(_)
             | Self::NotJudged { .. } => true,
             Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -314,6 +320,7 @@ impl Line {
             | Self::AlarmUnit(_)
             | Self::Keeping(_)
             | Self::SomebodyThere(_)
+            | Self::Unproven(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -357,6 +364,7 @@ impl Line {
             (Self::Health(later), Self::Health(earlier)) => later.with(earlier).map(Self::Health),
             (Self::Keeping(later), Self::Keeping(earlier)) => later.with(earlier).map(Self::Keeping),
             (Self::SomebodyThere(later), Self::SomebodyThere(earlier)) => later.with(earlier).map(Self::SomebodyThere),
+            (Self::Unproven(later), Self::Unproven(earlier)) => later.with(earlier).map(Self::Unproven),
             (Self::SilentHome { version, found: later }, Self::SilentHome { found: earlier, .. }) => {
                 later.with(earlier).map(|found| Self::SilentHome { version: *version, found })
             }
@@ -382,6 +390,7 @@ impl Line {
             | Self::AlarmUnit(_)
             | Self::Keeping(_)
             | Self::SomebodyThere(_)
+            | Self::Unproven(_)
             | Self::SilentHome { .. }
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
@@ -434,6 +443,7 @@ impl Line {
             Self::AlarmUnit(found) => units::wording::say(found, reader),
             Self::Keeping(found) => keeping::wording::say(found, reader),
             Self::SomebodyThere(found) => cover::wording::say(found, reader),
+            Self::Unproven(found) => found.say(reader),
             Self::NotJudged { rule } => lang.pick(
                 format!("Ett värde kunde inte bedömas: regeln {rule} gick sönder. Värdet är sparat. Bedöm det själv."),
                 format!("A record could not be judged: the rule {rule} failed. It is stored. Judge it yourself."),
@@ -543,6 +553,7 @@ pub fn title(rule: &str, confirmed: bool, newest: Option<&Line>, lang: Lang) -> 
         keeping::RESTORED => keeping::wording::restored_title(lang),
         cover::NOW => cover::wording::title(lang),
         cover::NEXT => cover::wording::next_title(lang),
+        schedule::WAY => unproven::way_title(lang),
         NOT_JUDGED => lang.pick("Ett värde kunde inte bedömas", "A record could not be judged"),
         _ => {
             return match rules::limited_by(rule) {
@@ -597,6 +608,18 @@ mod tests {
             Found::Books(difference.clone()),
             Found::BooksBalance(difference),
         ];
+        let way = |whose: &[&str]| unproven::Found::Way {
+            channel: "email".into(),
+            whose: whose.iter().map(|name| (*name).to_owned()).collect(),
+            proven_ms: None,
+            because: Some("550".into()),
+        };
+        let unproven = [
+            way(&[]),
+            way(&["Anna"]),
+            unproven::Found::WayProven { channel: "sms".into() },
+            unproven::Found::WayGone { channel: "webhook".into() },
+        ];
         let acts = [
             Line::OnTheWay { by: "Anna".into() },
             Line::BatteryChanged { by: "Anna".into(), device: device() },
@@ -642,7 +665,14 @@ mod tests {
             Line::PlanMissing,
             Line::TooMany { held_back: 2 },
         ];
-        for line in found.into_iter().map(Line::Health).chain(acts).chain(pressed).chain(judged) {
+        for line in found
+            .into_iter()
+            .map(Line::Health)
+            .chain(unproven.map(Line::Unproven))
+            .chain(acts)
+            .chain(pressed)
+            .chain(judged)
+        {
             let stored = serde_json::to_string(&line).unwrap();
             assert_eq!(serde_json::from_str::<Line>(&stored).unwrap(), line, "{stored}");
             for lang in [Lang::Sv, Lang::En] {

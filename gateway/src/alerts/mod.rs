@@ -235,6 +235,27 @@ pub async fn ease(work: &mut Connection, concern: &Concern, now_ms: i64) -> Resu
     Ok(())
 }
 
+/// Says in a case that is not closed that what is wrong is over, where its story tells of it last; one that nobody has claimed
+/// ends with that.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn settle(
+    work: &mut Connection,
+    case: &str,
+    about: &About,
+    is_wrong: impl Fn(&Line) -> bool,
+    over: Line,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let Some((id, _)) = cases::open_case(work, case, about).await? else { return Ok(()) };
+    let story = cases::lines(work, &id).await?;
+    if story.iter().rev().find(|line| line.is_about_the_matter()).is_some_and(is_wrong) {
+        cases::add_line(work, &id, &over, None, now_ms).await?;
+    }
+    fold(work, case, about, now_ms).await
+}
+
 /// A case that nobody has claimed is told of in another one from here on, and ends.
 ///
 /// # Errors

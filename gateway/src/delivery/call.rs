@@ -11,7 +11,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::header::{HOST, RETRY_AFTER, USER_AGENT};
-use hyper::{Request, Uri};
+use hyper::{Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -70,6 +70,18 @@ impl Caller {
     /// # Errors
     /// [`NoAnswer`].
     pub async fn post(&self, to: &Uri, headers: &[(&str, &str)], body: &str) -> Result<Answer, NoAnswer> {
+        self.ask(Method::POST, to, headers, body).await
+    }
+
+    /// Asks for what is there; waits as long as it takes.
+    ///
+    /// # Errors
+    /// [`NoAnswer`].
+    pub async fn get(&self, from: &Uri, headers: &[(&str, &str)]) -> Result<Answer, NoAnswer> {
+        self.ask(Method::GET, from, headers, "").await
+    }
+
+    async fn ask(&self, method: Method, to: &Uri, headers: &[(&str, &str)], body: &str) -> Result<Answer, NoAnswer> {
         let failed = |what: &str, error: &dyn std::fmt::Display| NoAnswer::Failed(format!("{what}: {error}"));
         let is_tls = match to.scheme_str() {
             Some("https") => true,
@@ -79,7 +91,9 @@ impl Caller {
         let host = to.host().ok_or(NoAnswer::NotAllowed("the address has no host"))?;
         let port = to.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let authority = to.authority().map(hyper::http::uri::Authority::as_str).unwrap_or_default();
-        let mut request = Request::post(to.path_and_query().map_or("/", |path| path.as_str()))
+        let mut request = Request::builder()
+            .method(method)
+            .uri(to.path_and_query().map_or("/", |path| path.as_str()))
             .header(HOST, authority)
             .header(USER_AGENT, concat!("hempuls/", env!("CARGO_PKG_VERSION")));
         for (name, value) in headers {

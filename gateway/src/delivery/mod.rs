@@ -16,6 +16,7 @@ pub mod trouble;
 pub mod workers;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::alerts::{ALARMS, Severity, health};
 use crate::store::{Connection, StoreError, contacts, outbox};
@@ -66,6 +67,18 @@ impl Config {
         Channel::ALL.into_iter().filter(|channel| self.has(*channel)).collect()
     }
 
+    /// How often each address of a channel is to prove itself by a silent test; none where the channel has no such test, or
+    /// is proven as a whole.
+    #[must_use]
+    pub fn prove_every(&self, channel: Channel) -> Option<Duration> {
+        match channel {
+            Channel::Email => self.email.as_ref().map(|email| email.prove_every),
+            Channel::Sms => self.sms.as_ref().and_then(|sms| sms.dry_run_body().is_some().then_some(sms.prove_every)),
+            Channel::Webhook => self.webhook.as_ref().map(|webhook| webhook.prove_every),
+            Channel::Scaip | Channel::DeadMan => None,
+        }
+    }
+
     /// Whether what is told can be told.
     ///
     /// # Errors
@@ -78,6 +91,11 @@ impl Config {
                         what is told is a link to it"
                     .to_owned(),
             );
+        }
+        for channel in Channel::ALL {
+            if self.prove_every(channel).is_some_and(|every| every < Duration::from_secs(1)) {
+                return Err(format!("delivery.{channel}.prove_every must be a second or more"));
+            }
         }
         if let Some(scaip) = &self.scaip {
             scaip.check()?;
@@ -104,6 +122,12 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// How often a way to people proves itself where no alert goes over it: often enough that a failure is put right within the
+/// day in which a member on duty must have been proven.
+fn quarter_of_a_day() -> Duration {
+    Duration::from_secs(6 * 60 * 60)
 }
 
 /// Something that somebody is to be told about an alert.
@@ -176,7 +200,7 @@ pub async fn tell_always(
 ) -> Result<(), StoreError> {
     let is_alarm = ALARMS.contains(&rule);
     let is_about_equipment = health::ABOUT_EQUIPMENT.contains(&rule);
-    for always in outbox::always_told(work).await? {
+    for always in outbox::always_told(&mut *work).await? {
         let concerns = match always.about {
             About::All => true,
             About::Alarms => is_alarm,

@@ -9,13 +9,13 @@ use rand::Rng as _;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::channels::{Channel, Notice, Peers};
+use super::channels::{Channel, Notice, Peers, Probe};
 use super::course::{ATTEMPT, Outcome};
 use super::hands::{Flight, take_up};
 use super::{Matter, trouble};
 use crate::changes::{self, Change, Changes};
 use crate::store::outbox::{self, Taken};
-use crate::store::{Store, StoreError, savepoint, silent_tests};
+use crate::store::{Connection, Store, StoreError, savepoint, silent_tests, ways};
 
 /// The longest sleep: another program may have written something, and the store's clock may have been set.
 const NAP: Duration = Duration::from_secs(1);
@@ -109,8 +109,9 @@ async fn attempt(desk: Desk, channel: Channel, taken: Taken, now_ms: i64) {
         (_, None) => {
             Outcome::TryAgain { after: None, because: "the member has no address for this channel".to_owned() }
         }
-        (Matter::Test(_), Some(_)) => {
-            tokio::time::timeout(ATTEMPT, desk.peers.prove(channel, now_ms)).await.unwrap_or_else(|_| late())
+        (Matter::Test(_), Some(address)) => {
+            let probe = Probe { id: taken.delivery.clone(), address: address.clone(), sent_ms: now_ms };
+            tokio::time::timeout(ATTEMPT, desk.peers.prove(channel, &probe)).await.unwrap_or_else(|_| late())
         }
         (Matter::Alert { id: alert, rule }, Some(address)) => {
             let notice = Notice {
@@ -163,7 +164,12 @@ async fn record(desk: &Desk, channel: Channel, taken: &Taken, outcome: &Outcome,
     let effect = outbox::end(&mut work, taken, outcome, luck, now_ms).await?;
     let effect = match taken.matter {
         Matter::Alert { .. } => effect,
-        Matter::Test(_) => trouble::of_test(&mut work, channel, outcome, now_ms).await?,
+        Matter::Test(_) if channel == Channel::DeadMan => trouble::of_test(&mut work, channel, outcome, now_ms).await?,
+        // One wrong address is no channel that fails: those who look at all ways tell of it.
+        Matter::Test(_) => {
+            note_way(&mut work, channel, taken, outcome, now_ms).await?;
+            None
+        }
     };
     if let (Outcome::Delivered { .. }, true) = (outcome, desk.peers.has(channel)) {
         silent_tests::prove_channel(&mut work, channel.as_str(), now_ms).await?;
@@ -181,6 +187,22 @@ async fn record(desk: &Desk, channel: Channel, taken: &Taken, outcome: &Outcome,
         }
     }
     Ok(work.commit().await?)
+}
+
+async fn note_way(
+    work: &mut Connection,
+    channel: Channel,
+    taken: &Taken,
+    outcome: &Outcome,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    match (outcome, &taken.address) {
+        // What was delivered is written as what it proves already.
+        (Outcome::Delivered { .. }, _) | (_, None) => Ok(()),
+        (Outcome::TryAgain { because, .. } | Outcome::GiveUp { because }, Some(address)) => {
+            ways::fail(work, channel.as_str(), address, because, now_ms).await
+        }
+    }
 }
 
 fn landed(channel: Channel, ended: &Result<(Id, ()), JoinError>, under_way: &mut HashMap<Id, Flight>) {

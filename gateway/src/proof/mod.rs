@@ -4,8 +4,14 @@
 //! by the rules in force, and written to the outbox in that same transaction; a channel's worker takes it from there and
 //! calls whoever would notice if no call came. So no call is made, and `/readyz` says so, where any of these does no work.
 
+//!
+//! Each way to people proves itself in an interval too ([`schedule`]): silently, and behind all that people are to be told.
+
 pub mod fixed;
+pub mod found;
 pub mod pulse;
+pub mod schedule;
+pub mod ways;
 
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::ledger::unexpected;
-use super::{Connection, Reader, Row, StoreError, query, query_as, query_scalar};
+use super::{Connection, Executor, Reader, Row, StoreError, query, query_as, query_scalar};
 use crate::alerts::alert::{Alert, Claim, State};
 use crate::alerts::outcome::Outcome;
 use crate::alerts::rules::Waiting;
@@ -159,6 +159,17 @@ pub async fn open_case(
         .fetch_optional(work)
         .await?;
     row.map(|row| case_of(&row).map(|case| (case.id, case.alert))).transpose()
+}
+
+/// What the cases of a rule that are not closed are about.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn open_abouts(store: impl Executor<'_>, rule: &str) -> Result<Vec<String>, StoreError> {
+    Ok(query_scalar("SELECT about FROM alert WHERE rule = $1 AND state <> 'closed'")
+        .bind(rule)
+        .fetch_all(store)
+        .await?)
 }
 
 /// The rules that have a confirmed case that is open about one of these people, with the person.

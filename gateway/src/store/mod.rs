@@ -47,6 +47,7 @@ pub mod teams;
 pub mod timers;
 pub mod units;
 pub mod verify;
+pub mod ways;
 pub mod work_list;
 
 mod config;

@@ -26,7 +26,7 @@ pub struct SilentTest {
     pub ended: Option<(i64, Outcome)>,
 }
 
-/// Stores a test, and forgets those that are old.
+/// Stores a test of the gateway's own, and forgets those that are old.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
@@ -36,15 +36,7 @@ pub async fn add(
     failed: Option<&str>,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let old_ms = now_ms - KEPT_MS;
-    for forget in [
-        "DELETE FROM delivery_attempt WHERE delivery IN
-             (SELECT outbox.id FROM outbox JOIN silent_test ON silent_test.id = outbox.test WHERE stored_ms < $1)",
-        "DELETE FROM outbox WHERE test IN (SELECT id FROM silent_test WHERE stored_ms < $1)",
-        "DELETE FROM silent_test WHERE stored_ms < $1",
-    ] {
-        query(forget).bind(old_ms).execute(&mut *work).await?;
-    }
+    forget_old(work, now_ms).await?;
     query("INSERT INTO silent_test (id, gateway, put_ms, stored_ms, failed) VALUES ($1, $2, $3, $4, $5)")
         .bind(id)
         .bind(gateway)
@@ -56,7 +48,34 @@ pub async fn add(
     Ok(())
 }
 
-/// The latest tests of a gateway's run, or of all, the newest first.
+/// Stores a test of ways to people, and forgets those that are old.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn add_of_ways(work: &mut Connection, id: &str, now_ms: i64) -> Result<(), StoreError> {
+    forget_old(work, now_ms).await?;
+    query("INSERT INTO silent_test (id, gateway, put_ms, stored_ms, origin) VALUES ($1, '', $2, $2, 'ways')")
+        .bind(id)
+        .bind(now_ms)
+        .execute(work)
+        .await?;
+    Ok(())
+}
+
+async fn forget_old(work: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
+    let old_ms = now_ms - KEPT_MS;
+    for forget in [
+        "DELETE FROM delivery_attempt WHERE delivery IN
+             (SELECT outbox.id FROM outbox JOIN silent_test ON silent_test.id = outbox.test WHERE stored_ms < $1)",
+        "DELETE FROM outbox WHERE test IN (SELECT id FROM silent_test WHERE stored_ms < $1)",
+        "DELETE FROM silent_test WHERE stored_ms < $1",
+    ] {
+        query(forget).bind(old_ms).execute(&mut *work).await?;
+    }
+    Ok(())
+}
+
+/// The latest of the gateway's own tests, of one run, or of all, the newest first.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
@@ -65,7 +84,7 @@ pub async fn latest(reader: &Reader, gateway: Option<&str>, limit: u32) -> Resul
         "SELECT silent_test.*, began_ms, delivery_attempt.ended_ms, outcome, said FROM silent_test
          LEFT JOIN outbox ON outbox.test = silent_test.id AND outbox.channel = 'dead_man'
          LEFT JOIN delivery_attempt ON delivery_attempt.delivery = outbox.id AND attempt = 1
-         WHERE CAST($1 AS TEXT) IS NULL OR gateway = $1
+         WHERE origin = 'pulse' AND (CAST($1 AS TEXT) IS NULL OR gateway = $1)
          ORDER BY silent_test.id DESC LIMIT $2",
     )
     .bind(gateway)

@@ -16,7 +16,7 @@ const EPOCH: Epoch = Epoch(0xA1);
 
 #[tokio::test]
 async fn a_press_in_a_home_is_told_at_once_and_after_a_restart_until_somebody_takes_it() {
-    let peer = Peer::that(&[Does::Answer(500, "")]).await;
+    let peer = Peer::that(&[Does::Answer(200, ""), Does::Answer(500, "")]).await;
     let folder = Place::new().await;
     file(folder.path(), "secret", &format!("whsec_{}", STANDARD.encode([7; 32])));
     let settings = format!(
@@ -26,20 +26,28 @@ async fn a_press_in_a_home_is_told_at_once_and_after_a_restart_until_somebody_ta
         peer.address
     );
     let ward = Ward::open_in(folder, &settings, rules::Config::default().rules()).await;
+    let tested = eventually(async || peer.asked().pop()).await;
+    assert!(
+        tested.body.contains("\"type\":\"test\""),
+        "each address proves itself when a gateway starts: {}",
+        tested.body
+    );
+    ward.eventually("SELECT count(*) FROM way WHERE proven_ms IS NOT NULL", 1).await;
     let papers = ward.enrol("Ada's").await;
     let mut agent = Client::connect(&ward, &papers).await;
 
     agent.send(Lane::Alarm, EPOCH, 1, &[began(), press(1, 59_000)]).await;
     agent.receipt().await;
     // Long before a nap of the worker is over, but for a machine that is busy.
-    let told = tokio::time::timeout(Duration::from_secs(5), eventually(async || peer.asked().pop())).await;
+    let told = eventually(async || peer.asked().get(1).cloned());
+    let told = tokio::time::timeout(Duration::from_secs(5), told).await;
     assert!(told.unwrap().body.contains("\"urgency\":\"high\""));
     ward.eventually("SELECT count(*) FROM delivery_attempt JOIN outbox ON id = delivery WHERE delivery_attempt.ended_ms IS NOT NULL AND alert IS NOT NULL", 1).await;
     drop(agent);
 
     let ward = ward.restart_after(Duration::ZERO, rules::Config::default().rules()).await;
     ward.eventually("SELECT count(*) FROM outbox WHERE state = 'delivered' AND alert IS NOT NULL", 1).await;
-    assert_eq!(peer.asked().len(), 2);
+    assert_eq!(peer.asked().len(), 3, "the address is proven, and left in peace at a restart");
 
     let mut agent = Client::connect(&ward, &papers).await;
     agent.send(Lane::Alarm, EPOCH, 3, &[press(2, 59_500)]).await;

@@ -76,7 +76,7 @@ async fn a_no_a_wrong_password_and_an_unknown_authority_are_shown_without_an_add
 }
 
 /// A team that tells this mailbox.
-async fn team(folder: Place, server: &MailServer, to: &str, password: &str) -> Team {
+pub(crate) async fn team(folder: Place, server: &MailServer, to: &str, password: &str) -> Team {
     file(folder.path(), "password", &format!("{password}\n"));
     let settings = format!(
         "console = \"https://console.example\"\n\
@@ -89,14 +89,14 @@ async fn team(folder: Place, server: &MailServer, to: &str, password: &str) -> T
 }
 
 /// A mail server on a port of its own, with a certificate for `localhost`.
-struct MailServer {
+pub(crate) struct MailServer {
     port: u16,
     taken: Arc<Mutex<Vec<Value>>>,
     process: Child,
 }
 
 impl MailServer {
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         let (chain, key) = certificate();
         file(folder, "chain.pem", &chain);
         file(folder, "key.pem", &key);
@@ -119,7 +119,7 @@ impl MailServer {
         Self { port, taken, process }
     }
 
-    fn taken(&self) -> Vec<Value> {
+    pub(crate) fn taken(&self) -> Vec<Value> {
         self.taken.lock().expect("nobody panics here").clone()
     }
 }

@@ -1,6 +1,7 @@
 """A mail server that keeps what it takes, and says so: a JSON line each. The first line is its port.
 
-It takes nothing without TLS and the right password, asks `later@…` to come again once, and has no mailbox `nobody@…`.
+Where somebody only asks whether it would take something (RCPT, then RSET), the line says for whom. It takes nothing without
+TLS and the right password, asks `later@…` to come again once, and has no mailbox `nobody@…`.
 """
 
 import asyncio
@@ -22,6 +23,11 @@ class Inbox:
             self.asked_to_come_again.add(address)
             return "451 4.7.1 come again"
         envelope.rcpt_tos.append(address)
+        session.taken_for = address
+        return "250 OK"
+
+    async def handle_RSET(self, server, session, envelope):
+        print(json.dumps({"asked_for": session.taken_for, "tls": session.ssl is not None}), flush=True)
         return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):

@@ -13,4 +13,5 @@ mod trouble;
 #[allow(dead_code, reason = "each test program uses its own part")]
 #[path = "../ward/mod.rs"]
 mod ward;
+mod ways;
 mod webhook;

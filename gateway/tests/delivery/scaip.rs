@@ -1,5 +1,6 @@
 //! An alarm receiving centre, as sipp, an independent SIP program, plays it.
 
+use std::collections::HashSet;
 use std::net::{TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use hempuls_gateway::clock;
 use hempuls_gateway::delivery::course::{Outcome, State};
 use hempuls_gateway::store::centre::{self as numbers, Number};
 use hempuls_gateway::store::outbox::Shown;
+use hempuls_gateway::store::ways;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
@@ -160,6 +162,13 @@ async fn a_centre_that_falls_silent_is_an_alert_and_so_is_its_return() {
         eventually(async || numbers::receivers(team.store.reader()).await.unwrap().pop()).await;
         assert!(centre.wire().contains("<mty>PI</mty><cid>4711</cid>"), "{}", centre.wire());
         assert_eq!(trouble(&team).await, None);
+        let mut known = HashSet::new();
+        team.schedule().look(&mut known, clock::now_ms()).await.unwrap();
+        let whole = eventually(async || {
+            ways::all(team.store.reader()).await.unwrap().pop().filter(|way| way.proven_ms.is_some())
+        })
+        .await;
+        assert_eq!((whole.channel.as_str(), whole.address.as_str(), whole.asked_ms), ("scaip", "", None));
         (centre.port, team)
     };
 

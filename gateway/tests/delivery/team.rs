@@ -17,6 +17,7 @@ use hempuls_gateway::clock;
 use hempuls_gateway::delivery::channels::scaip::supervise;
 use hempuls_gateway::delivery::channels::{Channel, Peers};
 use hempuls_gateway::delivery::{self, Config, Notification, Recipient, workers};
+use hempuls_gateway::proof::schedule::{self, Schedule};
 use hempuls_gateway::store::contacts::{self, Contact};
 use hempuls_gateway::store::escalations;
 use hempuls_gateway::store::outbox::{self, Shown};
@@ -73,6 +74,16 @@ impl Team {
         let peers = Peers::open(&self.config).expect("its files can be read");
         let centre = peers.scaip.expect("there is a centre");
         tokio::spawn(supervise(centre, self.store.clone(), self.changes.clone()));
+    }
+
+    /// What has each address prove itself, as it is set up.
+    pub(crate) fn schedule(&self) -> Schedule {
+        Schedule {
+            store: self.store.clone(),
+            settings: schedule::Settings::of(&self.config, Duration::from_secs(24 * 60 * 60)),
+            changes: self.changes.clone(),
+            since_ms: clock::now_ms(),
+        }
     }
 
     /// All gateways stop in good order.

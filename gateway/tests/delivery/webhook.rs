@@ -167,7 +167,7 @@ async fn two_gateways_with_one_store_tell_each_press_once() {
 }
 
 /// A team that always tells these programs.
-async fn team(always: &[(&str, SocketAddr)], allow: &str) -> Team {
+pub(crate) async fn team(always: &[(&str, SocketAddr)], allow: &str) -> Team {
     let folder = Place::new().await;
     file(folder.path(), "secret", &format!("whsec_{}", STANDARD.encode(SECRET)));
     let mut settings =

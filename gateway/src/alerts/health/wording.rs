@@ -148,7 +148,7 @@ pub fn say(found: &Found, reader: &Reader) -> String {
 }
 
 /// What a channel is called at the beginning of a sentence.
-fn channel_name(channel: &str, lang: Lang) -> String {
+pub(crate) fn channel_name(channel: &str, lang: Lang) -> String {
     match channel {
         "email" => lang.pick("E-post", "E-mail").to_owned(),
         "sms" => lang.pick("Sms", "SMS").to_owned(),

@@ -113,6 +113,17 @@ pub struct Notice {
     pub perhaps_told: bool,
 }
 
+/// A silent test of one address, as it is handed to a peer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// Its id, the same in all its attempts.
+    pub id: String,
+    /// Where to.
+    pub address: String,
+    /// When this attempt is made.
+    pub sent_ms: i64,
+}
+
 /// The peers of the channels that are configured.
 #[derive(Default)]
 pub struct Peers {
@@ -186,16 +197,27 @@ impl Peers {
     }
 
     /// Makes a silent test of a channel. Takes as long as its peer does.
-    pub async fn prove(&self, channel: Channel, now_ms: i64) -> Outcome {
-        match channel {
+    pub async fn prove(&self, channel: Channel, probe: &Probe) -> Outcome {
+        let proven = match channel {
             Channel::DeadMan => match &self.dead_man {
-                Some(dead_man) => dead_man.call(now_ms).await,
-                None => Outcome::Delivered { proof: "there is nobody to call".to_owned() },
+                Some(dead_man) => Some(dead_man.call(probe.sent_ms).await),
+                None => Some(Outcome::Delivered { proof: "there is nobody to call".to_owned() }),
             },
-            Channel::Email | Channel::Sms | Channel::Webhook | Channel::Scaip => {
-                Outcome::GiveUp { because: "this channel has no silent test".to_owned() }
-            }
-        }
+            Channel::Email => match &self.email {
+                Some(email) => Some(email.prove(&probe.address).await),
+                None => None,
+            },
+            Channel::Sms => match &self.sms {
+                Some(sms) => Some(sms.prove(probe).await),
+                None => None,
+            },
+            Channel::Webhook => match &self.webhook {
+                Some(webhook) => Some(webhook.prove(probe).await),
+                None => None,
+            },
+            Channel::Scaip => Some(Outcome::GiveUp { because: "its signs of life prove the centre".to_owned() }),
+        };
+        proven.unwrap_or_else(|| Outcome::GiveUp { because: "the channel is not configured".to_owned() })
     }
 }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::{Config, Facts, Found, NEXT, NOW, Trouble, concern};
-use crate::alerts::{About, Concern, Line, fold, raise, remind};
+use crate::alerts::{About, Concern, Line, raise, remind, settle};
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::delivery::Channel;
 use crate::store::cover::{self, Depends};
 use crate::store::teams::{self, Team};
-use crate::store::{Connection, Store, StoreError, alerts as cases, contacts, rosters};
+use crate::store::{Store, StoreError, contacts, rosters};
 
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -105,7 +105,9 @@ impl Watch {
                     let team = verdict.team.name.clone();
                     let began = case == NEXT && wrong.contains(&(verdict.team.id.clone(), NOW));
                     let found = if began { Found::Began { team } } else { Found::There { team } };
-                    settle(&mut work, case, &verdict.team.id, found, now_ms).await?;
+                    let about = About::Team(verdict.team.id.clone());
+                    let is_missing = |line: &Line| matches!(line, Line::SomebodyThere(Found::Missing { .. }));
+                    settle(&mut work, case, &about, is_missing, Line::SomebodyThere(found), now_ms).await?;
                 }
             }
         }
@@ -167,16 +169,4 @@ impl Watch {
         }
         Ok(reached)
     }
-}
-
-/// Says in a case that is not closed that it is over; one that nobody has claimed ends with that.
-async fn settle(work: &mut Connection, case: &str, team: &str, found: Found, now_ms: i64) -> Result<(), StoreError> {
-    let about = About::Team(team.to_owned());
-    let Some((id, _)) = cases::open_case(work, case, &about).await? else { return Ok(()) };
-    let story = cases::lines(work, &id).await?;
-    let latest = story.iter().rev().find(|line| line.is_about_the_matter());
-    if matches!(latest, Some(Line::SomebodyThere(Found::Missing { .. }))) {
-        cases::add_line(work, &id, &Line::SomebodyThere(found), None, now_ms).await?;
-    }
-    fold(work, case, &about, now_ms).await
 }

@@ -2,20 +2,27 @@
 //!
 //! Delivered means that the server has taken it: whether it reached a mailbox, and whether anybody looked, nobody knows. All
 //! attempts of one notification have the same Message-ID, so that a mailbox can tell a repeat.
+//!
+//! A silent test goes as far as the server's word that it takes something for the address (RFC 5321 §4.1.1.3), and ends there
+//! with RSET: no message is begun.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::commands::{Mail, Rcpt, Rset};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Response;
 use lettre::transport::smtp::{self, AsyncSmtpTransport};
 use lettre::{Address, AsyncTransport as _, Tokio1Executor};
 use serde::Deserialize;
 
 use super::{Notice, wording};
 use crate::alerts::Severity;
+use crate::config::duration;
 use crate::delivery::course::{CONNECT, Outcome};
 
 /// Through which mail server, and from whom.
@@ -41,6 +48,9 @@ pub struct Config {
     /// A file with more certificate authorities than the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// How often each address proves itself where no alert goes to it.
+    #[serde(default = "crate::delivery::quarter_of_a_day", deserialize_with = "duration::read")]
+    pub prove_every: Duration,
 }
 
 /// How the connection to the mail server is kept private.
@@ -59,6 +69,9 @@ pub enum Security {
 /// Sends e-mail.
 pub struct Email {
     server: AsyncSmtpTransport<Tokio1Executor>,
+    host: (String, u16),
+    tls: Tls,
+    credentials: Option<Credentials>,
     from: Address,
 }
 
@@ -68,7 +81,7 @@ impl Email {
     /// # Errors
     /// What is wrong, in words that do not say what is in a file.
     pub fn open(config: &Config, folder: &Path) -> Result<Self, String> {
-        let Config { host, port, security, from, user, password_file, ca_file } = config;
+        let Config { host, port, security, from, user, password_file, ca_file, .. } = config;
         let is_here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
         let (tls, usual_port) = match security {
             Security::Starttls => (Tls::Required(tls(host, ca_file.as_deref(), folder)?), 587),
@@ -81,22 +94,25 @@ impl Email {
                 ));
             }
         };
-        let mut server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
-            .port(port.unwrap_or(usual_port))
-            .tls(tls)
+        let host = (host.clone(), port.unwrap_or(usual_port));
+        let mut server = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host.0)
+            .port(host.1)
+            .tls(tls.clone())
             .timeout(Some(CONNECT));
-        match (user, password_file) {
+        let credentials = match (user, password_file) {
             (Some(user), Some(file)) => {
                 let password = super::read(&folder.join(file))?.trim_end_matches(['\r', '\n']).to_owned();
-                server = server.credentials(Credentials::new(user.clone(), password));
+                let credentials = Credentials::new(user.clone(), password);
+                server = server.credentials(credentials.clone());
+                Some(credentials)
             }
-            (None, None) => {}
+            (None, None) => None,
             (Some(_), None) | (None, Some(_)) => {
                 return Err("delivery.email.user and password_file go together".to_owned());
             }
-        }
+        };
         let from = from.parse().map_err(|_| "delivery.email.from is no e-mail address".to_owned())?;
-        Ok(Self { server: server.build(), from })
+        Ok(Self { server: server.build(), host, tls, credentials, from })
     }
 
     /// Hands it to the mail server.
@@ -111,6 +127,47 @@ impl Email {
             }
             Err(error) => failed(&error, &notice.address),
         }
+    }
+
+    /// Asks the mail server whether it takes something for this address, and sends nothing.
+    pub async fn prove(&self, address: &str) -> Outcome {
+        let Ok(to) = address.parse::<Address>() else {
+            return Outcome::GiveUp { because: "the address is no e-mail address".to_owned() };
+        };
+        match self.ask(to).await {
+            Ok(answer) => {
+                let said = format!("RCPT TO: {} {}", answer.code(), answer.first_line().unwrap_or_default());
+                Outcome::Delivered { proof: without_mailbox(&said, address) }
+            }
+            Err(error) => failed(&error, address),
+        }
+    }
+
+    async fn ask(&self, to: Address) -> Result<Response, smtp::Error> {
+        let us = ClientId::default();
+        let (wrapper, starttls) = match &self.tls {
+            Tls::Wrapper(tls) => (Some(tls.clone()), None),
+            Tls::Required(tls) | Tls::Opportunistic(tls) => (None, Some(tls.clone())),
+            Tls::None => (None, None),
+        };
+        let (host, port) = &self.host;
+        let mut line =
+            AsyncSmtpConnection::connect_tokio1((host.as_str(), *port), Some(CONNECT), &us, wrapper, None).await?;
+        let talk = async {
+            if let Some(tls) = starttls {
+                line.starttls(tls, &us).await?;
+            }
+            if let Some(credentials) = &self.credentials {
+                line.auth(DEFAULT_MECHANISMS, credentials).await?;
+            }
+            line.command(Mail::new(Some(self.from.clone()), Vec::new())).await?;
+            let answer = line.command(Rcpt::new(to, Vec::new())).await?;
+            line.command(Rset).await?;
+            Ok(answer)
+        };
+        let ended = talk.await;
+        line.abort().await;
+        ended
     }
 
     fn message(&self, notice: &Notice, link: &str) -> Option<Message> {

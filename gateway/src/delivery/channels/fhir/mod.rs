@@ -4,7 +4,8 @@
 //! that knows conditional creation has it once. How far that is, is a position in the store, moved after the server's yes;
 //! so a restart loses and doubles nothing. What a server refuses for itself is set aside, counted and tried again when a person asks for
 //! it, and holds up nothing. Readings that become somebody's later, or are dated anew, are sent then. Nothing here is
-//! ahead of an alert: it is a worker of its own, which reads what is committed.
+//! ahead of an alert: it is a worker of its own, which reads what is committed. Where nothing went to a server for long, it is
+//! asked for what it can do (`GET [base]/metadata`), so that it is known to be there.
 //!
 //! Source: HL7 FHIR R4 (4.0.1), "RESTful API", transaction and conditional create; reference sheet "HL7 FHIR R4 mapping".
 
@@ -25,14 +26,16 @@ use serde::Deserialize;
 
 use self::reading::{Bundle, Dialect};
 use super::webhook::is_url;
+use crate::alerts::health;
 use crate::changes::{Change, Changes};
+use crate::clock;
 use crate::config::duration;
 use crate::delivery::call::{Answer, Caller, NoAnswer};
 use crate::delivery::course::ATTEMPT;
 use crate::delivery::trouble;
 use crate::store::access_log::{self, Action, Look, Looker};
 use crate::store::fhir::{self as stored, Next, Outgoing};
-use crate::store::{Connection, Store, StoreError, homes, outbox};
+use crate::store::{Connection, Store, StoreError, homes, outbox, ways};
 
 /// So many readings are sent together.
 const TOGETHER: u32 = 20;
@@ -64,6 +67,9 @@ pub struct Config {
     /// After how long without an answer that is an alert.
     #[serde(default = "Config::a_quarter", deserialize_with = "duration::read")]
     pub patience: Duration,
+    /// How often the server proves itself where nothing is sent to it.
+    #[serde(default = "crate::delivery::quarter_of_a_day", deserialize_with = "duration::read")]
+    pub prove_every: Duration,
     /// Addresses that may be called although they are private, or without TLS.
     #[serde(default)]
     pub allow: Vec<IpAddr>,
@@ -87,6 +93,9 @@ impl Config {
                 return Err(format!("delivery.fhir.{key} must be a URL as https://fhir.example.se/r4"));
             }
         }
+        if self.prove_every < Duration::from_secs(1) {
+            return Err("delivery.fhir.prove_every must be a second or more".to_owned());
+        }
         Ok(())
     }
 }
@@ -95,6 +104,8 @@ impl Config {
 pub struct Fhir {
     caller: Caller,
     to: Uri,
+    capabilities: Uri,
+    prove_every_ms: i64,
     server: String,
     authorization: Option<String>,
     dialect: Dialect,
@@ -124,6 +135,10 @@ impl Fhir {
         Ok(Self {
             caller: super::caller(config.ca_file.as_deref(), &config.allow, folder)?,
             to: config.server.parse().map_err(|_| "delivery.fhir.server is no URL".to_owned())?,
+            capabilities: format!("{}/metadata", config.server.trim_end_matches('/'))
+                .parse()
+                .map_err(|_| "delivery.fhir.server is no URL".to_owned())?,
+            prove_every_ms: clock::millis(config.prove_every),
             server: config.server.trim_end_matches('/').to_owned(),
             authorization: token.map(|token| format!("Bearer {}", token.trim())),
             dialect: Dialect { base: config.identifiers.trim_end_matches('/').to_owned(), zone },
@@ -199,8 +214,26 @@ impl Fhir {
             }
             let is_more = |next: &Next| next.through.is_some() || !again.is_empty();
             if !is_more(&next) {
-                return Ok(true);
+                return self.prove(store, now_ms).await;
             }
+        }
+    }
+
+    /// Asks the server what it can do, where nothing went to it for long. Says whether it answers.
+    async fn prove(&self, store: &Store, now_ms: i64) -> Result<bool, StoreError> {
+        let proven_ms = ways::proven_ms(store.reader(), health::FHIR).await?;
+        if proven_ms.is_some_and(|at_ms| (0..self.prove_every_ms).contains(&(now_ms - at_ms))) {
+            return Ok(true);
+        }
+        let answer = tokio::time::timeout(ATTEMPT, self.caller.get(&self.capabilities, &self.headers())).await;
+        match answer.map_or_else(|_| Ended::Failed("no answer in time".to_owned()), ended) {
+            Ended::Taken => {
+                let mut work = store.work().await?;
+                self.delivers(&mut work).await?;
+                work.commit().await?;
+                Ok(true)
+            }
+            Ended::Refused(why) | Ended::Failed(why) => self.failed(store, &why).await.map(|()| false),
         }
     }
 
@@ -269,6 +302,8 @@ impl Fhir {
 
     async fn delivers(&self, work: &mut Connection) -> Result<(), StoreError> {
         let now_ms = outbox::now_ms(&mut *work).await?;
+        ways::add(work, health::FHIR, "", now_ms).await?;
+        ways::prove(work, health::FHIR, None, now_ms).await?;
         if let (Some(_), _) = stored::attempted(work, &self.server, None, now_ms).await? {
             trouble::records_go(work, now_ms).await?;
         }
@@ -289,14 +324,18 @@ impl Fhir {
     }
 
     async fn post(&self, bundle: Bundle) -> Ended {
-        let kind = ("content-type", "application/fhir+json");
-        let mut headers = vec![kind, ("accept", "application/fhir+json")];
-        headers.extend(self.authorization.as_deref().map(|token| ("authorization", token)));
+        let mut headers = self.headers();
+        headers.push(("content-type", "application/fhir+json"));
         let body = bundle.write();
         match tokio::time::timeout(ATTEMPT, self.caller.post(&self.to, &headers, &body)).await {
             Ok(answer) => ended(answer),
             Err(_) => Ended::Failed("no answer in time".to_owned()),
         }
+    }
+
+    fn headers(&self) -> Vec<(&str, &str)> {
+        let authorization = self.authorization.as_deref().map(|token| ("authorization", token));
+        [("accept", "application/fhir+json")].into_iter().chain(authorization).collect()
     }
 
     /// A server is given people's data: that stands in the log, once a day for each.

@@ -8,8 +8,9 @@ use super::Scaip;
 use super::talk::Heard;
 use crate::changes::{Change, Changes};
 use crate::clock;
+use crate::delivery::Channel;
 use crate::delivery::trouble::{self, Centre};
-use crate::store::{Store, StoreError, centre, homes, outbox};
+use crate::store::{Store, StoreError, centre, homes, outbox, ways};
 
 /// So many signs of life may go without an answer. Source: supervision at minute level, MFD 2013.
 const MISSED: u32 = 3;
@@ -76,6 +77,7 @@ async fn note(centre: &Scaip, place: usize, heard: &Heard, store: &Store, since_
         Sign::Answered => {
             let mut work = store.work().await?;
             centre::answered(&mut work, number, now_ms).await?;
+            ways::prove(&mut work, Channel::Scaip.as_str(), None, now_ms).await?;
             let is_news = trouble::centre_answers(&mut work, number, now_ms).await?;
             work.commit().await?;
             Ok(is_news)

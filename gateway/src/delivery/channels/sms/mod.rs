@@ -8,6 +8,7 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +16,8 @@ use hyper::Uri;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Notice, wording};
+use super::{Notice, Probe, wording};
+use crate::config::duration;
 use crate::delivery::call::{Answer, Caller, NoAnswer};
 use crate::delivery::course::Outcome;
 
@@ -47,6 +49,13 @@ pub struct Config {
     /// A file with more certificate authorities than the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// What is sent where the provider is to look at a message and send none: a silent test. Where `url` and `body` are those
+    /// of 46elks, its `dryrun` is used; with another provider there is none unless it is written here.
+    #[serde(default)]
+    pub dry_run: Option<String>,
+    /// How often each address proves itself where no alert goes to it.
+    #[serde(default = "crate::delivery::quarter_of_a_day", deserialize_with = "duration::read")]
+    pub prove_every: Duration,
 }
 
 /// How a body is written.
@@ -80,6 +89,13 @@ impl Config {
     fn id() -> String {
         "id".to_owned()
     }
+
+    /// What a silent test sends; none where the provider is not known to send nothing for it.
+    #[must_use]
+    pub fn dry_run_body(&self) -> Option<String> {
+        let is_elks = self.url == Self::elks() && self.body == Self::form();
+        self.dry_run.clone().or_else(|| is_elks.then(|| format!("{}&dryrun=yes", self.body)))
+    }
 }
 
 impl Sms {
@@ -104,29 +120,45 @@ impl Sms {
         if !is_number(&notice.address) {
             return Outcome::GiveUp { because: "the address is no telephone number as +46700000000".to_owned() };
         }
-        let body = self.body(notice, &wording::short(notice, link));
+        let message = wording::short(notice, link);
+        let body = self.filled(&self.config.body, &notice.address, &message, &notice.id);
+        self.post(&body).await.map_or_else(|no| no, |answer| self.outcome(&answer))
+    }
+
+    /// Has the provider look at a message to this number and send none. There is no id to show for what was not sent.
+    pub async fn prove(&self, probe: &Probe) -> Outcome {
+        let Some(body) = self.config.dry_run_body() else {
+            return Outcome::GiveUp { because: "the provider has no dry run".to_owned() };
+        };
+        if !is_number(&probe.address) {
+            return Outcome::GiveUp { because: "the address is no telephone number as +46700000000".to_owned() };
+        }
+        match self.post(&self.filled(&body, &probe.address, "Hempuls", &probe.id)).await {
+            Ok(Answer { status: status @ 200..=299, .. }) => {
+                Outcome::Delivered { proof: format!("dry run: the provider said HTTP {status}") }
+            }
+            Ok(answer) => refused(&answer),
+            Err(no) => no,
+        }
+    }
+
+    async fn post(&self, body: &str) -> Result<Answer, Outcome> {
         let kind = match self.config.format {
             Format::Form => "application/x-www-form-urlencoded",
             Format::Json => "application/json",
         };
         let headers = [("content-type", kind), ("authorization", self.authorization.as_str())];
-        match self.caller.post(&self.to, &headers, &body).await {
-            Ok(answer) => self.outcome(&answer),
-            Err(NoAnswer::NotAllowed(because)) => Outcome::GiveUp { because: because.to_owned() },
-            Err(NoAnswer::Failed(because)) => Outcome::TryAgain { after: None, because },
-        }
+        self.caller.post(&self.to, &headers, body).await.map_err(|no| match no {
+            NoAnswer::NotAllowed(because) => Outcome::GiveUp { because: because.to_owned() },
+            NoAnswer::Failed(because) => Outcome::TryAgain { after: None, because },
+        })
     }
 
     /// The template, filled in. What is filled in is not looked at for places to fill in.
-    fn body(&self, notice: &Notice, message: &str) -> String {
-        let values = [
-            ("{from}", self.config.from.as_str()),
-            ("{to}", &notice.address),
-            ("{message}", message),
-            ("{id}", &notice.id),
-        ];
+    fn filled(&self, template: &str, to: &str, message: &str, id: &str) -> String {
+        let values = [("{from}", self.config.from.as_str()), ("{to}", to), ("{message}", message), ("{id}", id)];
         let mut body = String::new();
-        let mut rest = self.config.body.as_str();
+        let mut rest = template;
         while let Some(at) = rest.find('{') {
             body.push_str(&rest[..at]);
             rest = &rest[at..];
@@ -154,12 +186,11 @@ impl Sms {
         }
     }
 
-    /// What an answer means. A provider's no may be about the account (money, rights) as well as about the number: none is
-    /// for good but that to the number's form.
+    /// What an answer means.
     fn outcome(&self, answer: &Answer) -> Outcome {
-        let Answer { status, retry_after, body } = answer;
+        let Answer { status, body, .. } = answer;
         if !(200..=299).contains(status) {
-            return Outcome::TryAgain { after: *retry_after, because: format!("the provider said HTTP {status}") };
+            return refused(answer);
         }
         let said: Value = serde_json::from_slice(body).unwrap_or_default();
         match &said[&self.config.proof] {
@@ -173,6 +204,13 @@ impl Sms {
     }
 }
 
+/// A provider's no may be about the account (money, rights) as well as about the number: none is for good but that to the
+/// number's form.
+fn refused(answer: &Answer) -> Outcome {
+    let because = format!("the provider said HTTP {}", answer.status);
+    Outcome::TryAgain { after: answer.retry_after, because }
+}
+
 /// Whether it is a number as E.164 has it.
 pub(super) fn is_number(text: &str) -> bool {
     text.strip_prefix('+')
@@ -182,8 +220,6 @@ pub(super) fn is_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::Severity;
-    use crate::wording::Lang;
 
     #[test]
     fn the_template_is_filled_in_once_and_what_is_filled_in_changes_nothing_around_it() {
@@ -193,22 +229,25 @@ mod tests {
             let text = format!("user = \"u\"\npassword_file = \"password\"\nfrom = \"Hem & {{to}}\"\n{more}");
             Sms::open(&toml::from_str(&text).unwrap(), folder.path()).unwrap()
         };
-        let notice = Notice {
-            id: "d1".into(),
-            alert: "a1".into(),
-            rule: "alarm_pressed".into(),
-            address: "+46700000000".into(),
-            urgency: Severity::High,
-            lang: Lang::Sv,
-            sent_ms: 0,
-            perhaps_told: false,
-        };
+        let filled = |sms: &Sms, message| sms.filled(&sms.config.body, "+46700000000", message, "d1");
         assert_eq!(
-            sms("").body(&notice, "nu. https://c/a?b=1&c"),
+            filled(&sms(""), "nu. https://c/a?b=1&c"),
             "from=Hem+%26+%7Bto%7D&to=%2B46700000000&message=nu.+https%3A%2F%2Fc%2Fa%3Fb%3D1%26c"
         );
         let json = sms("format = \"json\"\nbody = '{\"id\": \"{id}\", \"to\": \"{to}\", \"text\": \"{message}\"}'");
-        assert_eq!(json.body(&notice, "a \"b\""), r#"{"id": "d1", "to": "+46700000000", "text": "a \"b\""}"#);
+        assert_eq!(filled(&json, "a \"b\""), r#"{"id": "d1", "to": "+46700000000", "text": "a \"b\""}"#);
+    }
+
+    #[test]
+    fn a_dry_run_is_asked_for_only_where_the_provider_is_known_to_send_nothing_for_it() {
+        let dry_run = |more: &str| {
+            let text = format!("user = \"u\"\npassword_file = \"p\"\nfrom = \"H\"\n{more}");
+            toml::from_str::<Config>(&text).unwrap().dry_run_body()
+        };
+        assert_eq!(dry_run("").as_deref(), Some("from={from}&to={to}&message={message}&dryrun=yes"));
+        assert_eq!(dry_run("url = \"https://sms.example.org\""), None);
+        assert_eq!(dry_run("body = \"to={to}&text={message}\""), None);
+        assert_eq!(dry_run("url = \"https://sms.example.org\"\ndry_run = \"t\"").as_deref(), Some("t"));
     }
 
     #[test]

@@ -4,10 +4,13 @@
 //! `webhook-id` (the same in every attempt), `webhook-timestamp` (seconds since 1970) and `webhook-signature`:
 //! `v1,` and the base64 of the HMAC-SHA256 of `{id}.{timestamp}.{body}`. Any answer from 200 to 299 is a yes.
 //!
+//! A silent test is such a request with `{"type": "test", "timestamp": …, "data": {}}`: a program answers it and tells nobody.
+//!
 //! Source: Standard Webhooks, "Signature scheme" and "Payload structure".
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -17,7 +20,8 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::Notice;
+use super::{Notice, Probe};
+use crate::config::duration;
 use crate::delivery::call::{Answer, Caller, NoAnswer};
 use crate::delivery::course::Outcome;
 
@@ -38,6 +42,9 @@ pub struct Config {
     /// A file with more certificate authorities than the system's.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// How often each address proves itself where no alert goes to it.
+    #[serde(default = "crate::delivery::quarter_of_a_day", deserialize_with = "duration::read")]
+    pub prove_every: Duration,
 }
 
 /// Calls programs.
@@ -68,19 +75,28 @@ impl Webhook {
 
     /// Calls the program at the notice's address.
     pub async fn send(&self, notice: &Notice, link: &str) -> Outcome {
-        let Ok(to) = notice.address.parse::<Uri>() else {
+        self.call(&notice.address, &notice.id, notice.sent_ms, &body(notice, link)).await
+    }
+
+    /// Calls the program at the probe's address with a test, of which it tells nobody.
+    pub async fn prove(&self, probe: &Probe) -> Outcome {
+        let body = json!({"type": "test", "timestamp": at(probe.sent_ms).to_string(), "data": {}}).to_string();
+        self.call(&probe.address, &probe.id, probe.sent_ms, &body).await
+    }
+
+    async fn call(&self, address: &str, id: &str, sent_ms: i64, body: &str) -> Outcome {
+        let Ok(to) = address.parse::<Uri>() else {
             return Outcome::GiveUp { because: "the address is no URL".to_owned() };
         };
-        let seconds = (notice.sent_ms / 1000).to_string();
-        let body = body(notice, link);
-        let signature = self.signature(&notice.id, &seconds, &body);
+        let seconds = (sent_ms / 1000).to_string();
+        let signature = self.signature(id, &seconds, body);
         let headers = [
             ("content-type", "application/json"),
-            ("webhook-id", notice.id.as_str()),
+            ("webhook-id", id),
             ("webhook-timestamp", &seconds),
             ("webhook-signature", &signature),
         ];
-        outcome(self.caller.post(&to, &headers, &body).await)
+        outcome(self.caller.post(&to, &headers, body).await)
     }
 
     fn signature(&self, id: &str, seconds: &str, body: &str) -> String {
@@ -95,11 +111,14 @@ pub fn is_url(text: &str) -> bool {
     text.parse().is_ok_and(is_http)
 }
 
+fn at(sent_ms: i64) -> Timestamp {
+    Timestamp::from_millisecond(sent_ms).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 fn body(notice: &Notice, link: &str) -> String {
-    let at = Timestamp::from_millisecond(notice.sent_ms).unwrap_or(Timestamp::UNIX_EPOCH);
     json!({
         "type": "alert.rang",
-        "timestamp": at.to_string(),
+        "timestamp": at(notice.sent_ms).to_string(),
         "data": {"alert": notice.alert, "urgency": notice.urgency, "link": link, "perhaps_told": notice.perhaps_told},
     })
     .to_string()
@@ -129,7 +148,12 @@ mod tests {
     fn a_request_is_signed_as_standard_webhooks_has_it() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n").unwrap();
-        let config = Config { secret_file: "secret".into(), allow: Vec::new(), ca_file: None };
+        let config = Config {
+            secret_file: "secret".into(),
+            allow: Vec::new(),
+            ca_file: None,
+            prove_every: Duration::from_secs(60),
+        };
         let webhook = Webhook::open(&config, folder.path()).unwrap();
         let signed = webhook.signature("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", "{\"test\": 2432232314}");
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");

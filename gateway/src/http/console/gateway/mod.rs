@@ -1,5 +1,7 @@
-//! The gateway itself, for operations: whether its own tests come through, how long each step took, and whether whoever would
-//! notice its silence hears it. It shows nobody's data.
+//! The gateway itself, for operations: whether its own tests come through, how long each step took, whether whoever would
+//! notice its silence hears it, and when each way to people was last proven. It shows nobody's data, and no address.
+
+mod ways;
 
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
@@ -83,6 +85,7 @@ async fn region(state: &State, sight: &Sight, moment: &Moment) -> Result<Markup,
             }
             @if !latest.is_empty() { (table(&latest, moment)) }
         }
+        (ways::section(state, moment).await?)
     })
 }
 
@@ -149,7 +152,7 @@ fn call(test: &SilentTest, lang: Lang) -> String {
     }
 }
 
-fn at(at_ms: Option<i64>, moment: &Moment) -> Markup {
+pub(super) fn at(at_ms: Option<i64>, moment: &Moment) -> Markup {
     let at = at_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     html! {
         @match at {

@@ -11,6 +11,7 @@ use crate::duty::cover;
 use crate::duty::sight::lookout::Sight;
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
+use crate::proof::schedule;
 use crate::store::alerts::{self, Told, Waits, Which};
 use crate::store::names::{self, Names};
 use crate::store::{self, StoreError, work_list};
@@ -149,7 +150,7 @@ impl Case {
         if self.alert.rule == silent_home::STORM {
             return lang.pick("Flera hem", "Several homes").to_owned();
         }
-        if self.alert.rule == health::CHANNEL {
+        if [health::CHANNEL, schedule::WAY].contains(&self.alert.rule.as_str()) {
             return lang.pick("Alla hem", "All homes").to_owned();
         }
         if keeping::ABOUT_THE_GATEWAY.contains(&self.alert.rule.as_str()) {
