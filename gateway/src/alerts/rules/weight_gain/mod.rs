@@ -1,9 +1,12 @@
-//! Weight that changes fast (WE-1): gained or lost within three days, or above the dry weight that her clinician has set.
+//! Weight that changes fast (WE-1): gained or lost within three days, gained within a week, or above the dry weight that her
+//! clinician has set.
 //!
-//! Only weights of the same scale and the same part of the day are compared. Two weighings of one session confirm it; one
-//! alone is unconfirmed, and one step less urgent.
+//! Only weights of the same scale and the same part of the day are compared, by her days and not by hours: whoever gets up ten
+//! minutes later than three days ago has weighed three days ago. A week counts with a quarter more, so that one day without a
+//! weighing in the middle of a gain does not hide it; that is not said again in the week after anything was. Two weighings of
+//! one session confirm it; one alone is unconfirmed, and one step less urgent.
 //!
-//! Source: clinical-rules §7 and §8 (WE-1).
+//! Source: clinical-rules §7 (more than 2 kg in three days, 2.5 kg over a week) and §8 (WE-1).
 
 pub mod wording;
 
@@ -11,18 +14,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{Lookback, NOT_MINE, Rule, Verdict};
 use crate::alerts::{Finding, Line, Severity, Weight};
-use crate::plan::{Limit, Slot, Tenths};
+use crate::plan::{Limit, Slot, Tenths, local};
 use crate::trends::Past;
 
 /// The rule's name, and that of its cases.
 pub const NAME: &str = "weight_gain";
 
 /// Raised by one whenever the rule judges otherwise than before.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
-/// A weight is compared with those of three days before it; the newest may be of earlier today.
-const LOOKS_BACK_DAYS: i64 = 4;
-const COMPARED_MS: i64 = 3 * 24 * 60 * 60 * 1000;
+/// A weight is compared with those of the days before it; the newest may be of earlier today.
+const LOOKS_BACK_DAYS: i64 = 9;
+const FEW_DAYS: i32 = 3;
+const WEEK_DAYS: i32 = 7;
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Weighings within this of the newest are one session.
 const SESSION_MS: i64 = 30 * 60 * 1000;
@@ -52,6 +57,8 @@ pub struct Found {
 pub enum Against {
     /// The lowest of the three days before.
     Lowest(i64),
+    /// The lowest of the week before.
+    LowestOfWeek(i64),
     /// The highest of the three days before.
     Highest(i64),
     /// Her dry weight.
@@ -73,28 +80,59 @@ impl Rule for WeightGain {
         let Some(newest) = newest.filter(|_| facts.is_fresh(|past| past.values.weight.is_some())) else {
             return NOT_MINE;
         };
-        let judged = Some(newest.at_ms.to_string());
-        if facts.memory == judged.as_deref() {
+        let Remembered { judged_ms, said_ms } = Remembered::of(facts.memory);
+        if judged_ms == Some(newest.at_ms) {
             return NOT_MINE;
         }
+        let was_said = said_ms.is_some_and(|said_ms| facts.now_ms - said_ms < i64::from(WEEK_DAYS) * DAY_MS);
+        let judged = |said_ms| Some(Remembered { judged_ms: Some(newest.at_ms), said_ms }.write());
         let (now, weighings, compared) = weights(facts, newest);
-        let lowest = compared.iter().min().copied();
-        let highest = compared.iter().max().copied();
+        let within = |days: i32| compared.iter().filter(move |(ago, _)| *ago <= days).map(|(_, weight)| *weight);
+        let (lowest, highest) = (within(FEW_DAYS).min(), within(FEW_DAYS).max());
+        let of_week = limit + limit / 4;
         let dry = facts.plan.limit(Limit::DryWeight).map(|Tenths(dry)| dry);
-        let gained = lowest.filter(|lowest| now - lowest > limit).map(Against::Lowest);
-        let above_dry = dry.filter(|dry| now - dry > limit).map(Against::Dry);
-        let lost = highest.filter(|highest| highest - now > limit).map(Against::Highest);
-        let Some(against) = gained.or(above_dry).or(lost) else { return (Verdict::Fine, judged) };
+        let gained = lowest.filter(|lowest| now - lowest > limit).map(|lowest| (limit, Against::Lowest(lowest)));
+        let above_dry = dry.filter(|dry| now - dry > limit).map(|dry| (limit, Against::Dry(dry)));
+        let gained_slowly = within(WEEK_DAYS).min().filter(|lowest| !was_said && now - lowest > of_week);
+        let gained_slowly = gained_slowly.map(|lowest| (of_week, Against::LowestOfWeek(lowest)));
+        let lost = highest.filter(|highest| highest - now > limit).map(|highest| (limit, Against::Highest(highest)));
+        let Some((limit, against)) = gained.or(above_dry).or(gained_slowly).or(lost) else {
+            return (Verdict::Fine, judged(said_ms));
+        };
         let confirmed = weighings > 1;
         let severity = if confirmed { Severity::Medium } else { Severity::Medium.lowered() };
         let line = Line::WeightGain(Found { version: VERSION, limit: Tenths(limit), now, weighings, against });
-        (Verdict::Concern(Finding { case: NAME, severity, confirmed, weight: Weight::More, line }), judged)
+        (
+            Verdict::Concern(Finding { case: NAME, severity, confirmed, weight: Weight::More, line }),
+            judged(Some(facts.now_ms)),
+        )
     }
 }
 
-/// The weight now (the mean of the session's last two), of how many weighings, and the weights it is compared with.
-fn weights(facts: &Lookback<'_>, newest: &Past) -> (i64, usize, Vec<i64>) {
+/// What the rule remembers: which weighing it judged last, and when it last spoke.
+#[derive(Default)]
+struct Remembered {
+    judged_ms: Option<i64>,
+    said_ms: Option<i64>,
+}
+
+impl Remembered {
+    fn of(memory: Option<&str>) -> Self {
+        let mut numbers = memory.unwrap_or_default().split(' ').map(|number| number.parse().ok());
+        Self { judged_ms: numbers.next().flatten(), said_ms: numbers.next().flatten() }
+    }
+
+    fn write(&self) -> String {
+        let numbers = [self.judged_ms, self.said_ms];
+        numbers.into_iter().flatten().map(|number| number.to_string()).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The weight now (the mean of the session's last two), of how many weighings, and the weights it is compared with, each with
+/// how many days ago it was.
+fn weights(facts: &Lookback<'_>, newest: &Past) -> (i64, usize, Vec<(i32, i64)>) {
     let slot = |past: &Past| Slot::of(past.at_ms, facts.zone);
+    let day = |past: &Past| local(past.at_ms, facts.zone).date();
     let of_scale = facts.history.iter().filter(|past| past.device == newest.device);
     let mut weighed: Vec<(&Past, i64)> = of_scale.filter_map(|past| Some((past, past.values.weight?))).collect();
     weighed.sort_by_key(|(past, _)| past.at_ms);
@@ -102,8 +140,8 @@ fn weights(facts: &Lookback<'_>, newest: &Past) -> (i64, usize, Vec<i64>) {
         weighed.into_iter().partition(|(past, _)| newest.at_ms - past.at_ms <= SESSION_MS);
     let last_two: Vec<i64> = session.iter().rev().take(2).map(|(_, weight)| *weight).collect();
     let now = last_two.iter().sum::<i64>() / i64::try_from(last_two.len()).unwrap_or(1).max(1);
-    let is_compared = |past: &Past| newest.at_ms - past.at_ms <= COMPARED_MS && slot(past) == slot(newest);
-    let compared = before.into_iter().filter(|(past, _)| is_compared(past)).map(|(_, weight)| weight);
+    let same_part = before.into_iter().filter(|(past, _)| slot(past) == slot(newest));
+    let compared = same_part.map(|(past, weight)| ((day(newest) - day(past)).get_days(), weight));
     (now, session.len(), compared.collect())
 }
 
@@ -145,8 +183,31 @@ mod tests {
     fn another_scale_another_part_of_the_day_and_older_days_are_not_compared() {
         let other = Past { device: "other".into(), ..weighed(DAY, 650) };
         let evening = weighed(DAY - 12 * 3_600_000, 650);
-        let history = [weighed(4 * DAY, 650), other, evening, weighed(2 * DAY, 728), weighed(0, 730)];
+        let history =
+            [weighed(8 * DAY, 650), weighed(4 * DAY, 706), other, evening, weighed(2 * DAY, 728), weighed(0, 730)];
         assert_eq!(heart().review(&history), Verdict::Fine);
+    }
+
+    #[test]
+    fn whoever_gets_up_later_than_three_days_ago_is_compared_with_that_day() {
+        let late = 20 * 60_000;
+        let history = [weighed(3 * DAY + late, 710), weighed(2 * DAY, 725), weighed(DAY, 730), weighed(0, 735)];
+        let Verdict::Concern(finding) = heart().review(&history) else { panic!() };
+        assert!(matches!(finding.line, Line::WeightGain(Found { against: Against::Lowest(710), .. })));
+    }
+
+    #[test]
+    fn a_day_without_a_weighing_in_the_middle_of_a_gain_does_not_hide_it() {
+        let history = |today| [weighed(4 * DAY, 770), weighed(3 * DAY, 787), weighed(2 * DAY, 794), weighed(0, today)];
+        assert_eq!(heart().review(&history(795)), Verdict::Fine, "2.5 kg in a week are not more than 2.5");
+        let Verdict::Concern(finding) = heart().review(&history(802)) else { panic!() };
+        let Line::WeightGain(found) = finding.line else { panic!() };
+        assert_eq!((found.against, found.limit), (Against::LowestOfWeek(770), Tenths(25)));
+
+        let mut heart = heart();
+        assert!(matches!(heart.review(&history(802)), Verdict::Concern(_)));
+        heart.days_later(1);
+        assert_eq!(heart.review(&[weighed(-DAY, 803)]), Verdict::Fine, "it is not said of the same week twice");
     }
 
     #[test]

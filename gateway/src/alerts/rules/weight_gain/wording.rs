@@ -19,6 +19,13 @@ pub fn say(found: &Found, reader: &Reader) -> String {
                 format!("{now}, {gain} more than the lowest of three days ({lowest}); the limit is {limit}."),
             )
         }
+        Against::LowestOfWeek(lowest) => {
+            let (gain, lowest) = (kg(found.now - lowest), kg(lowest));
+            lang.pick(
+                format!("{now}, {gain} mer än det lägsta på en vecka ({lowest}); gränsen är {limit}."),
+                format!("{now}, {gain} more than the lowest of a week ({lowest}); the limit is {limit}."),
+            )
+        }
         Against::Highest(highest) => {
             let (loss, highest) = (kg(highest - found.now), kg(highest));
             lang.pick(
