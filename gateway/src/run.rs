@@ -16,8 +16,8 @@ use crate::alerts::judge::Settings;
 use crate::alerts::rules::silent_home::watch::Watch;
 use crate::alerts::rules::{Rules, books_do_not_balance};
 use crate::alerts::timers;
-use crate::broker::Broker;
 use crate::broker::external::External;
+use crate::broker::{Broker, room};
 use crate::changes::Changes;
 use crate::clock;
 use crate::config::Config;
@@ -227,6 +227,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let embedded = match config.broker.external {
         Some(_) => None,
         None => {
+            room::take(&store).await.map_err(|source| no_store(config, source))?;
             let broker = Broker::new(config.broker.listen, store.clone(), intake.clone(), changes.clone()).await;
             let listener = broker.listen(&files).map_err(|error| in_use(error.to_string()))?;
             Some((Arc::new(broker), listener))

@@ -87,7 +87,8 @@ impl Person {
 }
 
 /// From -1 at about 3 o'clock to +1 at about 10, and slowly back.
-fn daily_course(at: DateTime) -> f64 {
+#[must_use]
+pub fn daily_course(at: DateTime) -> f64 {
     let hour = f64::from(at.hour()) + f64::from(at.minute()) / 60.0;
     let since_trough = (hour - 3.0).rem_euclid(24.0);
     let turn = if since_trough < 7.0 { since_trough / 14.0 } else { 0.5 + (since_trough - 7.0) / 34.0 };

@@ -1,12 +1,14 @@
 //! The vocabulary of the scenarios: a world with a gateway and homes in it, everything run as it is shipped.
 
 pub mod backlog;
+pub mod cohort;
 pub mod damage;
 pub mod intruder;
 pub mod power_cut;
 pub mod process;
 pub mod real_bluez;
 pub mod small_disk;
+pub mod throng;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

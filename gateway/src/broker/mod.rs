@@ -6,6 +6,7 @@
 pub mod acl;
 pub mod external;
 mod hooks;
+pub mod room;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU16;

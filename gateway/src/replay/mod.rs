@@ -177,14 +177,37 @@ impl Tried {
     }
 }
 
+/// A case that would have been, and when it would have rung.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Told {
+    /// The case.
+    pub case: Case,
+    /// When it rang, its opening first.
+    pub rang_ms: Vec<i64>,
+}
+
 /// The cases that these limits would have opened from `from_ms` until before `to_ms`, the oldest first.
 #[must_use]
 pub fn replay(history: &History, tried: &Tried, settings: &Settings, from_ms: i64, to_ms: i64) -> Vec<Case> {
+    let told = replay_with_rings(history, tried, settings, (from_ms, to_ms), CLOSED_AFTER_MS);
+    told.into_iter().map(|told| told.case).collect()
+}
+
+/// As [`replay`], with when each case rang, where a case that only these limits open is closed `closed_after_ms` after it
+/// last rang.
+#[must_use]
+pub fn replay_with_rings(
+    history: &History,
+    tried: &Tried,
+    settings: &Settings,
+    (from_ms, to_ms): (i64, i64),
+    closed_after_ms: i64,
+) -> Vec<Told> {
     let begins_ms = from_ms.saturating_sub(WARM_UP_MS);
-    let mut course = Course::new(history, tried.on_all(&history.plans), settings, begins_ms);
+    let mut course = Course::new(history, tried.on_all(&history.plans), settings, begins_ms, closed_after_ms);
     course.run(to_ms);
-    let cases = course.cases.into_iter().map(|open| open.case);
-    cases.filter(|case| (from_ms..to_ms).contains(&case.opened_ms)).collect()
+    let told = course.cases.into_iter().map(|open| Told { case: open.case, rang_ms: open.rang_ms });
+    told.filter(|told| (from_ms..to_ms).contains(&told.case.opened_ms)).collect()
 }
 
 /// Whether a rule judges by a plan, so that a replay tells of its cases.
@@ -200,6 +223,8 @@ struct Open {
     alert: Alert,
     /// What its story says of the matter.
     lines: Vec<Line>,
+    /// When it rang.
+    rang_ms: Vec<i64>,
     /// When it really was closed, where it really was open.
     really: Option<Option<i64>>,
 }
@@ -208,6 +233,7 @@ struct Open {
 struct Course<'a> {
     history: &'a History,
     settings: &'a Settings,
+    closed_after_ms: i64,
     plans: Vec<Version>,
     /// How many of the plans, from the oldest, are written already.
     written: usize,
@@ -219,10 +245,17 @@ struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
-    fn new(history: &'a History, plans: Vec<Version>, settings: &'a Settings, begins_ms: i64) -> Self {
+    fn new(
+        history: &'a History,
+        plans: Vec<Version>,
+        settings: &'a Settings,
+        begins_ms: i64,
+        closed_after_ms: i64,
+    ) -> Self {
         let mut course = Self {
             history,
             settings,
+            closed_after_ms,
             plans,
             written: 0,
             next: 0,
@@ -423,8 +456,12 @@ impl<'a> Course<'a> {
         let finding = &concern.finding;
         if let Some(place) = self.open_case(finding.case) {
             let open = &mut self.cases[place];
+            let before_ms = open.alert.rung_ms;
             open.alert.take_up(finding, &patience::Config::default(), now_ms);
             (open.case.severity, open.case.confirmed) = (open.alert.severity, open.alert.confirmed);
+            if open.alert.rung_ms != before_ms {
+                open.rang_ms.push(open.alert.rung_ms);
+            }
             let summary = match (finding.weight, open.lines.last_mut()) {
                 (Weight::Summary | Weight::More, Some(latest)) => finding.line.with(latest).map(|sum| *latest = sum),
                 (Weight::Summary | Weight::More | Weight::AskedAgain, _) => None,
@@ -449,6 +486,7 @@ impl<'a> Course<'a> {
             },
             alert: Alert::new(finding, now_ms),
             lines: vec![finding.line.clone()],
+            rang_ms: vec![now_ms],
             really: self.history.cases.iter().find(was_open).map(|case| case.closed_ms),
         });
     }
@@ -459,8 +497,9 @@ impl<'a> Course<'a> {
 
     /// Closes what is closed by now.
     fn close_until(&mut self, now_ms: i64) {
+        let after_ms = self.closed_after_ms;
         for open in self.cases.iter_mut().filter(|open| open.is_open()) {
-            open.case.closed_ms = open.closes_ms().filter(|closes_ms| *closes_ms <= now_ms);
+            open.case.closed_ms = open.closes_ms(after_ms).filter(|closes_ms| *closes_ms <= now_ms);
         }
     }
 }
@@ -470,7 +509,7 @@ impl Open {
         self.case.closed_ms.is_none()
     }
 
-    fn closes_ms(&self) -> Option<i64> {
-        self.really.unwrap_or(Some(self.alert.rung_ms + CLOSED_AFTER_MS))
+    fn closes_ms(&self, after_ms: i64) -> Option<i64> {
+        self.really.unwrap_or(Some(self.alert.rung_ms + after_ms))
     }
 }

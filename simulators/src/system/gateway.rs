@@ -109,6 +109,12 @@ storm_homes = {}
         Ok(Self { binary: programs.gateway.clone(), config, data, broker_port, enrolment_port, api, program })
     }
 
+    /// With one more environment variable.
+    #[must_use]
+    pub fn with_env(self, name: &str, value: &str) -> Self {
+        Self { program: self.program.with_env(name, value), ..self }
+    }
+
     /// Starts it and waits until it is ready.
     ///
     /// # Errors

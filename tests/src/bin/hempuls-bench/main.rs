@@ -2,7 +2,10 @@
 //!
 //! Build the programs first: `cargo build --release -p hempuls-gateway && cargo build --profile agent -p hempuls-agent`.
 
+mod cohort;
 mod flash;
+mod homes;
+mod ingest;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,6 +16,7 @@ use hempuls_simulators::devices::stranger::Crowd;
 use hempuls_simulators::devices::{Button, Cuff, Oximeter};
 use hempuls_simulators::system::{Programs, Served, Settings, until};
 use hempuls_tests::backlog::fill;
+use hempuls_tests::cohort::Options as Cohort;
 use hempuls_tests::damage;
 use hempuls_tests::power_cut::{self, Lie};
 use hempuls_tests::process::{folder_size, memory_mib, scheduled_ns, woken};
@@ -104,6 +108,65 @@ enum What {
         #[arg(long, hide = true)]
         look: Option<PathBuf>,
     },
+    /// Simulated people with standard plans: alerts per patient-day, planted events that nobody was told of, and the time to
+    /// an alert.
+    Cohort {
+        /// All chance follows from it.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many people.
+        #[arg(long, default_value_t = 1_000)]
+        people: usize,
+        /// How many days.
+        #[arg(long, default_value_t = 365)]
+        days: i64,
+        /// How likely something is planted in each 45 days of a person.
+        #[arg(long, default_value_t = 0.35)]
+        planted: f64,
+        /// A case is taken to be closed so many hours after it last rang.
+        #[arg(long, default_value_t = 8)]
+        closed_after_hours: i64,
+    },
+    /// Readings per second through mutual TLS, broker, dedupe and rules to the receipt, one to a message and in envelopes, against
+    /// raw inserts into the same tables; presses among them; and a gateway that is killed meanwhile.
+    Ingest {
+        /// How many boxes send.
+        #[arg(long, default_value_t = 50)]
+        boxes: usize,
+        /// How many readings, one to a message.
+        #[arg(long, default_value_t = 50_000)]
+        singly: u64,
+        /// How many readings in envelopes.
+        #[arg(long, default_value_t = 200_000)]
+        in_envelopes: u64,
+        /// How many presses each time.
+        #[arg(long, default_value_t = 200)]
+        presses: usize,
+        /// An empty database for the store, as `postgres://user@host:port/database`.
+        #[arg(long)]
+        postgres: Option<ingest::Postgres>,
+    },
+    /// Many homes at one gateway, each with a heartbeat a minute: processor, memory for each, and a press among them.
+    Homes {
+        /// How many.
+        #[arg(long, default_value_t = 19_000)]
+        homes: usize,
+        /// For how long.
+        #[arg(long, default_value_t = 3)]
+        minutes: u32,
+        /// How many presses.
+        #[arg(long, default_value_t = 100)]
+        presses: usize,
+    },
+    /// Counts the statements that the gateway's store is asked for, by what they do.
+    Statements {
+        /// How many boxes send.
+        #[arg(long, default_value_t = 50)]
+        boxes: usize,
+        /// How many readings.
+        #[arg(long, default_value_t = 20_000)]
+        readings: u64,
+    },
     /// From a press to the alert's row, idle and while a backlog drains.
     Alarm {
         /// Presses to measure in each state.
@@ -151,6 +214,15 @@ async fn main() -> Result<()> {
             let program = std::env::current_exe()?;
             flash::damages(damage::Options { program, seed, cycles, keep }).await
         }
+        What::Cohort { seed, people, days, planted, closed_after_hours } => {
+            cohort::run(&Cohort { seed, people, days, planted, closed_after_hours })
+        }
+        What::Ingest { boxes, singly, in_envelopes, presses, postgres } => {
+            let options = ingest::Options { boxes, readings: [singly, in_envelopes], presses, postgres };
+            ingest::run(programs, options).await
+        }
+        What::Homes { homes, minutes, presses } => homes::run(programs, homes, minutes, presses).await,
+        What::Statements { boxes, readings } => ingest::statements(programs, boxes, readings).await,
         What::Alarm { presses, backlog } => alarm(programs, presses, backlog).await,
     }
 }
