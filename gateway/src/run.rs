@@ -32,7 +32,7 @@ use crate::enrolment;
 use crate::http::{self, Health};
 use crate::ingest::{Intake, Writer};
 use crate::keeping::restore::{self, InUse, RestoreError};
-use crate::keeping::{disk, retention, schedule as backups};
+use crate::keeping::{clocks, disk, retention, schedule as backups};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
 use crate::proof::pulse::Pulse;
@@ -151,7 +151,9 @@ pub fn open_data(config: &Config) -> Result<(), StartError> {
 pub async fn open_store(config: &Config) -> Result<Store, StartError> {
     let cannot = |source| no_store(config, source);
     if let Some(place) = &config.store.postgres {
-        return Store::connect(place).await.map_err(cannot);
+        let store = Store::connect(place).await.map_err(cannot)?;
+        clocks::follow(&store).await.map_err(cannot)?;
+        return Ok(store);
     }
     let store = Store::open(&store_file(config)).await.map_err(cannot)?;
     for name in ["store.sqlite", "store.sqlite-wal", "store.sqlite-shm"] {
@@ -263,6 +265,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let writer =
         Writer::new(store.clone(), intake.clone(), settings, letters, courier, changes.clone(), Arc::clone(&health));
     tasks.spawn(writer.run());
+    tasks.spawn(clocks::run(store.clone(), changes.clone()));
     tasks.spawn(timers::run(store.clone(), rules, zone, changes.clone()));
     for channel in Channel::ALL {
         let desk = workers::Desk { store: store.clone(), peers: Arc::clone(&peers), changes: changes.clone() };

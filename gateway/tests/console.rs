@@ -1508,10 +1508,10 @@ async fn an_alert_says_who_was_told_of_it_and_calls_nothing_delivered_before_it_
 
     let no = Outcome::TryAgain { after: None, because: "451 come again".to_owned() };
     let yes = Outcome::Delivered { proof: "250 queued".to_owned() };
-    let due = outbox::due(store.reader(), Channel::Email, now_ms).await.unwrap();
+    let due = outbox::due(store.reader(), Channel::Email, true, now_ms).await.unwrap();
     for (flight, outcome) in due.iter().zip([&no, &yes]) {
         let mut work = store.work().await.unwrap();
-        let taken = outbox::take(&mut work, &flight.delivery, now_ms).await.unwrap().unwrap();
+        let taken = outbox::take(&mut work, &flight.delivery, true, now_ms).await.unwrap().unwrap();
         outbox::end(&mut work, &taken, outcome, 0.5, now_ms).await.unwrap();
         work.commit().await.unwrap();
     }

@@ -550,6 +550,7 @@ pub fn title(rule: &str, confirmed: bool, newest: Option<&Line>, lang: Lang) -> 
         silent_home::STORM => silent_home::wording::storm_title(lang),
         keeping::BACKUP => keeping::wording::backup_title(lang),
         keeping::DISK => keeping::wording::disk_title(lang),
+        keeping::CLOCK => keeping::wording::clock_title(lang),
         keeping::RESTORED => keeping::wording::restored_title(lang),
         cover::NOW => cover::wording::title(lang),
         cover::NEXT => cover::wording::next_title(lang),

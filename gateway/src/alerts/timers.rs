@@ -1,5 +1,6 @@
-//! What rules do when something did not come in time. Timers are rows: they fire once, also if no gateway ran when
-//! they were due.
+//! What rules do when something did not come in time. Timers are rows, due by the database's clock: any gateway takes one
+//! that is due out and does what it is for in one work, so that it fires once, also if no gateway ran when it was due, if one
+//! dies or stands still in the middle (the server undoes its work then), or if the clock is set.
 
 use std::time::Duration;
 
@@ -10,10 +11,9 @@ use super::reviews;
 use super::rules::Rules;
 use super::{CLAIM_TIMER, tick};
 use crate::changes::{Change, Changes, of_work_list};
-use crate::clock;
 use crate::escalation;
 use crate::store::timers::{self, Timer};
-use crate::store::{Connection, Store, StoreError, alerts as cases, savepoint};
+use crate::store::{Connection, Store, StoreError, alerts as cases, clock as store_clock, savepoint};
 
 /// The longest sleep: the clock of the store may have been set meanwhile.
 const NAP: Duration = Duration::from_secs(1);
@@ -55,7 +55,8 @@ pub async fn run(store: Store, rules: std::sync::Arc<Rules>, zone: TimeZone, cha
 /// [`StoreError`], where the store fails. What was due is due still.
 pub async fn fire(store: &Store, rules: &Rules, zone: &TimeZone) -> Result<Vec<Change>, StoreError> {
     let mut work = store.work().await?;
-    let now_ms = clock::now_ms();
+    // By the clock that it is due by: another would find that it is not yet time.
+    let now_ms = store_clock::now_ms(&mut *work).await?;
     let Some(timer) = timers::take_due(&mut work).await? else { return Ok(Vec::new()) };
     let mut part = savepoint(&mut work).await?;
     let changed = match ring(&mut part, store, rules, &timer, zone, now_ms).await {
@@ -132,6 +133,7 @@ fn warn_once(is_failing: &mut bool, error: &StoreError) {
 mod tests {
     use super::*;
     use crate::alerts::rules;
+    use crate::clock;
     use crate::store::{assignments, homes, query, query_scalar, tests::fresh};
 
     #[tokio::test]

@@ -27,6 +27,11 @@ fn pauses_ms(urgency: Severity) -> (i64, i64) {
     }
 }
 
+/// The longest of those.
+pub(crate) fn longest_pause_ms(urgency: Severity) -> i64 {
+    pauses_ms(urgency).1
+}
+
 /// What is not urgent is given up after so long: by then it is old, and it stands on the work list all the while.
 pub const GIVE_UP_MS: i64 = 24 * 60 * 60 * 1000;
 

@@ -4,12 +4,14 @@
 //! it is tried until its peer has taken it, or until somebody claims or closes the alert: at least once, and once but for a
 //! crash (or a pause longer than the lease) between sending and recording. A peer can tell a repeat by the idempotency key.
 //!
-//! [`course`] decides when one is tried; [`hands`] decides which come first; [`workers`] does it, one worker per channel.
+//! [`course`] decides when one is tried; [`hands`] decides which come first; [`heir`] decides when one gateway takes over from
+//! another; [`workers`] does it, one worker per channel.
 
 pub mod call;
 pub mod channels;
 pub mod course;
 pub mod hands;
+pub mod heir;
 #[cfg(test)]
 mod nights;
 pub mod trouble;

@@ -12,10 +12,12 @@ use tokio::task::{Id, JoinError, JoinSet};
 use super::channels::{Channel, Notice, Peers, Probe};
 use super::course::{ATTEMPT, Outcome};
 use super::hands::{Flight, take_up};
+use super::heir::Heir;
 use super::{Matter, trouble};
 use crate::changes::{self, Change, Changes};
+use crate::clock as gateway_clock;
 use crate::store::outbox::{self, Taken};
-use crate::store::{Connection, Store, StoreError, savepoint, silent_tests, ways};
+use crate::store::{Connection, Store, StoreError, clock, savepoint, silent_tests, ways};
 
 /// The longest sleep: another program may have written something, and the store's clock may have been set.
 const NAP: Duration = Duration::from_secs(1);
@@ -40,9 +42,10 @@ pub async fn run(desk: Desk, channel: Channel, mut stopping: watch::Receiver<boo
     let mut changes = desk.changes.listen();
     let mut hands = JoinSet::new();
     let mut under_way: HashMap<Id, Flight> = HashMap::new();
+    let mut heir = Heir::new(gateway_clock::instant());
     let mut is_failing = false;
     loop {
-        let nap = match round(&desk, channel, &mut hands, &mut under_way).await {
+        let nap = match round(&desk, channel, &mut heir, &mut hands, &mut under_way).await {
             Ok(nap) => {
                 is_failing = false;
                 nap
@@ -72,21 +75,24 @@ pub async fn run(desk: Desk, channel: Channel, mut stopping: watch::Receiver<boo
 async fn round(
     desk: &Desk,
     channel: Channel,
+    heir: &mut Heir,
     hands: &mut JoinSet<()>,
     under_way: &mut HashMap<Id, Flight>,
 ) -> Result<Duration, StoreError> {
     let reader = desk.store.reader();
-    let now_ms = outbox::now_ms(reader).await?;
-    let waiting = outbox::due(reader, channel, now_ms).await?;
+    let look = clock::look(reader).await?;
+    let (takes_over, now_ms) = (heir.takes_over(&look), look.shown_ms);
+    let waiting = outbox::due(reader, channel, takes_over, now_ms).await?;
     let flying: Vec<Flight> = under_way.values().cloned().collect();
     let taken_up = take_up(&waiting, &flying);
     if !taken_up.is_empty() {
         let mut work = desk.store.work().await?;
         // Leases count from here: others may have written for long.
-        let now_ms = outbox::now_ms(&mut *work).await?;
+        let look = clock::look(&mut *work).await?;
+        let (takes_over, now_ms) = (heir.takes_over(&look) && takes_over, look.shown_ms);
         let mut taken = Vec::with_capacity(taken_up.len());
         for flight in taken_up {
-            if let Some(one) = outbox::take(&mut work, &flight.delivery, now_ms).await? {
+            if let Some(one) = outbox::take(&mut work, &flight.delivery, takes_over, now_ms).await? {
                 taken.push((flight.clone(), one));
             }
         }

@@ -6,6 +6,7 @@
 //! it must be kept as the data folder itself is.
 
 pub mod backup;
+pub mod clocks;
 pub mod disk;
 mod files;
 pub mod restore;

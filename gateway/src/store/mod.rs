@@ -12,10 +12,12 @@ pub mod attributions;
 pub mod backup;
 pub mod books;
 pub mod centre;
+pub mod clock;
 pub mod clocks;
 pub mod contacts;
 pub mod cover;
 pub mod devices;
+pub mod duties;
 pub mod emergencies;
 pub mod enrolment_codes;
 pub mod escalations;
@@ -129,6 +131,12 @@ impl Store {
     #[must_use]
     pub fn reader(&self) -> &Reader {
         &self.readers
+    }
+
+    /// Whether it is on a server, where several gateways may share it.
+    #[must_use]
+    pub fn is_on_a_server(&self) -> bool {
+        matches!(self.readers, Pool::Postgres(_))
     }
 
     /// Begins a piece of work that writes. The store has one writer at a time, also where several gateways share it; the

@@ -5,10 +5,11 @@
 
 use serde_json::json;
 
+pub use super::clock::now_ms;
 use super::ledger::unexpected;
 use super::{Connection, Executor, Reader, Row, StoreError, centre, query, query_scalar, restorations, ways};
 use crate::alerts::Severity;
-use crate::delivery::course::{Course, Effect, Input, Outcome, State};
+use crate::delivery::course::{Course, Effect, Input, LEASE_MS, Outcome, State, longest_pause_ms};
 use crate::delivery::hands::{FOR_ONE, Flight};
 use crate::delivery::{About, Always, Channel, Matter, Notification, Recipient};
 use crate::wording::Lang;
@@ -165,12 +166,33 @@ async fn withdraw_rows(work: &mut Connection, rows: Vec<Row>, now_ms: i64) -> Re
     Ok(())
 }
 
-/// What a channel could try now, the most pressing first: by urgency, then what nobody has tried, then the oldest; silent
-/// tests last. Of each recipient only so many as can be tried together, so that one with a thousand hides nobody.
+/// The database's clock was set back. Nothing waits for longer than it ever would: what was put off by the clock before would
+/// wait until that moment has come again.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn due(reader: &Reader, channel: Channel, now_ms: i64) -> Result<Vec<Flight>, StoreError> {
+pub async fn clock_went_back(work: &mut Connection, now_ms: i64) -> Result<(), StoreError> {
+    for urgency in [Severity::High, Severity::Medium, Severity::Low] {
+        query("UPDATE outbox SET due_ms = $2 WHERE state = 'waiting' AND urgency = $1 AND due_ms > $2")
+            .bind(urgency.as_str())
+            .bind(now_ms + longest_pause_ms(urgency))
+            .execute(&mut *work)
+            .await?;
+    }
+    query("UPDATE outbox SET lease_until_ms = $1 WHERE state = 'waiting' AND lease_until_ms > $1")
+        .bind(now_ms + LEASE_MS)
+        .execute(work)
+        .await?;
+    Ok(())
+}
+
+/// What a channel could try now, the most pressing first: by urgency, then what nobody has tried, then the oldest; silent
+/// tests last. Of each recipient only so many as can be tried together, so that one with a thousand hides nobody. What another
+/// gateway was at is there once its lease is over, and only for whoever `takes_over`.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn due(reader: &Reader, channel: Channel, takes_over: bool, now_ms: i64) -> Result<Vec<Flight>, StoreError> {
     let rows = query(
         "SELECT id, member, address, urgency, is_tried, is_test FROM (
              SELECT id, member, address, urgency, attempts, since_ms, test IS NOT NULL AS is_test,
@@ -183,11 +205,12 @@ pub async fn due(reader: &Reader, channel: Channel, now_ms: i64) -> Result<Vec<F
                         CASE attempts WHEN 0 THEN 0 ELSE 1 END, since_ms, id) AS place
              FROM outbox
              WHERE channel = $1 AND state = 'waiting' AND due_ms <= $2
-               AND (lease_until_ms IS NULL OR lease_until_ms <= $2)) AS ready
-         WHERE place <= $3 ORDER BY rank, is_tried, since_ms, id LIMIT $4",
+               AND (lease_until_ms IS NULL OR lease_until_ms <= $2 AND $3 = 1)) AS ready
+         WHERE place <= $4 ORDER BY rank, is_tried, since_ms, id LIMIT $5",
     )
     .bind(channel.as_str())
     .bind(now_ms)
+    .bind(takes_over)
     .bind(i64::try_from(FOR_ONE).unwrap_or(i64::MAX))
     .bind(LOOKED_AT)
     .fetch_all(reader)
@@ -205,13 +228,22 @@ pub async fn due(reader: &Reader, channel: Channel, now_ms: i64) -> Result<Vec<F
         .collect()
 }
 
-/// Takes one up, and writes that the attempt begins; none where it is over, or another gateway is at it.
+/// Takes one up, and writes that the attempt begins; none where it is over, or another gateway is at it or was and this one
+/// does not take over.
 ///
 /// # Errors
 /// [`StoreError`], where the store fails.
-pub async fn take(work: &mut Connection, delivery: &str, now_ms: i64) -> Result<Option<Taken>, StoreError> {
+pub async fn take(
+    work: &mut Connection,
+    delivery: &str,
+    takes_over: bool,
+    now_ms: i64,
+) -> Result<Option<Taken>, StoreError> {
     let Some(row) = locked(work, delivery).await? else { return Ok(None) };
     let mut course = course_of(&row)?;
+    if course.lease_until_ms.is_some() && !takes_over {
+        return Ok(None);
+    }
     let Some(Effect::Attempt(attempt)) = course.handle(&Input::Take, now_ms) else { return Ok(None) };
     save(work, delivery, &course, now_ms).await?;
     query("INSERT INTO delivery_attempt (delivery, attempt, began_ms) VALUES ($1, $2, $3)")
@@ -417,14 +449,6 @@ pub async fn always_told(store: impl Executor<'_>) -> Result<Vec<Always>, StoreE
             })
         })
         .collect()
-}
-
-/// The database's clock.
-///
-/// # Errors
-/// [`StoreError`], where the store fails.
-pub async fn now_ms(store: impl Executor<'_>) -> Result<i64, StoreError> {
-    Ok(query_scalar("SELECT CAST(unixepoch('subsec') * 1000 AS BIGINT)").fetch_one(store).await?)
 }
 
 /// Reads a row that nobody else changes until this work is done.

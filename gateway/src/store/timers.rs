@@ -1,5 +1,7 @@
 //! What is to be done later: rows, due by the database's clock, so that they survive a restart and fire once.
 
+use serde_json::json;
+
 use super::{Connection, Reader, StoreError, query, query_scalar};
 
 /// Something to be done later.
@@ -37,16 +39,34 @@ pub async fn set_at_the_latest(
     keys: &[&str],
     due_ms: i64,
 ) -> Result<(), StoreError> {
-    for key in keys {
-        query(
-            "INSERT INTO timer (kind, key, due_ms) VALUES ($1, $2, $3)
-             ON CONFLICT (kind, key) DO UPDATE SET due_ms = excluded.due_ms WHERE timer.due_ms > excluded.due_ms",
-        )
-        .bind(kind)
-        .bind(key)
-        .bind(due_ms)
-        .execute(&mut *work)
-        .await?;
+    // Left out, SQLite would take ON for the condition of a join.
+    query(
+        "INSERT INTO timer (kind, key, due_ms)
+         SELECT DISTINCT $1, value, CAST($2 AS BIGINT) FROM json_each($3) WHERE value IS NOT NULL
+         ON CONFLICT (kind, key) DO UPDATE SET due_ms = excluded.due_ms WHERE timer.due_ms > excluded.due_ms",
+    )
+    .bind(kind)
+    .bind(due_ms)
+    .bind(json!(keys).to_string())
+    .execute(work)
+    .await?;
+    Ok(())
+}
+
+/// The database's clock was set back, by so much. An alert that nobody has taken climbs on as it would have: what waits since
+/// before would wait until that moment has come again.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn clock_went_back(work: &mut Connection, by_ms: i64, now_ms: i64) -> Result<(), StoreError> {
+    /// What was set by the new clock, in the moments until somebody saw that it is another, waits for less than this.
+    const SEEN_WITHIN_MS: i64 = 10_000;
+    let before_ms = now_ms + by_ms - SEEN_WITHIN_MS;
+    for shift in [
+        "UPDATE escalation SET due_ms = due_ms - $1 WHERE due_ms > $2",
+        "UPDATE timer SET due_ms = due_ms - $1 WHERE due_ms > $2 AND kind = 'escalation'",
+    ] {
+        query(shift).bind(by_ms).bind(before_ms).execute(&mut *work).await?;
     }
     Ok(())
 }

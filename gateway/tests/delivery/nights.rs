@@ -43,10 +43,10 @@ async fn a_fresh_press_is_taken_up_before_all_that_waits() {
     // All that is urgent has been tried in vain.
     let mut now_ms = 1_000;
     loop {
-        let due = outbox::due(store.reader(), CHANNEL, now_ms).await.unwrap();
+        let due = outbox::due(store.reader(), CHANNEL, true, now_ms).await.unwrap();
         let Some(next) = due.iter().find(|flight| flight.urgency == Severity::High) else { break };
         let mut work = store.work().await.unwrap();
-        let taken = outbox::take(&mut work, &next.delivery, now_ms).await.unwrap().unwrap();
+        let taken = outbox::take(&mut work, &next.delivery, true, now_ms).await.unwrap().unwrap();
         let no = Outcome::TryAgain { after: None, because: "HTTP 500".into() };
         outbox::end(&mut work, &taken, &no, 1.0, now_ms).await.unwrap();
         work.commit().await.unwrap();
@@ -56,10 +56,10 @@ async fn a_fresh_press_is_taken_up_before_all_that_waits() {
     notify(&mut work, &alert, "fresh", "ward", Severity::High, now_ms).await;
     work.commit().await.unwrap();
 
-    let due = outbox::due(store.reader(), CHANNEL, now_ms).await.unwrap();
+    let due = outbox::due(store.reader(), CHANNEL, true, now_ms).await.unwrap();
 
     let mut work = store.work().await.unwrap();
-    let first = outbox::take(&mut work, &due[0].delivery, now_ms).await.unwrap().unwrap();
+    let first = outbox::take(&mut work, &due[0].delivery, true, now_ms).await.unwrap().unwrap();
     assert_eq!((first.attempt, first.since_ms), (1, now_ms));
     assert!(due.iter().filter(|flight| flight.to == Recipient::Address("ward".into())).count() <= 4);
     assert_eq!(due.iter().filter(|flight| flight.urgency == Severity::Low).count(), 50, "each is another recipient's");
@@ -73,7 +73,7 @@ async fn what_is_asked_for_twice_is_one() {
         notify(&mut work, &alert, "rung 1", "ward", Severity::High, 5).await;
     }
     work.commit().await.unwrap();
-    assert_eq!(outbox::due(store.reader(), CHANNEL, 5).await.unwrap().len(), 1);
+    assert_eq!(outbox::due(store.reader(), CHANNEL, true, 5).await.unwrap().len(), 1);
 }
 
 #[derive(Default)]
@@ -134,10 +134,12 @@ async fn night(seed: u64) -> Night {
                 outbox::end(&mut work, &taken, &outcome, luck.random(), now_ms).await.unwrap();
                 work.commit().await.unwrap();
             }
-            for flight in outbox::due(store.reader(), CHANNEL, now_ms).await.unwrap().into_iter().take(2) {
+            for flight in outbox::due(store.reader(), CHANNEL, true, now_ms).await.unwrap().into_iter().take(2) {
                 let mut work = store.work().await.unwrap();
-                let taken =
-                    outbox::take(&mut work, &flight.delivery, now_ms).await.unwrap().expect("nobody else is there");
+                let taken = outbox::take(&mut work, &flight.delivery, true, now_ms)
+                    .await
+                    .unwrap()
+                    .expect("nobody else is there");
                 work.commit().await.unwrap();
                 gateway.push((taken, now_ms + luck.random_range(1..LEASE_MS / 2)));
             }

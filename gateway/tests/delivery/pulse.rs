@@ -119,10 +119,10 @@ async fn test(store: &Store, outcome: &Outcome, now_ms: i64) {
     let to = Recipient::Address("dead_man".into());
     outbox::add_test(&mut work, &id, Channel::DeadMan, &to, now_ms).await.unwrap();
     work.commit().await.unwrap();
-    let due = outbox::due(store.reader(), Channel::DeadMan, now_ms).await.unwrap();
+    let due = outbox::due(store.reader(), Channel::DeadMan, true, now_ms).await.unwrap();
     assert_eq!(due.len(), 1, "a newer test takes the place of one that waits");
     let mut work = store.work().await.unwrap();
-    let taken = outbox::take(&mut work, &due[0].delivery, now_ms).await.unwrap().unwrap();
+    let taken = outbox::take(&mut work, &due[0].delivery, true, now_ms).await.unwrap().unwrap();
     outbox::end(&mut work, &taken, outcome, 1.0, now_ms).await.unwrap();
     if let Some(effect) = trouble::of_test(&mut work, Channel::DeadMan, outcome, now_ms).await.unwrap() {
         trouble::tell(&mut work, Channel::DeadMan, &taken, effect, outcome.because(), now_ms).await.unwrap();

@@ -32,7 +32,7 @@ async fn a_channel_that_cannot_tell_of_a_press_for_a_minute_is_an_alert_until_al
     assert_eq!((*severity, &story[..]), (Severity::High, &[Line::Health(fails("HTTP 500"))][..]));
 
     let yes = Outcome::Delivered { proof: "HTTP 200".into() };
-    let due = outbox::due(store.reader(), Channel::Webhook, 300 * SECOND).await.unwrap();
+    let due = outbox::due(store.reader(), Channel::Webhook, true, 300 * SECOND).await.unwrap();
     end(&store, &due[0].delivery, &yes, 300 * SECOND).await;
     assert_eq!(troubles(&store).await[0].1.len(), 1, "another still waits");
     end(&store, &due[1].delivery, &yes, 301 * SECOND).await;
@@ -42,14 +42,14 @@ async fn a_channel_that_cannot_tell_of_a_press_for_a_minute_is_an_alert_until_al
 
 /// All that is due is tried, and ends so.
 async fn attempt(store: &Store, outcome: &Outcome, now_ms: i64) {
-    for flight in outbox::due(store.reader(), Channel::Webhook, now_ms).await.unwrap() {
+    for flight in outbox::due(store.reader(), Channel::Webhook, true, now_ms).await.unwrap() {
         end(store, &flight.delivery, outcome, now_ms).await;
     }
 }
 
 async fn end(store: &Store, delivery: &str, outcome: &Outcome, now_ms: i64) {
     let mut work = store.work().await.unwrap();
-    let taken = outbox::take(&mut work, delivery, now_ms).await.unwrap().unwrap();
+    let taken = outbox::take(&mut work, delivery, true, now_ms).await.unwrap().unwrap();
     if let Some(effect) = outbox::end(&mut work, &taken, outcome, 1.0, now_ms).await.unwrap() {
         trouble::tell(&mut work, Channel::Webhook, &taken, effect, outcome.because(), now_ms).await.unwrap();
     }

@@ -149,7 +149,7 @@ async fn a_test_of_a_way_is_behind_every_press_however_long_it_waits() {
     notify(&mut work, &alert, "press", "ward", Severity::High, HOUR).await;
     work.commit().await.unwrap();
 
-    let due = outbox::due(store.reader(), Channel::Webhook, HOUR).await.unwrap();
+    let due = outbox::due(store.reader(), Channel::Webhook, true, HOUR).await.unwrap();
 
     assert_eq!(due.iter().map(|flight| flight.is_test).collect::<Vec<_>>(), [false, true]);
     assert_eq!(take_up(&due, &[]), [&due[0]]);

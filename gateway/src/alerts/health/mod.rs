@@ -47,7 +47,7 @@ pub const CHANNEL: &str = "channel";
 pub const FHIR: &str = "fhir";
 
 /// The kinds of case that are about equipment, and not about a person.
-pub const ABOUT_EQUIPMENT: [&str; 19] = [
+pub const ABOUT_EQUIPMENT: [&str; 20] = [
     clock_wrong::NAME,
     certificate_expiring::NAME,
     books::NAME,
@@ -67,6 +67,7 @@ pub const ABOUT_EQUIPMENT: [&str; 19] = [
     keeping::RESTORED,
     keeping::DISK,
     schedule::WAY,
+    keeping::CLOCK,
 ];
 
 /// A battery at or below this, in percent, is low.

@@ -1,5 +1,5 @@
 //! What somebody should know of how the gateway's data is kept: that backups fail, that one was put in place, that the disk is
-//! full.
+//! full, that a clock was set.
 
 pub mod wording;
 
@@ -16,8 +16,11 @@ pub const RESTORED: &str = "restored";
 /// The disk is nearly full.
 pub const DISK: &str = "disk";
 
+/// The clock by which all is due was set, or a machine's differs from it.
+pub const CLOCK: &str = "clock_set";
+
 /// The kinds of case that are about the gateway itself, in whichever home they stand.
-pub const ABOUT_THE_GATEWAY: [&str; 3] = [BACKUP, RESTORED, DISK];
+pub const ABOUT_THE_GATEWAY: [&str; 4] = [BACKUP, RESTORED, DISK, CLOCK];
 
 /// What stands in the story.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -56,6 +59,16 @@ pub enum Found {
     },
     /// There is room again.
     DiskWell,
+    /// The store's clock was set.
+    ClockSet {
+        /// By how many minutes; back where negative.
+        by_min: i64,
+    },
+    /// A gateway's machine has another time than the store's server.
+    ClocksDiffer {
+        /// By how many minutes it is ahead; behind where negative.
+        by_min: i64,
+    },
 }
 
 impl Found {
@@ -83,6 +96,7 @@ pub fn concern(home: &str, found: Found) -> Concern {
         // Once the reserve is used, presses are not taken either.
         Found::DiskShort { .. } => (DISK, Severity::High),
         Found::DiskWell => (DISK, Severity::Low),
+        Found::ClockSet { .. } | Found::ClocksDiffer { .. } => (CLOCK, Severity::Medium),
     };
     Concern {
         finding: Finding { case, severity, confirmed: true, weight: Weight::More, line: Line::Keeping(found) },

@@ -63,6 +63,36 @@ pub fn say(found: &Found, reader: &Reader) -> String {
                 "There is room on the gateway's disk again. Readings are taken, and those that waited come in.",
             )
             .to_owned(),
+        Found::ClockSet { by_min } => {
+            let minutes = by_min.unsigned_abs();
+            let (riktning, direction) = if *by_min > 0 { ("fram", "forward") } else { ("tillbaka", "back") };
+            lang.pick(
+                format!(
+                    "Klockan som allt hos gatewayen går efter ställdes {riktning} {minutes} minuter. Påminnelser och aviseringar kan ha \
+                     kommit för tidigt eller för sent; inget kom två gånger av det. Tider i larm kan vara fel. Säg till den som \
+                     driver gatewayen att se efter att klockan går rätt."
+                ),
+                format!(
+                    "The clock that everything at the gateway goes by was set {direction} by {minutes} minutes. Reminders and \
+                     notifications may have come too early or too late; nothing came twice because of it. Times in alerts may be \
+                     wrong. Tell whoever runs the gateway to see that the clock is right."
+                ),
+            )
+        }
+        Found::ClocksDiffer { by_min } => {
+            let minutes = by_min.unsigned_abs();
+            let (riktning, direction) = if *by_min > 0 { ("före", "ahead of") } else { ("efter", "behind") };
+            lang.pick(
+                format!(
+                    "Klockan i en av gatewayens datorer går {minutes} minuter {riktning} databasens. Allt här går efter databasens klocka. \
+                     Säg till den som driver gatewayen att se efter vilken som går rätt."
+                ),
+                format!(
+                    "The clock of one of the gateway's machines is {minutes} minutes {direction} the database's. Everything here goes \
+                     by the database's clock. Tell whoever runs the gateway to see which one is right."
+                ),
+            )
+        }
     }
 }
 
@@ -87,6 +117,12 @@ pub fn backup_title(lang: Lang) -> &'static str {
 #[must_use]
 pub fn disk_title(lang: Lang) -> &'static str {
     lang.pick("Gatewayens disk är nästan full", "The gateway's disk is nearly full")
+}
+
+/// What a case about a clock is called.
+#[must_use]
+pub fn clock_title(lang: Lang) -> &'static str {
+    lang.pick("Gatewayens klocka ställdes om eller går fel", "The gateway's clock was set, or is wrong")
 }
 
 /// What a case about a backup put in place is called.
