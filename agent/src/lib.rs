@@ -13,6 +13,7 @@ pub mod heartbeat;
 pub mod identity;
 pub mod pace;
 pub mod panics;
+pub mod proof;
 pub mod radio;
 pub mod run;
 pub mod sessions;

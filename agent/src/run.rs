@@ -19,7 +19,7 @@ use crate::settings::Desk;
 use crate::stop::Stop;
 use crate::uplink::{self, Word};
 use crate::watchdog::{Part, Pulse, Questions};
-use crate::{clock, radio, systemd};
+use crate::{clock, proof, radio, systemd};
 
 /// For the radio to put its last words on flash, and for the uplink to say goodbye.
 const FAREWELL: Duration = Duration::from_millis(1_200);
@@ -60,6 +60,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         stop.clone(),
     ));
     tokio::spawn(clock::watch(buffer.clone(), stop.clone()));
+    tokio::spawn(proof::run(buffer.clone(), desk.prove(), stop.clone()));
     let passkeys = Passkeys::default();
     let pulse = questions.pulse(Part::Radio);
     let mut radio = tokio::spawn(radio::run(

@@ -138,7 +138,13 @@ async fn a_device_that_the_gateway_names_is_adopted_and_stays_so_without_network
 fn home_config(revision: u64) -> HomeConfig {
     let device = wish([0xF0, 0xF1, 0xF2, 0xF3, 0xF4, 0xF5], DeviceKind::BloodPressure, None, None);
     let time_zone = Some("Europe/Stockholm".into());
-    HomeConfig::new(home_config::Home { revision, devices: vec![device], time_zone, retired: false })
+    HomeConfig::new(home_config::Home {
+        revision,
+        devices: vec![device],
+        time_zone,
+        retired: false,
+        prove_every_s: None,
+    })
 }
 
 #[tokio::test]

@@ -55,6 +55,9 @@ pub struct Config {
     /// Who would notice if the gateway fell silent.
     #[serde(default)]
     pub dead_man: proof::Config,
+    /// How often homes prove the way from there to people.
+    #[serde(default)]
+    pub silent_tests: proof::homes::Config,
 }
 
 /// What is wrong with a configuration, and what to do.
@@ -132,6 +135,7 @@ impl Config {
         }
         self.disk.check()?;
         self.dead_man.check()?;
+        self.silent_tests.check()?;
         self.rules.silent_home.check()?;
         self.console
             .zone()
@@ -207,7 +211,7 @@ mod tests {
         assert_eq!((example.broker, example.console.listen), (bare.broker, bare.console.listen));
         assert_eq!((example.enrolment, example.scaip, example.alerts), (bare.enrolment, bare.scaip, bare.alerts));
         assert_eq!((example.backup, example.disk, example.retention), (bare.backup, bare.disk, bare.retention));
-        assert_eq!(example.dead_man, bare.dead_man);
+        assert_eq!((example.dead_man, example.silent_tests), (bare.dead_man, bare.silent_tests));
     }
 
     #[test]

@@ -35,6 +35,7 @@ use crate::keeping::restore::{self, InUse, RestoreError};
 use crate::keeping::{clocks, disk, retention, schedule as backups};
 use crate::letters::{self, Courier};
 use crate::pki::{Ca, PkiError, ServerFiles};
+use crate::proof::homes::{rehearsal, watch as homes_proven};
 use crate::proof::pulse::Pulse;
 use crate::proof::schedule::{self, Schedule};
 use crate::scaip;
@@ -253,15 +254,26 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let settings = Settings::new(rules, &config.rules, config.enrolment.certificate_life, zone.clone());
     let rules = Arc::clone(&settings.rules);
     let health_shown = Arc::clone(&health);
-    let state = http::State::new(store.clone(), told, health_shown, api_token, settings.clone(), &config.console)
-        .map_err(|error| setting(error.to_string()))?;
+    let state = http::State::new(
+        store.clone(),
+        told,
+        health_shown,
+        api_token,
+        settings.clone(),
+        &config.silent_tests,
+        &config.console,
+    )
+    .map_err(|error| setting(error.to_string()))?;
     let (letters, letters_out) = mpsc::channel(1024);
     let (renewed, files) = watch::channel(files);
     let (stop_broker, broker_stops) = oneshot::channel();
     let (stop_console, console_stops) = oneshot::channel();
     let (stop_tellers, tellers_stop) = watch::channel(false);
     let (mut tasks, mut tellers) = (JoinSet::new(), JoinSet::new());
-    tasks.spawn(letters::carry(store.clone(), config.console.time_zone.clone(), occasions, letters.clone()));
+    let told =
+        letters::Settings { time_zone: config.console.time_zone.clone(), prove_every_s: config.silent_tests.every_s() };
+    tasks.spawn(letters::carry(store.clone(), told, occasions, letters.clone()));
+    tasks.spawn(rehearsal::run(store.clone(), settings.clone()));
     let writer =
         Writer::new(store.clone(), intake.clone(), settings, letters, courier, changes.clone(), Arc::clone(&health));
     tasks.spawn(writer.run());
@@ -288,6 +300,13 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         changes: changes.clone(),
     };
     tasks.spawn(watch.run());
+    let proofs = homes_proven::Watch {
+        store: store.clone(),
+        config: config.silent_tests.clone(),
+        storms: config.rules.silent_home.clone(),
+        changes: changes.clone(),
+    };
+    tasks.spawn(proofs.run());
     let books = books_do_not_balance::watch::Watch {
         store: store.clone(),
         config: config.rules.books_do_not_balance.clone(),

@@ -90,6 +90,11 @@ pub enum Kind {
     /// What a device's clock showed at this moment of the agent's.
     #[n(7)]
     DeviceClock(#[n(0)] DeviceClock),
+    /// A silent test of the way from this home to people: nobody is told of anything, and it travels with readings, so that
+    /// no press waits for it. Made only where the gateway asks for it ([`crate::wire::home_config::Home::prove_every_s`]):
+    /// one that does not know it never gets it.
+    #[n(8)]
+    Test,
 }
 
 impl Kind {
@@ -103,7 +108,8 @@ impl Kind {
             | Self::DeviceTrouble(_)
             | Self::BufferDamaged(_)
             | Self::TimeCorrection(_)
-            | Self::DeviceClock(_) => Some(Lane::Reading),
+            | Self::DeviceClock(_)
+            | Self::Test => Some(Lane::Reading),
             Self::Began(_) => None,
         }
     }

@@ -62,7 +62,8 @@ impl Identity {
             | Kind::DeviceTrouble(_)
             | Kind::BufferDamaged(_)
             | Kind::TimeCorrection(_)
-            | Kind::DeviceClock(_) => None,
+            | Kind::DeviceClock(_)
+            | Kind::Test => None,
         }
     }
 
@@ -154,7 +155,8 @@ impl<'a> Said<'a> {
             | Kind::DeviceTrouble(_)
             | Kind::BufferDamaged(_)
             | Kind::TimeCorrection(_)
-            | Kind::DeviceClock(_) => None,
+            | Kind::DeviceClock(_)
+            | Kind::Test => None,
         }
     }
 

@@ -225,6 +225,7 @@ fn what_a_gateway_tells_a_home_in_version_1_is_read_as_it_was_sent() {
         }],
         time_zone: Some("Europe/Stockholm".into()),
         retired: true,
+        prove_every_s: None,
     });
     let sample = sample_of(include_str!("../src/wire/samples/v1-home-config.hex"), &config.to_bytes());
     assert_eq!(HomeConfig::from_bytes(&sample).unwrap(), config);
@@ -235,6 +236,15 @@ fn what_a_gateway_tells_a_home_in_version_1_is_read_as_it_was_sent() {
     let feedback = Feedback::new(states.collect());
     let sample = sample_of(include_str!("../src/wire/samples/v1-feedback.hex"), &feedback.to_bytes());
     assert_eq!(Feedback::from_bytes(&sample).unwrap(), feedback);
+}
+
+#[test]
+fn a_silent_test_and_what_asks_for_it_in_version_1_are_read_as_they_were_sent() {
+    agree(include_str!("../src/wire/samples/v1-envelope-test.hex"), &envelope(None, Kind::Test));
+    let home = Home { revision: 7, devices: vec![], time_zone: None, retired: false, prove_every_s: Some(86_400) };
+    let asks = HomeConfig::new(home);
+    let sample = sample_of(include_str!("../src/wire/samples/v1-home-config-prove.hex"), &asks.to_bytes());
+    assert_eq!(HomeConfig::from_bytes(&sample).unwrap(), asks);
 }
 
 #[test]

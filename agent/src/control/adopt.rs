@@ -173,7 +173,8 @@ impl Ear {
             | Kind::DeviceTrouble(_)
             | Kind::BufferDamaged(_)
             | Kind::TimeCorrection(_)
-            | Kind::DeviceClock(_) => false,
+            | Kind::DeviceClock(_)
+            | Kind::Test => false,
         })
     }
 }

@@ -27,6 +27,9 @@ pub(super) fn check(home: &wire::Home, own: &[Device]) -> Result<(), String> {
     if home.devices.len() > MOST {
         return Err(format!("it names {} devices; an agent serves at most {MOST}", home.devices.len()));
     }
+    if home.prove_every_s == Some(0) {
+        return Err("it asks for silent tests all the time".into());
+    }
     let mut addresses = BTreeSet::new();
     for named in &home.devices {
         let device = device(named)?;
@@ -90,7 +93,7 @@ mod tests {
     const BUTTON: [u8; 6] = [0x38, 0x39, 0x8F, 0x70, 0xB2, 0x4E];
 
     fn home(devices: Vec<wire::Device>) -> wire::Home {
-        wire::Home { revision: 1, devices, time_zone: None, retired: false }
+        wire::Home { revision: 1, devices, time_zone: None, retired: false, prove_every_s: None }
     }
 
     #[test]
@@ -101,6 +104,7 @@ mod tests {
         let many = (0..=u8::try_from(MOST).unwrap()).map(|n| wish([n; 6], DeviceKind::Thermometer, None, None));
         for (home, named) in [
             (wire::Home { revision: 0, ..home(Vec::new()) }, "revision"),
+            (wire::Home { prove_every_s: Some(0), ..home(Vec::new()) }, "silent tests"),
             (wire::Home { time_zone: Some("Europe/Atlantis".into()), ..home(Vec::new()) }, "Europe/Atlantis"),
             (home(many.collect()), "65 devices"),
             (home(vec![cuff.clone(), cuff.clone()]), "F0:F1:F2:F3:F4:F5 twice"),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hempuls_protocol::ids::DeviceId;
 use hempuls_protocol::wire::heartbeat::ConfigState;
@@ -21,6 +22,7 @@ pub struct Desk {
     home: Arc<watch::Sender<Home>>,
     named: Arc<watch::Sender<Vec<Named>>>,
     state: Arc<watch::Sender<ConfigState>>,
+    prove: Arc<watch::Sender<Option<Duration>>>,
 }
 
 /// Why a device is not adopted or forgotten.
@@ -69,6 +71,7 @@ impl Desk {
             home: Arc::new(watch::Sender::new(settings.home())),
             named: Arc::new(watch::Sender::new(settings.named())),
             state: Arc::new(watch::Sender::new(settings.state())),
+            prove: Arc::new(watch::Sender::new(settings.prove())),
             settings: Arc::new(Mutex::new(settings)),
         }
     }
@@ -77,6 +80,12 @@ impl Desk {
     #[must_use]
     pub fn home(&self) -> watch::Receiver<Home> {
         self.home.subscribe()
+    }
+
+    /// How often the gateway asks for a silent test, as it is and as it changes.
+    #[must_use]
+    pub fn prove(&self) -> watch::Receiver<Option<Duration>> {
+        self.prove.subscribe()
     }
 
     /// Which configuration of the gateway's is used.
@@ -150,6 +159,7 @@ impl Desk {
     fn publish(&self, settings: &Settings) {
         self.state.send_replace(settings.state());
         self.named.send_replace(settings.named());
+        self.prove.send_replace(settings.prove());
         self.home.send_if_modified(|home| {
             let next = settings.home();
             let is_new = !next.is_served_like(home);
@@ -208,7 +218,7 @@ mod tests {
 
     fn told(revision: u64) -> wire::Home {
         let devices = vec![wish(BUTTON, DeviceKind::AlarmButton, Some([7; 16]), None)];
-        wire::Home { revision, devices, time_zone: None, retired: false }
+        wire::Home { revision, devices, time_zone: None, retired: false, prove_every_s: None }
     }
 
     #[tokio::test]

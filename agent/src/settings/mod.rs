@@ -15,6 +15,7 @@ mod check;
 mod desk;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hempuls_protocol::devices::DeviceKind;
 use hempuls_protocol::ids::DeviceId;
@@ -231,6 +232,13 @@ impl Settings {
         if self.kept.here.len() < before { Ok(()) } else { Err(Denied::Unknown(device.clone())) }
     }
 
+    /// How often the gateway asks for a silent test.
+    #[must_use]
+    pub fn prove(&self) -> Option<Duration> {
+        let home = self.kept.home.as_ref().filter(|home| !home.retired)?;
+        home.prove_every_s.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
     fn is_retired(&self) -> bool {
         self.kept.home.as_ref().is_some_and(|home| home.retired)
     }
@@ -291,8 +299,6 @@ pub fn wish(address: [u8; 6], kind: DeviceKind, key: Option<[u8; 16]>, beacon_s:
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use hempuls_protocol::devices::Dialect;
     use hempuls_protocol::devices::alarm_button::BindKey;
     use hempuls_protocol::wire::home_config::Counted;
@@ -312,7 +318,13 @@ mod tests {
     }
 
     fn home(revision: u64, devices: Vec<wire::Device>) -> wire::Home {
-        wire::Home { revision, devices, time_zone: Some("Europe/Stockholm".into()), retired: false }
+        wire::Home {
+            revision,
+            devices,
+            time_zone: Some("Europe/Stockholm".into()),
+            retired: false,
+            prove_every_s: None,
+        }
     }
 
     fn fresh(own: Vec<Device>) -> Settings {

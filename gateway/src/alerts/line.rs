@@ -12,7 +12,7 @@ use super::rules::{
 use super::{flood, health, keeping, units};
 use crate::duty::cover;
 use crate::proof::found as unproven;
-use crate::proof::schedule;
+use crate::proof::{homes, schedule};
 use crate::wording::Lang;
 
 /// One line of an alert's story.
@@ -60,6 +60,8 @@ pub enum Line {
     SomebodyThere(cover::Found),
     /// What carries alarms is not proven, or is again.
     Unproven(unproven::Found),
+    /// The last silent test from a home that came all the way is too old, or one has again.
+    HomeProof(homes::Found),
     /// A rule failed at a record that is stored.
     NotJudged {
         /// Which rule.
@@ -220,6 +222,7 @@ impl Line {
             Self::Keeping(_) => "keeping",
             Self::SomebodyThere(_) => "somebody_there",
             Self::Unproven(_) => "unproven",
+            Self::HomeProof(_) => "home_proof",
             Self::NotJudged { .. } => "not_judged",
             Self::Claimed { .. } => "claimed",
             Self::OnTheWay { .. } => "on_the_way",
@@ -279,6 +282,7 @@ impl Line {
             | Self::Keeping(_)
             | Self::SomebodyThere(_)
             | Self::Unproven(_)
+            | Self::HomeProof(_)
             | Self::NotJudged { .. } => true,
             Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -321,6 +325,7 @@ impl Line {
             | Self::Keeping(_)
             | Self::SomebodyThere(_)
             | Self::Unproven(_)
+            | Self::HomeProof(_)
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
             | Self::OnTheWay { .. }
@@ -363,6 +368,7 @@ impl Line {
             }
             (Self::Health(later), Self::Health(earlier)) => later.with(earlier).map(Self::Health),
             (Self::Keeping(later), Self::Keeping(earlier)) => later.with(earlier).map(Self::Keeping),
+            (Self::HomeProof(later), Self::HomeProof(earlier)) => later.with(earlier).map(Self::HomeProof),
             (Self::SomebodyThere(later), Self::SomebodyThere(earlier)) => later.with(earlier).map(Self::SomebodyThere),
             (Self::Unproven(later), Self::Unproven(earlier)) => later.with(earlier).map(Self::Unproven),
             (Self::SilentHome { version, found: later }, Self::SilentHome { found: earlier, .. }) => {
@@ -391,6 +397,7 @@ impl Line {
             | Self::Keeping(_)
             | Self::SomebodyThere(_)
             | Self::Unproven(_)
+            | Self::HomeProof(_)
             | Self::SilentHome { .. }
             | Self::NotJudged { .. }
             | Self::Claimed { .. }
@@ -442,6 +449,7 @@ impl Line {
             Self::Health(found) => health::wording::say(found, reader),
             Self::AlarmUnit(found) => units::wording::say(found, reader),
             Self::Keeping(found) => keeping::wording::say(found, reader),
+            Self::HomeProof(found) => homes::wording::say(found, reader),
             Self::SomebodyThere(found) => cover::wording::say(found, reader),
             Self::Unproven(found) => found.say(reader),
             Self::NotJudged { rule } => lang.pick(
@@ -552,6 +560,8 @@ pub fn title(rule: &str, confirmed: bool, newest: Option<&Line>, lang: Lang) -> 
         keeping::DISK => keeping::wording::disk_title(lang),
         keeping::CLOCK => keeping::wording::clock_title(lang),
         keeping::RESTORED => keeping::wording::restored_title(lang),
+        homes::HOME => homes::wording::title(lang),
+        homes::HOMES => homes::wording::many_title(lang),
         cover::NOW => cover::wording::title(lang),
         cover::NEXT => cover::wording::next_title(lang),
         schedule::WAY => unproven::way_title(lang),

@@ -16,6 +16,7 @@ use super::heir::Heir;
 use super::{Matter, trouble};
 use crate::changes::{self, Change, Changes};
 use crate::clock as gateway_clock;
+use crate::proof::homes::{Stop, rehearsal};
 use crate::store::outbox::{self, Taken};
 use crate::store::{Connection, Store, StoreError, clock, savepoint, silent_tests, ways};
 
@@ -168,13 +169,20 @@ async fn record(desk: &Desk, channel: Channel, taken: &Taken, outcome: &Outcome,
     let now_ms = outbox::now_ms(desk.store.reader()).await?;
     let mut work = desk.store.work().await?;
     let effect = outbox::end(&mut work, taken, outcome, luck, now_ms).await?;
-    let effect = match taken.matter {
+    let effect = match &taken.matter {
         Matter::Alert { .. } => effect,
-        Matter::Test(_) if channel == Channel::DeadMan => trouble::of_test(&mut work, channel, outcome, now_ms).await?,
-        // One wrong address is no channel that fails: those who look at all ways tell of it.
-        Matter::Test(_) => {
-            note_way(&mut work, channel, taken, outcome, now_ms).await?;
-            None
+        Matter::Test(test) => {
+            let failed = why_not(desk, channel, taken, outcome);
+            rehearsal::ended(&mut work, test, failed, now_ms).await?;
+            match channel {
+                Channel::DeadMan => trouble::of_test(&mut work, channel, outcome, now_ms).await?,
+                // One wrong address is no channel that fails: those who look at all ways tell of it.
+                _ if desk.peers.has_silent_test(channel) => {
+                    note_way(&mut work, channel, taken, outcome, now_ms).await?;
+                    None
+                }
+                Channel::Email | Channel::Sms | Channel::Webhook | Channel::Scaip => None,
+            }
         }
     };
     if let (Outcome::Delivered { .. }, true) = (outcome, desk.peers.has(channel)) {
@@ -207,6 +215,22 @@ async fn note_way(
         (Outcome::Delivered { .. }, _) | (_, None) => Ok(()),
         (Outcome::TryAgain { because, .. } | Outcome::GiveUp { because }, Some(address)) => {
             ways::fail(work, channel.as_str(), address, because, now_ms).await
+        }
+    }
+}
+
+/// Where a silent test stopped; none where it came as far as it can. A channel that has no silent test is proven by what is really
+/// told: that a worker came to it is all there is to see.
+fn why_not(desk: &Desk, channel: Channel, taken: &Taken, outcome: &Outcome) -> Option<Stop> {
+    match outcome {
+        Outcome::Delivered { .. } => None,
+        Outcome::TryAgain { .. } | Outcome::GiveUp { .. }
+            if taken.address.is_some() && !desk.peers.has_silent_test(channel) =>
+        {
+            None
+        }
+        Outcome::TryAgain { because, .. } | Outcome::GiveUp { because } => {
+            Some(Stop::Way { channel: channel.to_string(), because: because.clone() })
         }
     }
 }

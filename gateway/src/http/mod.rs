@@ -34,6 +34,7 @@ use crate::alerts::judge::Settings;
 use crate::changes::Changes;
 use crate::clock;
 use crate::letters::Courier;
+use crate::proof::homes;
 use crate::store::Store;
 
 pub use console::login::account::{GeneratedLogin, ensure_account, generate};
@@ -93,6 +94,7 @@ struct Shared {
     health: Arc<Health>,
     api_token: ApiToken,
     judging: Settings,
+    silent_tests: homes::Config,
     zone: TimeZone,
     time_zone: String,
     behind_tls: bool,
@@ -111,6 +113,7 @@ impl State {
         health: Arc<Health>,
         api_token: ApiToken,
         judging: Settings,
+        silent_tests: &homes::Config,
         config: &Config,
     ) -> Result<Self, jiff::Error> {
         Ok(Self(Arc::new(Shared {
@@ -120,6 +123,7 @@ impl State {
             health,
             api_token,
             judging,
+            silent_tests: silent_tests.clone(),
             zone: config.zone()?,
             time_zone: config.time_zone.clone(),
             behind_tls: config.behind_tls,

@@ -633,7 +633,8 @@ impl Ledger {
             | Kind::DeviceTrouble(_)
             | Kind::BufferDamaged(_)
             | Kind::TimeCorrection(_)
-            | Kind::DeviceClock(_) => None,
+            | Kind::DeviceClock(_)
+            | Kind::Test => None,
         };
         self.know_record(Known {
             record: record.to_owned(),

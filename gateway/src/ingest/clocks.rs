@@ -74,7 +74,8 @@ impl<'a> Item<'a> {
             | Kind::DeviceTrouble(_)
             | Kind::BufferDamaged(_)
             | Kind::TimeCorrection(_)
-            | Kind::DeviceClock(_) => (None, false),
+            | Kind::DeviceClock(_)
+            | Kind::Test => (None, false),
         };
         Some(Self {
             agent: &parcel.key.agent,
@@ -148,7 +149,8 @@ impl Clocks {
                 | Kind::Refused(_)
                 | Kind::DeviceTrouble(_)
                 | Kind::BufferDamaged(_)
-                | Kind::TimeCorrection(_) => {}
+                | Kind::TimeCorrection(_)
+                | Kind::Test => {}
             }
         }
     }
@@ -225,7 +227,8 @@ impl Clocks {
             | Kind::Began(_)
             | Kind::Refused(_)
             | Kind::DeviceTrouble(_)
-            | Kind::BufferDamaged(_) => {}
+            | Kind::BufferDamaged(_)
+            | Kind::Test => {}
         }
         Ok(())
     }
@@ -330,7 +333,8 @@ fn session_of(agent: &AgentId, content: &Content) -> Option<SessionKey> {
         | Kind::Refused(_)
         | Kind::DeviceTrouble(_)
         | Kind::BufferDamaged(_)
-        | Kind::TimeCorrection(_) => return None,
+        | Kind::TimeCorrection(_)
+        | Kind::Test => return None,
     };
     Some(SessionKey { agent: agent.clone(), boot: content.taken.boot, device: device.to_string(), session })
 }

@@ -32,7 +32,8 @@ pub fn record(
         | Kind::DeviceTrouble(_)
         | Kind::BufferDamaged(_)
         | Kind::TimeCorrection(_)
-        | Kind::DeviceClock(_) => return None,
+        | Kind::DeviceClock(_)
+        | Kind::Test => return None,
     };
     Some(NewRecord { id, identity: *identity, agent: key.agent.to_string(), home: home.to_owned(), ..record })
 }

@@ -28,7 +28,9 @@ use crate::letters::{Courier, Letter, Occasion, Says};
 use crate::proof::{self, SilentTest};
 use crate::store::ledger::{self, Disposition, EventRow, QuarantineRow, Span};
 use crate::store::records::{self, NewRecord};
-use crate::store::{Connection, Store, StoreError, assignments, devices, heartbeats, homes, new_id, savepoint};
+use crate::store::{
+    Connection, Store, StoreError, assignments, devices, heartbeats, home_proofs, homes, new_id, savepoint,
+};
 
 /// How soon a batch is tried again after the store failed; doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -302,6 +304,8 @@ struct Desk<'a> {
     records: Vec<NewRecord>,
     quarantine: Vec<QuarantineRow>,
     troubles: Vec<(LaneKey, String, DeviceTrouble)>,
+    /// The boxes from which silent tests came.
+    tests: BTreeSet<AgentId>,
     follows: Vec<Consequence>,
     done: Done,
 }
@@ -335,7 +339,8 @@ impl<'a> Desk<'a> {
                                 | Kind::DeviceTrouble(_)
                                 | Kind::BufferDamaged(_)
                                 | Kind::TimeCorrection(_)
-                                | Kind::DeviceClock(_),
+                                | Kind::DeviceClock(_)
+                                | Kind::Test,
                             )
                             | None => {}
                         }
@@ -370,6 +375,7 @@ impl<'a> Desk<'a> {
             records: Vec::new(),
             quarantine: Vec::new(),
             troubles: Vec::new(),
+            tests: BTreeSet::new(),
             follows: Vec::new(),
             done: Done::default(),
         })
@@ -509,6 +515,7 @@ impl<'a> Desk<'a> {
                 self.raise(key, home, Found::Damaged { damage: (*damage).into(), taken_again: *taken_again });
             }
             Kind::TimeCorrection(_) | Kind::DeviceClock(_) => self.of_clocks.push((key.agent.clone(), content.clone())),
+            Kind::Test => drop(self.tests.insert(key.agent.clone())),
             Kind::Signal(_) | Kind::Alarm(_) | Kind::Began(_) => {}
         }
     }
@@ -578,6 +585,9 @@ impl<'a> Desk<'a> {
         }
         let people = clocks.write(work, self.zone, self.now_ms).await?;
         self.done.changes.extend(people.into_iter().map(Change::Person));
+        for agent in &self.tests {
+            home_proofs::came(work, agent.as_str(), self.now_ms).await?;
+        }
         for key in &self.touched {
             if let Some(cursor) = self.ledger.cursor(key) {
                 ledger::write_cursor(work, key, cursor, self.now_ms).await?;

@@ -43,11 +43,12 @@ mod tests {
             beacon_s: Some(900),
             counted: Some(Counted { battery: 0, highest: 4 }),
         };
-        let empty = Home { revision: 0, devices: Vec::new(), time_zone: None, retired: false };
+        let empty = Home { revision: 0, devices: Vec::new(), time_zone: None, retired: false, prove_every_s: None };
         let with = |device: Device| Home { devices: vec![device], ..empty.clone() };
         let all = [
             empty.clone(),
             Home { retired: true, ..empty.clone() },
+            Home { prove_every_s: Some(86_400), ..empty.clone() },
             Home { time_zone: Some("Europe/Stockholm".into()), ..empty.clone() },
             with(button.clone()),
             with(Device { key: Some(vec![8; 16].into()), ..button.clone() }),

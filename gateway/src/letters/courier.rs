@@ -68,15 +68,24 @@ impl Courier {
     }
 }
 
+/// What every home is told besides its devices.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// The time zone of devices' clocks.
+    pub time_zone: String,
+    /// How often boxes are to make a silent test, in seconds.
+    pub prove_every_s: Option<u32>,
+}
+
 /// Writes letters for ever.
 pub async fn carry(
     store: Store,
-    time_zone: String,
+    settings: Settings,
     mut occasions: mpsc::Receiver<Occasion>,
     letters: mpsc::Sender<Letter>,
 ) {
     while let Some(occasion) = occasions.recv().await {
-        match letters_for(&store, &time_zone, &occasion).await {
+        match letters_for(&store, &settings, &occasion).await {
             Ok(written) => {
                 for letter in written {
                     if letters.send(letter).await.is_err() {
@@ -89,13 +98,14 @@ pub async fn carry(
     }
 }
 
-async fn letters_for(store: &Store, time_zone: &str, occasion: &Occasion) -> Result<Vec<Letter>, StoreError> {
+async fn letters_for(store: &Store, settings: &Settings, occasion: &Occasion) -> Result<Vec<Letter>, StoreError> {
     let reader = store.reader();
+    let Settings { time_zone, prove_every_s } = settings;
     let now_ms = clock::now_ms();
     let mut letters = Vec::new();
     match occasion {
         Occasion::Heartbeat { agent, config: state, before_ms } => {
-            if let Some(home) = devices::told(reader, agent, time_zone).await?
+            if let Some(home) = devices::told(reader, agent, time_zone, *prove_every_s).await?
                 && config::is_wanted(state.as_ref(), home.revision)
             {
                 letters.push(Letter { to: agent.clone(), says: Says::Config(HomeConfig::new(home)) });
@@ -115,7 +125,7 @@ async fn letters_for(store: &Store, time_zone: &str, occasion: &Occasion) -> Res
         }
         Occasion::Devices { home } => {
             for agent in devices::boxes_of(reader, home).await? {
-                if let Some(home) = devices::told(reader, &agent, time_zone).await? {
+                if let Some(home) = devices::told(reader, &agent, time_zone, *prove_every_s).await? {
                     letters.push(Letter { to: agent, says: Says::Config(HomeConfig::new(home)) });
                 }
             }

@@ -11,7 +11,7 @@ use hempuls_protocol::wire::home_config::HomeConfig;
 use hempuls_protocol::wire::receipt::Receipts;
 use hempuls_protocol::wire::topic::{Matter, Topic};
 
-pub use courier::{Courier, Occasion, carry};
+pub use courier::{Courier, Occasion, Settings, carry};
 
 /// One message to one agent.
 #[derive(Clone, PartialEq, Eq, Debug)]

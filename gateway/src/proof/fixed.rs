@@ -4,6 +4,7 @@
 use hempuls_protocol::observation::{Decimal, Observation, Quantity, Unit};
 use jiff::tz::TimeZone;
 
+use crate::alerts::Finding;
 use crate::alerts::rules::alarm_pressed::{self, Press};
 use crate::alerts::rules::{self, Doubt, Facts, Rules, Verdict, What, above_limit};
 use crate::plan::Plan;
@@ -17,21 +18,27 @@ const PRESSURE: [(Quantity, i64); 2] = [(Quantity::Systolic, 290), (Quantity::Di
 /// What is wrong with them, in words.
 pub fn judge(rules: &Rules, now_ms: i64) -> Result<(), String> {
     let press = What::Alarm(Press::at(now_ms, now_ms));
-    if !concerns(rules, alarm_pressed::NAME, &press, now_ms)? {
+    if found(rules, alarm_pressed::NAME, &press, now_ms)?.is_none() {
         return Err("no rule makes an alert of a press".to_owned());
     }
-    let pressure = PRESSURE
-        .map(|(quantity, value)| Observation::new(quantity, Decimal::whole(value), Unit::MillimetreOfMercury, true));
-    if !concerns(rules, above_limit::NAME, &What::Reading(&pressure), now_ms)? {
-        return Err("no rule makes an alert of a blood pressure beyond every limit".to_owned());
-    }
-    Ok(())
+    finding(rules, now_ms).map(drop)
 }
 
-/// Whether this leads to an alert of that name, at once or when no repeat comes. All rules judge it.
-fn concerns(rules: &Rules, name: &str, what: &What<'_>, now_ms: i64) -> Result<bool, String> {
+/// What the rules find in a blood pressure beyond every limit.
+///
+/// # Errors
+/// What is wrong with them, in words.
+pub fn finding(rules: &Rules, now_ms: i64) -> Result<Finding, String> {
+    let pressure = PRESSURE
+        .map(|(quantity, value)| Observation::new(quantity, Decimal::whole(value), Unit::MillimetreOfMercury, true));
+    found(rules, above_limit::NAME, &What::Reading(&pressure), now_ms)?
+        .ok_or_else(|| "no rule makes an alert of a blood pressure beyond every limit".to_owned())
+}
+
+/// What leads to an alert of that name, at once or when no repeat comes. All rules judge it.
+fn found(rules: &Rules, name: &str, what: &What<'_>, now_ms: i64) -> Result<Option<Finding>, String> {
     let plan = Plan::default();
-    let mut is_found = false;
+    let mut of_name = None;
     for rule in rules {
         let facts = Facts {
             what: what.clone(),
@@ -50,9 +57,9 @@ fn concerns(rules: &Rules, name: &str, what: &What<'_>, now_ms: i64) -> Result<b
             Verdict::Unsure(Doubt::Waiting(waiting)) => rules::overdue(rule.as_ref(), &waiting).map_err(panicked)?,
             Verdict::Unsure(_) | Verdict::Fine | Verdict::Over(_) => None,
         };
-        is_found |= found.is_some_and(|finding| finding.case == name);
+        of_name = of_name.or(found.filter(|finding| finding.case == name));
     }
-    Ok(is_found)
+    Ok(of_name)
 }
 
 #[cfg(test)]

@@ -9,8 +9,10 @@
 
 pub mod fixed;
 pub mod found;
+pub mod homes;
 pub mod pulse;
 pub mod schedule;
+pub mod service;
 pub mod ways;
 
 use std::net::IpAddr;

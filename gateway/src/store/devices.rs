@@ -315,7 +315,12 @@ pub async fn has_button(work: &mut Connection, home: &str) -> Result<bool, Store
 ///
 /// # Errors
 /// When the store cannot be read.
-pub async fn told(reader: &Reader, agent: &AgentId, time_zone: &str) -> Result<Option<Home>, StoreError> {
+pub async fn told(
+    reader: &Reader,
+    agent: &AgentId,
+    time_zone: &str,
+    prove_every_s: Option<u32>,
+) -> Result<Option<Home>, StoreError> {
     let rows = query(
         "SELECT device.id, kind, dialect, key, beacon_s, battery, counter, retired_ms IS NOT NULL AS retired
          FROM agent LEFT JOIN device ON device.home = agent.home AND ended_ms IS NULL
@@ -327,7 +332,8 @@ pub async fn told(reader: &Reader, agent: &AgentId, time_zone: &str) -> Result<O
     let Some(first) = rows.first() else { return Ok(None) };
     let retired = first.try_get("retired")?;
     let devices = rows.iter().filter_map(|row| device_of(row).transpose()).collect::<Result<_, _>>()?;
-    Ok(Some(config::numbered(Home { revision: 0, devices, time_zone: Some(time_zone.to_owned()), retired })))
+    let time_zone = Some(time_zone.to_owned());
+    Ok(Some(config::numbered(Home { revision: 0, devices, time_zone, retired, prove_every_s })))
 }
 
 /// The boxes of a home that are not cut off.
@@ -552,7 +558,7 @@ mod tests {
         }
 
         async fn told(&self, home: &(String, AgentId)) -> Home {
-            told(self.store.reader(), &home.1, "Europe/Stockholm").await.unwrap().unwrap()
+            told(self.store.reader(), &home.1, "Europe/Stockholm", None).await.unwrap().unwrap()
         }
 
         async fn counted(&self, home: &(String, AgentId)) -> Option<Counted> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use hempuls_protocol::wire::heartbeat::Heartbeat;
 use serde_json::json;
 
+use super::home_proofs::{self, HomeProof};
 use super::{Reader, Row, StoreError, heartbeats, query, query_as};
 
 /// A home in a list.
@@ -58,6 +59,8 @@ pub struct Agent {
     pub beat_ms: Option<i64>,
     /// What that said.
     pub beat: Option<Heartbeat>,
+    /// How far its silent tests came; none where none has come.
+    pub proof: Option<HomeProof>,
 }
 
 /// What a named person decided about a box.
@@ -166,9 +169,11 @@ pub async fn read(reader: &Reader, ids: &[&str]) -> Result<Vec<Home>, StoreError
     let mut devices: BTreeMap<(String, String), Device> = BTreeMap::new();
 
     let agents = query(
-        "SELECT agent.*, at_ms, said, coalesce(heartbeat.certificate_expires_ms, agent.certificate_expires_ms) AS expires_ms,
+        "SELECT agent.*, at_ms, said, came_ms, told, stopped, proven_ms,
+             coalesce(heartbeat.certificate_expires_ms, agent.certificate_expires_ms) AS expires_ms,
              (SELECT silence.heard_ms FROM silence WHERE silence.agent = agent.id AND over_ms IS NULL) AS silent_since_ms
          FROM json_each($1) CROSS JOIN agent LEFT JOIN heartbeat ON heartbeat.agent = agent.id
+              LEFT JOIN home_proof ON home_proof.agent = agent.id
          WHERE agent.home = value ORDER BY agent.created_ms, agent.id",
     )
     .bind(&wanted)
@@ -253,6 +258,7 @@ fn agent_of(row: &Row) -> Result<Agent, StoreError> {
         certificate_expires_ms: row.try_get("expires_ms")?,
         beat_ms: row.try_get("at_ms")?,
         beat: said.and_then(heartbeats::read),
+        proof: home_proofs::of_row(row)?,
     })
 }
 

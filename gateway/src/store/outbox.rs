@@ -7,7 +7,9 @@ use serde_json::json;
 
 pub use super::clock::now_ms;
 use super::ledger::unexpected;
-use super::{Connection, Executor, Reader, Row, StoreError, centre, query, query_scalar, restorations, ways};
+use super::{
+    Connection, Executor, Reader, Row, StoreError, centre, home_proofs, query, query_scalar, restorations, ways,
+};
 use crate::alerts::Severity;
 use crate::delivery::course::{Course, Effect, Input, LEASE_MS, Outcome, State, longest_pause_ms};
 use crate::delivery::hands::{FOR_ONE, Flight};
@@ -125,6 +127,9 @@ pub async fn add_test(
     .bind(address)
     .fetch_all(&mut *work)
     .await?;
+    for row in &rows {
+        home_proofs::follow(work, row.try_get("test")?, test).await?;
+    }
     withdraw_rows(work, rows, now_ms).await?;
     let id = super::new_id(now_ms);
     query(
@@ -143,6 +148,26 @@ pub async fn add_test(
     .execute(work)
     .await?;
     Ok(())
+}
+
+/// The silent test of a channel that waits to be made.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn waiting_test(
+    work: &mut Connection,
+    channel: Channel,
+    to: &Recipient,
+) -> Result<Option<String>, StoreError> {
+    let (Recipient::Member(to) | Recipient::Address(to)) = to;
+    Ok(query_scalar(
+        "SELECT test FROM outbox WHERE channel = $1 AND state = 'waiting' AND test IS NOT NULL
+           AND COALESCE(member, address) = $2 ORDER BY id DESC LIMIT 1",
+    )
+    .bind(channel.as_str())
+    .bind(to)
+    .fetch_optional(work)
+    .await?)
 }
 
 /// Withdraws all that waits about an alert.
@@ -538,7 +563,7 @@ fn rung_of(key: &str) -> Option<u32> {
     key.split('/').nth(2)?.parse().ok()
 }
 
-fn recipient_of(row: &Row) -> Result<Recipient, StoreError> {
+pub(super) fn recipient_of(row: &Row) -> Result<Recipient, StoreError> {
     let member: Option<String> = row.try_get("member")?;
     Ok(match member {
         Some(member) => Recipient::Member(member),

@@ -84,14 +84,14 @@ async fn a_gateway_that_was_away_for_hours_tells_each_rung_once_and_in_its_turn(
     night.until_told([1, 1, 1]).await;
 }
 
-struct Night {
-    team: Team,
-    peers: Vec<Peer>,
+pub(crate) struct Night {
+    pub(crate) team: Team,
+    pub(crate) peers: Vec<Peer>,
 }
 
 impl Night {
     /// A team whose plan tells one member after another, each over a program of her own.
-    async fn begin(members: &[&str]) -> Self {
+    pub(crate) async fn begin(members: &[&str]) -> Self {
         let folder = Place::new().await;
         file(folder.path(), "secret", "whsec_BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc=");
         let settings =
@@ -145,7 +145,7 @@ impl Night {
         work.commit().await.unwrap();
     }
 
-    async fn act(&self, alert: &str, act: &Act, who: &str) {
+    pub(crate) async fn act(&self, alert: &str, act: &Act, who: &str) {
         let mut work = self.team.store.work().await.unwrap();
         alerts::act(&mut work, alert, act, who, clock::now_ms()).await.unwrap();
         work.commit().await.unwrap();

@@ -3,6 +3,7 @@
 mod chain;
 mod climb;
 mod email;
+mod homes;
 mod life;
 mod nights;
 mod pulse;

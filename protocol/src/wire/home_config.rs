@@ -38,6 +38,9 @@ pub struct Home {
     #[n(3)]
     #[cbor(default, skip_if = "is_false")]
     pub retired: bool,
+    /// How often the agent is to make a silent test, in seconds; none: never. Not 0.
+    #[n(4)]
+    pub prove_every_s: Option<u32>,
 }
 
 /// A device of the home.
@@ -148,7 +151,13 @@ mod tests {
             beacon_s: None,
             counted: None,
         };
-        let known = HomeConfig::new(Home { revision: 7, devices: vec![device], time_zone: None, retired: false });
+        let known = HomeConfig::new(Home {
+            revision: 7,
+            devices: vec![device],
+            time_zone: None,
+            retired: false,
+            prove_every_s: None,
+        });
         let mut bytes = known.to_bytes();
         let address = bytes.windows(2).position(|two| two == b"F0").unwrap();
         // After the address: key 1, and the kind of device.

@@ -156,6 +156,10 @@ struct Homes {
 pub struct ShownHome {
     /// Its id.
     pub id: String,
+    /// Whether all has really happened that has to before it is.
+    pub in_service: bool,
+    /// What has not.
+    pub missing: Vec<Missing>,
     /// Its boxes.
     pub agents: Vec<ShownAgent>,
     /// Its devices.
@@ -164,11 +168,31 @@ pub struct ShownHome {
     pub nearby: Vec<ShownNearby>,
 }
 
+/// What is missing for a home to be in service.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Missing {
+    /// What, in a word.
+    pub what: String,
+    /// Which device it is about.
+    pub device: Option<String>,
+}
+
+/// How far a box's silent tests came.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Chain {
+    /// When one last came all the way.
+    pub proven_at: Option<String>,
+    /// Where the latest stopped.
+    pub stopped: Option<String>,
+}
+
 /// A box.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ShownAgent {
     /// Its id.
     pub id: String,
+    /// Its silent tests; none where none has come.
+    pub chain: Option<Chain>,
     /// What it last said of itself.
     pub heartbeat: Option<ShownHeartbeat>,
     /// What somebody should know or do about.

@@ -24,6 +24,8 @@ pub struct Settings {
     pub silent_after: Option<Duration>,
     /// So many homes that fall silent at once are one case.
     pub storm_homes: u32,
+    /// How often homes make silent tests, and how old the last that came all the way may be; none do otherwise.
+    pub silent_tests: Option<(Duration, Duration)>,
 }
 
 impl Default for Settings {
@@ -36,6 +38,7 @@ impl Default for Settings {
             certificate_life,
             silent_after: None,
             storm_homes: 10,
+            silent_tests: None,
         }
     }
 }
@@ -77,6 +80,7 @@ impl Gateway {
             let ms = after.as_millis();
             format!("with_alarm = \"{ms}ms\"\nothers = \"{ms}ms\"")
         });
+        let (every, too_old) = settings.silent_tests.unwrap_or_default();
         let data = folder.join("data");
         let config = folder.join("gateway.toml");
         let text = format!(
@@ -90,6 +94,9 @@ listen = "127.0.0.1:{enrolment_port}"
 certificate_life = "{}s"
 [console]
 listen = "127.0.0.1:{console_port}"
+[silent_tests]
+every = "{}s"
+too_old = "{}s"
 [rules.above_limit]
 repeat_within = "{}ms"
 [rules.silent_home]
@@ -98,6 +105,8 @@ storm_homes = {}
 "#,
             external.unwrap_or_default(),
             settings.certificate_life.as_secs(),
+            every.as_secs(),
+            too_old.as_secs(),
             settings.repeat_within.as_millis(),
             settings.storm_homes,
             silent.unwrap_or_default()

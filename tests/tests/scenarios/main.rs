@@ -18,6 +18,7 @@ mod mischief;
 mod mosquitto;
 mod operation;
 mod pairing;
+mod proof;
 mod radio;
 mod repeats;
 mod rules;

@@ -17,7 +17,7 @@ use super::rules::books_do_not_balance::{self as books, Difference};
 use super::rules::{certificate_expiring, clock_wrong, silent_home};
 use super::{About, Concern, Finding, Line, Severity, Weight};
 use crate::ingest::accept::Oddity;
-use crate::proof::schedule;
+use crate::proof::{homes, schedule};
 
 /// A buffer began a new life, went back in time, or the store was restored.
 pub const BUFFER: &str = "agent_buffer";
@@ -47,7 +47,7 @@ pub const CHANNEL: &str = "channel";
 pub const FHIR: &str = "fhir";
 
 /// The kinds of case that are about equipment, and not about a person.
-pub const ABOUT_EQUIPMENT: [&str; 20] = [
+pub const ABOUT_EQUIPMENT: [&str; 22] = [
     clock_wrong::NAME,
     certificate_expiring::NAME,
     books::NAME,
@@ -68,6 +68,8 @@ pub const ABOUT_EQUIPMENT: [&str; 20] = [
     keeping::DISK,
     schedule::WAY,
     keeping::CLOCK,
+    homes::HOME,
+    homes::HOMES,
 ];
 
 /// A battery at or below this, in percent, is low.

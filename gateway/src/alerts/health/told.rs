@@ -22,6 +22,9 @@ pub fn say(lane: &str, content: &Content, reader: &Reader) -> String {
             as_found(Found::Damaged { damage: (*damage).into(), taken_again: *taken_again })
         }
         Kind::TimeCorrection(correction) => say_correction(content, correction, reader),
+        Kind::Test => {
+            lang.pick("Boxen provade larmkedjan, tyst.", "The box tested the alarm chain, silently.").to_owned()
+        }
         Kind::Signal(_) | Kind::Alarm(_) | Kind::DeviceClock(_) => {
             lang.pick("Boxen berättade något annat.", "The box told something else.").to_owned()
         }
@@ -40,6 +43,7 @@ pub fn kind(content: &Content) -> &'static str {
         Kind::BufferDamaged(_) => "buffer_damaged",
         Kind::TimeCorrection(_) => "time_correction",
         Kind::DeviceClock(_) => "device_clock",
+        Kind::Test => "test",
     }
 }
 

@@ -196,6 +196,15 @@ impl Peers {
         }
     }
 
+    /// Whether [`Peers::prove`] says anything of a channel; else only what is really told proves it.
+    #[must_use]
+    pub fn has_silent_test(&self, channel: Channel) -> bool {
+        match channel {
+            Channel::Sms => self.sms.as_ref().is_none_or(sms::Sms::has_dry_run),
+            Channel::DeadMan | Channel::Email | Channel::Webhook | Channel::Scaip => true,
+        }
+    }
+
     /// Makes a silent test of a channel. Takes as long as its peer does.
     pub async fn prove(&self, channel: Channel, probe: &Probe) -> Outcome {
         let proven = match channel {

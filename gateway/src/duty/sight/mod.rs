@@ -12,6 +12,7 @@ pub mod lookout;
 use super::{Area, Purpose};
 use crate::alerts::{health, keeping, rules::silent_home};
 use crate::duty::cover;
+use crate::proof::homes;
 
 /// How long an emergency opens somebody's data.
 pub const OPENED_FOR_MS: i64 = 60 * 60 * 1000;
@@ -238,7 +239,7 @@ pub fn may_see_case(member: &Member, matter: &Matter<'_>, now_ms: i64) -> May {
 #[must_use]
 pub fn is_about_nobody(rule: &str) -> bool {
     keeping::ABOUT_THE_GATEWAY.contains(&rule)
-        || [health::CHANNEL, silent_home::STORM, cover::NOW, cover::NEXT].contains(&rule)
+        || [health::CHANNEL, silent_home::STORM, homes::HOMES, cover::NOW, cover::NEXT].contains(&rule)
 }
 
 /// Whether a member may see a home: its boxes, devices and books. It says nothing about the people in it.

@@ -15,7 +15,10 @@ use crate::http::State;
 use crate::http::console::home::{facts, nearby, wanted};
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
+use crate::proof::homes;
+use crate::proof::service::{self, Missing};
 use crate::store::homes_page::{self, Agent, Device, Home};
+use crate::store::service as store_service;
 use crate::wording::Lang;
 
 const USUAL: usize = 100;
@@ -41,10 +44,21 @@ pub(crate) struct Homes {
 struct ShownHome {
     id: String,
     name: String,
+    /// Whether all has really happened that has to before it is (P10).
+    in_service: bool,
+    missing: Vec<ShownMissing>,
     agents: Vec<ShownAgent>,
     devices: Vec<ShownDevice>,
     /// What else is heard, the likeliest to be adopted first.
     nearby: Vec<ShownNearby>,
+}
+
+#[derive(Serialize)]
+struct ShownMissing {
+    /// `box`, `enrolment`, `heartbeat`, `person`, `plan`, `device`, `assignment`, `reading`, `look`, `press`, `close`, `test`,
+    /// `fresh_test`, `rules`, `recipient` or `way`.
+    what: &'static str,
+    device: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -56,10 +70,24 @@ struct ShownAgent {
     connected: bool,
     heard_at: Option<String>,
     certificate_expires_at: Option<String>,
+    /// Nothing before its first silent test.
+    chain: Option<Chain>,
     /// Nothing before its first heartbeat.
     heartbeat: Option<ShownBeat>,
     /// What somebody should know or do about, in sentences.
     troubles: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Chain {
+    /// When a silent test last went all the way.
+    proven_at: Option<String>,
+    /// When the latest came.
+    tested_at: String,
+    /// Over how many ways a press would have been told at first; nothing while that is not known.
+    ways: Option<u32>,
+    /// Where the latest stopped, in words.
+    stopped: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -154,6 +182,8 @@ pub(crate) async fn list(
     let next = (ids.len() > limit).then(|| ids[limit - 1].clone());
     ids.truncate(limit);
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut happened =
+        store_service::facts(store, &ids, &state.0.silent_tests, state.moment(lang).now.as_millisecond()).await?;
     let mut homes = Vec::with_capacity(ids.len());
     for home in homes_page::read(store, &ids).await? {
         let mut agents = Vec::with_capacity(home.agents.len());
@@ -162,16 +192,17 @@ pub(crate) async fn list(
             agents.push(ShownAgent {
                 troubles: facts::troubles(&home, agent, &state.moment(lang), &state.0.judging.boxes),
                 heartbeat: agent.beat.as_ref().map(|beat| beat_of(agent, beat, wanted)),
-                ..agent_of(agent)
+                ..agent_of(agent, lang)
             });
         }
         let nearby = nearby::heard(store, &home).await?;
-        homes.push(home_of(home, agents, nearby));
+        let missing = service::missing(&happened.remove(&home.id).unwrap_or_default());
+        homes.push(home_of(home, &missing, agents, nearby));
     }
     Ok(Json(Homes { homes, next }))
 }
 
-fn home_of(home: Home, agents: Vec<ShownAgent>, nearby: Vec<nearby::Heard>) -> ShownHome {
+fn home_of(home: Home, missing: &[Missing], agents: Vec<ShownAgent>, nearby: Vec<nearby::Heard>) -> ShownHome {
     let nearby = nearby.into_iter().map(|heard| ShownNearby {
         id: heard.said.device.to_string(),
         name: heard.said.name,
@@ -181,7 +212,11 @@ fn home_of(home: Home, agents: Vec<ShownAgent>, nearby: Vec<nearby::Heard>) -> S
         just_used: heard.said.just_used,
         elsewhere: heard.is_elsewhere,
     });
+    let shown =
+        |missing: &Missing| ShownMissing { what: missing.as_str(), device: missing.device().map(str::to_owned) };
     ShownHome {
+        in_service: missing.is_empty(),
+        missing: missing.iter().map(shown).collect(),
         agents,
         devices: home.devices.into_iter().map(device_of).collect(),
         nearby: nearby.collect(),
@@ -190,7 +225,7 @@ fn home_of(home: Home, agents: Vec<ShownAgent>, nearby: Vec<nearby::Heard>) -> S
     }
 }
 
-fn agent_of(agent: &Agent) -> ShownAgent {
+fn agent_of(agent: &Agent, lang: Lang) -> ShownAgent {
     ShownAgent {
         id: agent.id.clone(),
         enrolled_at: agent.enrolled_ms.map(time),
@@ -199,6 +234,12 @@ fn agent_of(agent: &Agent) -> ShownAgent {
         connected: agent.connected,
         heard_at: agent.last_heard_ms.map(time),
         certificate_expires_at: agent.certificate_expires_ms.map(time),
+        chain: agent.proof.as_ref().map(|proof| Chain {
+            proven_at: proof.proven_ms.map(time),
+            tested_at: time(proof.came_ms),
+            ways: proof.told,
+            stopped: proof.stopped.as_ref().map(|stop| homes::wording::stopped_at(stop, lang)),
+        }),
         heartbeat: None,
         troubles: Vec::new(),
     }

@@ -80,7 +80,8 @@ impl Config {
     }
 
     /// So many homes at once are a storm.
-    fn many(&self, in_service: usize) -> usize {
+    #[must_use]
+    pub(crate) fn many(&self, in_service: usize) -> usize {
         let share = in_service.saturating_mul(self.storm_per_mille as usize).div_ceil(1000);
         share.max(self.storm_homes as usize)
     }

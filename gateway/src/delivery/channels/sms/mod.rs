@@ -125,6 +125,12 @@ impl Sms {
         self.post(&body).await.map_or_else(|no| no, |answer| self.outcome(&answer))
     }
 
+    /// Whether the provider is known to say what it would do, and send nothing.
+    #[must_use]
+    pub fn has_dry_run(&self) -> bool {
+        self.config.dry_run_body().is_some()
+    }
+
     /// Has the provider look at a message to this number and send none. There is no id to show for what was not sent.
     pub async fn prove(&self, probe: &Probe) -> Outcome {
         let Some(body) = self.config.dry_run_body() else {

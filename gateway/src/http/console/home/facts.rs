@@ -13,6 +13,8 @@ use crate::alerts::health::{Found, LOW_BATTERY, wording};
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
 use crate::http::console::work_list::{case, is_silent};
+use crate::proof::homes;
+use crate::store::home_proofs::HomeProof;
 use crate::store::homes_page::{Agent, Device, Home};
 use crate::wording::{Lang, device_kind};
 
@@ -40,6 +42,11 @@ pub(crate) fn all(agent: &Agent, wanted: Option<u64>, moment: &Moment) -> Markup
                 }
             }
             div {
+                dt { (lang.pick("Larmvägen provad", "Way for alarms proven")) }
+                dd { (proven(agent, moment)) }
+                @if let Some(proof) = &agent.proof { dd.note { (how_far(proof, moment)) } }
+            }
+            div {
                 dt { (lang.pick("Box", "Box")) }
                 dd { code { (agent.id) } @if let Some(beat) = &agent.beat { ", version " (beat.version) } }
             }
@@ -50,6 +57,35 @@ pub(crate) fn all(agent: &Agent, wanted: Option<u64>, moment: &Moment) -> Markup
                 }
             }
         }
+    }
+}
+
+/// When a silent test from a box last went all the way.
+pub(crate) fn proven(agent: &Agent, moment: &Moment) -> Markup {
+    when(agent.proof.as_ref().and_then(|proof| proof.proven_ms), moment)
+}
+
+/// How far the latest test came.
+fn how_far(proof: &HomeProof, moment: &Moment) -> String {
+    let lang = moment.lang;
+    if let Some(stop) = &proof.stopped {
+        return homes::wording::stopped_at(stop, lang);
+    }
+    match proof.told {
+        None => lang.pick("Ett prov har kommit och bedöms.", "A test has come and is being judged.").to_owned(),
+        Some(0) => lang
+            .pick(
+                "Ingen kontaktväg är inställd: ett larm syns bara här.",
+                "No channel is set up: an alarm shows only here.",
+            )
+            .to_owned(),
+        Some(1) => {
+            lang.pick("Ett larm skulle först ha gått en väg.", "An alarm would first have gone one way.").to_owned()
+        }
+        Some(ways) => lang.pick(
+            format!("Ett larm skulle först ha gått {ways} vägar."),
+            format!("An alarm would first have gone {ways} ways."),
+        ),
     }
 }
 

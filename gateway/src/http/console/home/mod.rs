@@ -5,6 +5,7 @@ pub(crate) mod device;
 mod devices;
 pub(crate) mod facts;
 pub(crate) mod nearby;
+pub(crate) mod service;
 mod verdict;
 
 use axum::extract::{Path, Query, State as Shared};
@@ -25,6 +26,7 @@ use crate::http::refusal::Refusal;
 use crate::http::{State, live};
 use crate::store::books::{self as store_books, Entry, Page as BookPage};
 use crate::store::homes_page::{self, Agent, Home};
+use crate::store::service as store_service;
 use crate::wording::Lang;
 
 /// So much of what a box said of itself is shown, the newest.
@@ -107,6 +109,7 @@ async fn region(state: &State, sight: &Sight, moment: &Moment, home: &Home) -> R
     let books = store_books::read(store, Some(&agents)).await?;
     let entries = store_books::entries(store, &agents, MOST_ENTRIES).await?;
     let heard = nearby::heard(store, home).await?;
+    let facts = store_service::of_home(store, &home.id, &state.0.silent_tests, moment.now.as_millisecond()).await?;
     let mut boxes = Vec::new();
     for agent in &home.agents {
         let wanted = wanted(state, agent).await?;
@@ -126,6 +129,7 @@ async fn region(state: &State, sight: &Sight, moment: &Moment, home: &Home) -> R
                 ul.troubles { @for trouble in &troubles { li.bad { (Icon::Warning) " " (trouble) } } }
             }
         }
+        (service::section(&facts, moment))
         (devices::table(home, moment))
         (nearby::list(home, &heard, moment))
         @for part in boxes { (part) }
@@ -136,8 +140,8 @@ async fn region(state: &State, sight: &Sight, moment: &Moment, home: &Home) -> R
 /// The revision of the configuration that a box should use.
 pub(crate) async fn wanted(state: &State, agent: &Agent) -> Result<Option<u64>, Refusal> {
     let Ok(id) = agent.id.parse() else { return Ok(None) };
-    let zone = &state.0.time_zone;
-    Ok(crate::store::devices::told(state.store().reader(), &id, zone).await?.map(|home| home.revision))
+    let (zone, every_s) = (&state.0.time_zone, state.0.silent_tests.every_s());
+    Ok(crate::store::devices::told(state.store().reader(), &id, zone, every_s).await?.map(|home| home.revision))
 }
 
 fn agent_part(agent: &Agent, wanted: Option<u64>, books: &[BookPage], entries: &[Entry], moment: &Moment) -> Markup {

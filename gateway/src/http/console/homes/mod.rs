@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::alerts::health::ailments::Limits;
 use crate::changes::Change;
 use crate::duty::sight::lookout::Sight;
-use crate::http::console::home::{books, facts};
+use crate::http::console::home::{books, facts, service};
 use crate::http::console::icons::Icon;
 use crate::http::console::layout::{Page, Place, heading};
 use crate::http::console::moments::Moment;
@@ -21,8 +21,10 @@ use crate::http::console::work_list::{case, is_silent};
 use crate::http::entry::Reader;
 use crate::http::refusal::Refusal;
 use crate::http::{State, live};
+use crate::proof::service::Facts;
 use crate::store::books::{self as store_books, Page as BookPage};
 use crate::store::homes_page::{self, Agent, Home, Listed};
+use crate::store::service as store_service;
 use crate::wording::Lang;
 
 /// So many homes are shown at once.
@@ -84,6 +86,8 @@ async fn region(state: &State, sight: &Sight, moment: &Moment, part: Part) -> Re
     let homes = homes_page::read(store, &shown).await?;
     let agents: Vec<&str> = homes.iter().flat_map(|home| &home.agents).map(|agent| agent.id.as_str()).collect();
     let books = store_books::read(store, Some(&agents)).await?;
+    let now_ms = moment.now.as_millisecond();
+    let happened = store_service::facts(store, &shown, &state.0.silent_tests, now_ms).await?;
     let (lang, boxes) = (moment.lang, &state.0.judging.boxes);
     Ok(html! {
         (case::elsewhere(store, sight, "", lang).await?)
@@ -97,7 +101,7 @@ async fn region(state: &State, sight: &Sight, moment: &Moment, part: Part) -> Re
                 }
             }
         }
-        div.homes { @for home in &homes { (card(home, &books, moment, boxes)) } }
+        div.homes { @for home in &homes { (card(home, happened.get(&home.id), &books, moment, boxes)) } }
         (other_parts(part, all.len(), lang))
     })
 }
@@ -124,13 +128,14 @@ fn is_silent_home(home: &Listed, moment: &Moment) -> bool {
     home.is_in_service && is_silent(home.heard_ms, moment)
 }
 
-fn card(home: &Home, books: &[BookPage], moment: &Moment, boxes: &Limits) -> Markup {
+fn card(home: &Home, happened: Option<&Facts>, books: &[BookPage], moment: &Moment, boxes: &Limits) -> Markup {
     let lang = moment.lang;
     let id = format!("home-{}", home.id);
     let is_silent = home.agents.iter().any(|agent| agent.is_in_service() && is_silent(agent.last_heard_ms, moment));
     html! {
         section.card.home.silent[is_silent] aria-labelledby=(id) {
             h2 id=(id) { a href={ "/homes/" (home.id) } { (home.name) } }
+            @if let Some(happened) = happened { p.service { (service::line(happened, moment)) } }
             @if home.agents.is_empty() { p.muted { (lang.pick("Ingen box ännu.", "No box yet.")) } }
             @for agent in &home.agents { (agent_part(home, agent, books, moment, boxes)) }
         }
@@ -145,6 +150,7 @@ fn agent_part(home: &Home, agent: &Agent, books: &[BookPage], moment: &Moment, b
             div { dt { (lang.pick("Förbindelse", "Connection")) } dd { (facts::connection(agent, lang)) } }
             div { dt { (lang.pick("Boxen hördes senast", "Box last heard")) } dd { (facts::last_heard(agent, moment)) } }
             div { dt { (lang.pick("Boxens radio", "The box's radio")) } dd { (facts::hearing(agent, moment)) } }
+            div { dt { (lang.pick("Larmvägen provad", "Way for alarms proven")) } dd { (facts::proven(agent, moment)) } }
             div { dt { (lang.pick("Apparater", "Devices")) } dd { (home.devices.len()) } }
             div { dt { (lang.pick("Bokföringen", "The books")) } dd { (books::verdict(&books, lang)) } }
         }

@@ -11,7 +11,7 @@ use crate::duty::cover;
 use crate::duty::sight::lookout::Sight;
 use crate::http::console::icons::Icon;
 use crate::http::console::moments::Moment;
-use crate::proof::schedule;
+use crate::proof::{homes, schedule};
 use crate::store::alerts::{self, Told, Waits, Which};
 use crate::store::names::{self, Names};
 use crate::store::{self, StoreError, work_list};
@@ -147,7 +147,7 @@ impl Case {
 
     /// The person it is about, or the home where no person is known.
     pub(crate) fn whom(&self, lang: Lang) -> String {
-        if self.alert.rule == silent_home::STORM {
+        if [silent_home::STORM, homes::HOMES].contains(&self.alert.rule.as_str()) {
             return lang.pick("Flera hem", "Several homes").to_owned();
         }
         if [health::CHANNEL, schedule::WAY].contains(&self.alert.rule.as_str()) {
