@@ -4,8 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use hempuls_gateway::alerts::judge::Settings;
+use hempuls_gateway::alerts::rules::alarm_pressed::{self, Press};
 use hempuls_gateway::alerts::rules::silent_home;
-use hempuls_gateway::alerts::{Act, line, rules};
+use hempuls_gateway::alerts::{self, About, Act, Concern, line, rules};
 use hempuls_gateway::clock;
 use hempuls_gateway::delivery::{Channel, Recipient};
 use hempuls_gateway::escalation::plan::{Plan, Step, Waits, Whom};
@@ -63,12 +64,26 @@ async fn a_homes_silent_test_finds_who_would_be_told_of_a_press_and_tells_nobody
 #[tokio::test]
 async fn a_press_that_somebody_takes_care_of_is_left_alone_and_hides_nobody_else() {
     let home = Home::with_a_button(&["Anna", "Berit"]).await;
-    let alert = home.night.team.press("button").await;
-    home.night.act(&alert, &Act::Claim, "Berit").await;
+    let mut work = home.night.team.store.work().await.unwrap();
+    let (about, at_ms) = (About::Person(home.person.clone()), clock::now_ms());
+    let pressed = Concern {
+        finding: alarm_pressed::finding(Press::at(at_ms, at_ms)),
+        about: about.clone(),
+        person: Some(home.person.clone()),
+        home: home.night.team.home.clone(),
+        record: None,
+    };
+    alerts::raise(&mut work, &pressed, at_ms).await.unwrap();
+    let (alert, _) = cases::open_case(&mut work, alarm_pressed::NAME, &about).await.unwrap().unwrap();
+    // Nothing reaches her but the console.
+    alerts::act(&mut work, &alert, &Act::Claim, "Lena", at_ms).await.unwrap();
+    work.commit().await.unwrap();
     home.a_test_comes().await;
-    eventually(async || home.agent().await.proof.filter(|proof| proof.proven_ms.is_some())).await;
-    let case = cases::case(&mut home.night.team.store.work().await.unwrap(), &alert).await.unwrap().unwrap();
-    assert!(format!("{:?}", case.alert.state).contains("Berit"), "{case:?}");
+    let proof = eventually(async || home.agent().await.proof.filter(|proof| proof.proven_ms.is_some())).await;
+    assert_eq!(proof.told, Some(1));
+    let mut work = home.night.team.store.work().await.unwrap();
+    let (still, case) = cases::open_case(&mut work, alarm_pressed::NAME, &about).await.unwrap().unwrap();
+    assert!(still == alert && format!("{:?}", case.state).contains("Lena"), "{case:?}");
 }
 
 #[tokio::test]
@@ -153,12 +168,7 @@ async fn a_home_whose_proof_is_too_old_is_one_alert_that_ends_by_itself_and_a_si
     silence::begin_to_listen(&mut work, "one", start_ms).await.unwrap();
     silence::listened(&mut work, "one", start_ms + 30 * DAY).await.unwrap();
     work.commit().await.unwrap();
-    let watch = Watch {
-        store: store.clone(),
-        config: Config::default(),
-        storms: silent_home::Config::default(),
-        changes: home.night.team.changes.clone(),
-    };
+    let watch = watch(&home);
     let mut known = HashSet::new();
     let mut look = async |at_ms: i64| watch.look(&mut known, at_ms).await.unwrap();
 
@@ -192,6 +202,49 @@ async fn a_home_whose_proof_is_too_old_is_one_alert_that_ends_by_itself_and_a_si
 }
 
 #[tokio::test]
+async fn many_homes_that_are_not_proven_are_one_case_which_takes_theirs_and_ends_when_they_are() {
+    let home = Home::with_a_button(&["Anna"]).await;
+    let (store, start_ms) = (&home.night.team.store, clock::now_ms());
+    let mut work = store.work().await.unwrap();
+    silence::begin_to_listen(&mut work, "one", start_ms).await.unwrap();
+    silence::listened(&mut work, "one", start_ms + 30 * DAY).await.unwrap();
+    let mut agents = vec![home.agent().await.id];
+    for n in 0..11 {
+        agents.push(stored::add(&mut work, &format!("home {n}"), 0).await.unwrap().1.to_string());
+    }
+    for (n, agent) in agents.iter().enumerate() {
+        home_proofs::came(&mut work, agent, start_ms + i64::try_from(n).unwrap() / 3 * HOUR).await.unwrap();
+    }
+    work.commit().await.unwrap();
+    let watch = watch(&home);
+    let mut known = HashSet::new();
+    let mut look = async |at_ms: i64| watch.look(&mut known, at_ms).await.unwrap();
+    let open = async || -> Vec<String> {
+        query_scalar("SELECT rule FROM alert WHERE state <> 'closed' ORDER BY rule")
+            .fetch_all(store.reader())
+            .await
+            .unwrap()
+    };
+
+    look(start_ms + 3 * DAY).await;
+    assert_eq!(open().await, [homes::HOME; 3]);
+    look(start_ms + 3 * DAY + 3 * HOUR).await;
+    assert_eq!(open().await, [homes::HOMES]);
+    let told = home.told().await;
+    assert_eq!(told.iter().filter(|told| told.contains("the case that they share")).count(), 3, "{told:?}");
+    assert!(told.last().unwrap().contains("from 12 homes") && told.last().unwrap().contains("1 of them"), "{told:?}");
+    assert_eq!(told.iter().filter(|told| told.contains("have not come all the way for")).count(), 1);
+
+    let mut work = store.work().await.unwrap();
+    for agent in &agents[..10] {
+        home_proofs::proven(&mut work, agent, 1, start_ms + 3 * DAY + 3 * HOUR).await.unwrap();
+    }
+    work.commit().await.unwrap();
+    look(start_ms + 3 * DAY + 4 * HOUR).await;
+    assert_eq!(open().await, [homes::HOME; 2], "what is left has cases of its own");
+}
+
+#[tokio::test]
 async fn a_silent_test_from_a_box_is_an_event_with_a_number_and_nothing_else_and_the_home_is_told_of_when_none_comes() {
     let settings = "[silent_tests]\nevery = \"1s\"\ntoo_old = \"2s\"\n";
     let ward = Ward::open_in(Place::new().await, settings, rules::Config::default().rules()).await;
@@ -220,6 +273,15 @@ async fn a_silent_test_from_a_box_is_an_event_with_a_number_and_nothing_else_and
     ward.close().await;
 }
 
+fn watch(home: &Home) -> Watch {
+    Watch {
+        store: home.night.team.store.clone(),
+        config: Config::default(),
+        storms: silent_home::Config::default(),
+        changes: home.night.team.changes.clone(),
+    }
+}
+
 /// A program is at most asked whether it is there.
 fn tells_nobody(peer: &Peer) -> bool {
     peer.asked().iter().all(|asked| asked.body.contains("\"type\":\"test\""))
@@ -232,6 +294,7 @@ fn test() -> Content {
 /// A home with a button of Ada's, and members who are told one after another.
 struct Home {
     night: Night,
+    person: String,
 }
 
 impl Home {
@@ -241,10 +304,11 @@ impl Home {
         let home = &night.team.home;
         let person = assignments::add_person(&mut work, "Ada", home, 0).await.unwrap();
         devices::add(&mut work, home, &NewDevice::plain(BUTTON, DeviceKind::AlarmButton), 0).await.unwrap().unwrap();
-        let whole = Assignment { device: BUTTON.to_string(), slot: None, person, from_ms: 0, until_ms: None };
+        let whole =
+            Assignment { device: BUTTON.to_string(), slot: None, person: person.clone(), from_ms: 0, until_ms: None };
         assignments::assign(&mut work, &whole, 0).await.unwrap();
         work.commit().await.unwrap();
-        Self { night }
+        Self { night, person }
     }
 
     async fn agent(&self) -> Agent {
