@@ -16,6 +16,15 @@ use crate::buffer::{Buffer, LaneState, State};
 use crate::clock;
 use crate::stop::Stop;
 
+/// What the gateway wishes.
+#[derive(Copy, Clone, PartialEq, Eq, Debug)]
+pub struct Wish {
+    /// A test so often; none: no tests.
+    pub every: Option<Duration>,
+    /// In which revision of its configuration; 0: it has said nothing yet.
+    pub revision: u64,
+}
+
 /// What happens.
 #[derive(Copy, Clone, PartialEq, Debug)]
 pub enum Input {
@@ -23,8 +32,8 @@ pub enum Input {
     Asked {
         /// How often.
         every: Option<Duration>,
-        /// Whether that was known when the program started: then a power cut may have started a whole town's boxes.
-        at_start: bool,
+        /// Whether it is the first that the gateway ever said: somebody may be installing, and wait for it.
+        is_first: bool,
     },
     /// The time of [`Prover::next_wake`] has come.
     Due {
@@ -33,10 +42,11 @@ pub enum Input {
     },
 }
 
-/// The first test after a start comes within this time, so that many boxes do not come together.
-const AFTER_START: Duration = Duration::from_secs(60 * 60);
-/// Where a gateway asks for the first time, somebody may be installing and wait for it.
-const WHEN_ASKED: Duration = Duration::from_secs(20);
+/// The first test after a start, or after another wish, comes within this time: a power cut or an operator may move a whole town's
+/// boxes at once.
+const TOGETHER: Duration = Duration::from_secs(60 * 60);
+/// A box that is being installed makes one within this time.
+const INSTALLED: Duration = Duration::from_secs(20);
 /// A test that may not be made now is made so much later, if it may then.
 const LATER: Duration = Duration::from_secs(60);
 
@@ -52,8 +62,8 @@ impl Prover {
     pub fn handle(&mut self, input: Input, luck: f64, now: Instant) -> bool {
         match input {
             Input::Asked { every, .. } if every == self.every => false,
-            Input::Asked { every, at_start } => {
-                let within = if at_start { AFTER_START } else { WHEN_ASKED };
+            Input::Asked { every, is_first } => {
+                let within = if is_first { INSTALLED } else { TOGETHER };
                 self.due = every.map(|every| now + every.min(within).mul_f64(luck));
                 self.every = every;
                 false
@@ -79,16 +89,17 @@ impl Prover {
 }
 
 /// Makes tests until the program stops.
-pub async fn run(buffer: Buffer, mut asked: watch::Receiver<Option<Duration>>, mut stop: Stop) {
+pub async fn run(buffer: Buffer, mut wishes: watch::Receiver<Wish>, mut stop: Stop) {
     let mut prover = Prover::default();
-    let (mut at_start, mut last) = (true, None);
+    let (mut revision, mut last) = (None, None);
     loop {
-        let every = *asked.borrow_and_update();
-        prover.handle(Input::Asked { every, at_start }, rand::rng().random(), clock::now());
-        at_start = false;
+        let wish = *wishes.borrow_and_update();
+        let asked = Input::Asked { every: wish.every, is_first: revision == Some(0) };
+        prover.handle(asked, rand::rng().random(), clock::now());
+        revision = Some(wish.revision);
         let wake = prover.next_wake();
         tokio::select! {
-            changed = asked.changed() => {
+            changed = wishes.changed() => {
                 if changed.is_err() {
                     return;
                 }
@@ -127,7 +138,7 @@ mod tests {
         let (quiet, waits) = (Input::Due { is_quiet: true }, Input::Due { is_quiet: false });
         assert!(!prover.handle(quiet, 0.5, start) && prover.next_wake().is_none(), "nobody has asked");
 
-        prover.handle(Input::Asked { every: Some(DAY), at_start: false }, 0.5, start);
+        prover.handle(Input::Asked { every: Some(DAY), is_first: true }, 0.5, start);
         let first = prover.next_wake().unwrap();
         assert_eq!(first, start + Duration::from_secs(10));
         assert!(!prover.handle(quiet, 0.5, start), "it is not time");
@@ -135,24 +146,24 @@ mod tests {
         assert_eq!(prover.next_wake(), Some(first + LATER));
         assert!(prover.handle(quiet, 0.5, first + LATER));
         assert_eq!(prover.next_wake(), Some(first + LATER + DAY));
-        prover.handle(Input::Asked { every: Some(DAY), at_start: false }, 0.0, first + LATER);
+        prover.handle(Input::Asked { every: Some(DAY), is_first: true }, 0.0, first + LATER);
         assert_eq!(prover.next_wake(), Some(first + LATER + DAY), "it is asked again with each configuration");
 
-        prover.handle(Input::Asked { every: None, at_start: false }, 0.5, start);
+        prover.handle(Input::Asked { every: None, is_first: true }, 0.5, start);
         assert_eq!(prover.next_wake(), None);
     }
 
     #[test]
-    fn a_towns_boxes_that_start_together_test_over_an_hour() {
+    fn a_towns_boxes_that_start_or_are_asked_together_test_over_an_hour() {
         let start = clock::now();
         let first = |luck| {
             let mut prover = Prover::default();
-            prover.handle(Input::Asked { every: Some(DAY), at_start: true }, luck, start);
+            prover.handle(Input::Asked { every: Some(DAY), is_first: false }, luck, start);
             prover.next_wake().unwrap() - start
         };
-        assert_eq!((first(0.0), first(0.5)), (Duration::ZERO, AFTER_START / 2));
+        assert_eq!((first(0.0), first(0.5)), (Duration::ZERO, TOGETHER / 2));
         let mut often = Prover::default();
-        often.handle(Input::Asked { every: Some(Duration::from_secs(2)), at_start: true }, 1.0, start);
+        often.handle(Input::Asked { every: Some(Duration::from_secs(2)), is_first: false }, 1.0, start);
         assert_eq!(often.next_wake(), Some(start + Duration::from_secs(2)));
     }
 
@@ -170,9 +181,11 @@ mod tests {
         buffer.receipted(press.epoch, Lane::Alarm, press.sequence);
         held.wait_for(|state| is_quiet(state, None)).await.unwrap();
 
-        let (asks, asked) = watch::channel(Some(Duration::from_millis(100)));
+        let (asks, wishes) = watch::channel(Wish { every: None, revision: 0 });
         let (_stopper, stop) = Stop::new();
-        tokio::spawn(run(buffer.clone(), asked, stop));
+        tokio::spawn(run(buffer.clone(), wishes, stop));
+        tokio::task::yield_now().await;
+        asks.send_replace(Wish { every: Some(Duration::from_millis(100)), revision: 7 });
         held.wait_for(|state| state.flash.unwrap().reading.last > began.reading.last).await.unwrap();
         let test = buffer.state().flash.unwrap().reading.last;
         tokio::time::sleep(Duration::from_millis(500)).await;

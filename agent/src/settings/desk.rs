@@ -3,7 +3,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hempuls_protocol::ids::DeviceId;
 use hempuls_protocol::wire::heartbeat::ConfigState;
@@ -13,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use super::{Denied, Home, Kept, Named, Settings, Told};
 use crate::config::Device;
 use crate::files::{self, Readers};
+use crate::proof::Wish;
 
 /// Where settings are changed. Clones are the same desk.
 #[derive(Clone)]
@@ -22,7 +22,7 @@ pub struct Desk {
     home: Arc<watch::Sender<Home>>,
     named: Arc<watch::Sender<Vec<Named>>>,
     state: Arc<watch::Sender<ConfigState>>,
-    prove: Arc<watch::Sender<Option<Duration>>>,
+    prove: Arc<watch::Sender<Wish>>,
 }
 
 /// Why a device is not adopted or forgotten.
@@ -84,7 +84,7 @@ impl Desk {
 
     /// How often the gateway asks for a silent test, as it is and as it changes.
     #[must_use]
-    pub fn prove(&self) -> watch::Receiver<Option<Duration>> {
+    pub fn prove(&self) -> watch::Receiver<Wish> {
         self.prove.subscribe()
     }
 
@@ -208,6 +208,8 @@ fn read(file: &Path) -> io::Result<Kept> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use hempuls_protocol::devices::DeviceKind;
 
     use super::*;
@@ -245,6 +247,21 @@ mod tests {
         desk.told(told(2)).await;
         assert!(!home.has_changed().unwrap(), "the same devices under another revision");
         assert_eq!(desk.state().revision, 2);
+    }
+
+    #[tokio::test]
+    async fn silent_tests_are_made_as_often_as_the_gateway_last_said_also_after_a_restart_and_not_by_a_retired_box() {
+        let state = tempfile::tempdir().unwrap();
+        let desk = Desk::open(state.path(), Vec::new());
+        let wish = |desk: &Desk| *desk.prove().borrow();
+        assert_eq!(wish(&desk), Wish { every: None, revision: 0 });
+        desk.told(wire::Home { prove_every_s: Some(60), ..told(7) }).await;
+        let minute = Wish { every: Some(Duration::from_secs(60)), revision: 7 };
+        assert_eq!(wish(&desk), minute);
+        let desk = Desk::open(state.path(), Vec::new());
+        assert_eq!(wish(&desk), minute);
+        desk.told(wire::Home { prove_every_s: Some(60), retired: true, ..told(8) }).await;
+        assert_eq!(wish(&desk).every, None);
     }
 
     #[tokio::test]

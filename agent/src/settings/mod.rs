@@ -26,6 +26,7 @@ use minicbor::{Decode, Encode};
 
 pub use self::desk::Desk;
 use crate::config::Device;
+use crate::proof::Wish;
 
 /// What the radio is told of the home.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -234,9 +235,11 @@ impl Settings {
 
     /// How often the gateway asks for a silent test.
     #[must_use]
-    pub fn prove(&self) -> Option<Duration> {
-        let home = self.kept.home.as_ref().filter(|home| !home.retired)?;
-        home.prove_every_s.map(|seconds| Duration::from_secs(seconds.into()))
+    pub fn prove(&self) -> Wish {
+        let home = self.kept.home.as_ref();
+        let every_s = home.filter(|home| !home.retired).and_then(|home| home.prove_every_s);
+        let every = every_s.map(|seconds| Duration::from_secs(seconds.into()));
+        Wish { every, revision: home.map_or(0, |home| home.revision) }
     }
 
     fn is_retired(&self) -> bool {

@@ -77,7 +77,7 @@ pub async fn next(store: &Store, judging: &Settings, now_ms: i64) -> Result<bool
     };
     match outcome {
         Err(stop) => {
-            tracing::warn!(agent.id = due.agent, ?stop, "a home's silent test stopped");
+            tracing::debug!(agent.id = due.agent, ?stop, "a home's silent test stopped");
             home_proofs::stopped(&mut work, &due.agent, &stop, now_ms + AGAIN_MS).await?;
         }
         Ok(told) => prove(&mut work, &due, &told, now_ms).await?,
