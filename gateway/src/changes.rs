@@ -1,9 +1,10 @@
-//! What has changed in the store, told after the commit to whoever shows it.
+//! What has changed in the store, told after the commit to whoever shows it, in every gateway that shares the store.
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
 /// Something that is shown somewhere has changed.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum Change {
     /// The work list: an alert, or something that waits.
     WorkList,
@@ -15,27 +16,44 @@ pub enum Change {
 
 /// Where changes are told. Clones share the listeners. A listener that falls behind reads everything anew.
 #[derive(Clone, Debug)]
-pub struct Changes(broadcast::Sender<Change>);
+pub struct Changes {
+    here: broadcast::Sender<Change>,
+    elsewhere: broadcast::Sender<Change>,
+}
 
 impl Changes {
     /// Nobody listens yet.
     #[must_use]
     pub fn new() -> Self {
-        Self(broadcast::Sender::new(1024))
+        Self { here: broadcast::Sender::new(1024), elsewhere: broadcast::Sender::new(1024) }
     }
 
     /// Tells all who listen.
     pub fn tell(&self, changes: impl IntoIterator<Item = Change>) {
         for change in changes {
             // An error means that nobody listens.
-            let _ = self.0.send(change);
+            let _ = self.elsewhere.send(change.clone());
+            let _ = self.here.send(change);
+        }
+    }
+
+    /// Tells those who listen here what another gateway told.
+    pub fn tell_here(&self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            let _ = self.here.send(change);
         }
     }
 
     /// Listens from here on.
     #[must_use]
     pub fn listen(&self) -> broadcast::Receiver<Change> {
-        self.0.subscribe()
+        self.here.subscribe()
+    }
+
+    /// Listens from here on to what this gateway told.
+    #[must_use]
+    pub fn listen_for_others(&self) -> broadcast::Receiver<Change> {
+        self.elsewhere.subscribe()
     }
 }
 

@@ -121,6 +121,7 @@ impl Config {
             ));
         }
         self.store.check()?;
+        self.broker.check()?;
         self.enrolment.check()?;
         self.delivery.check()?;
         self.check_proof()?;
@@ -286,6 +287,7 @@ mod tests {
                 "half of duty.proven_within",
             ),
             ("data = \"d\"\n[disk]\nreserve_mib = 1", "from 4"),
+            ("data = \"d\"\n[broker]\nname = \"gateway-2\"", "begins with hempuls-gateway"),
             ("data = \"d\"\n[enrolment]\ncertificate_life = \"9s\"", "too short"),
             ("data = \"d\"\n[delivery.webhook]\nsecret_file = \"s\"", "delivery.console"),
             ("data = \"d\"\n[[delivery.always]]\nname = \"w\"\nchannel = \"fax\"\nto = \"1\"", "fax"),

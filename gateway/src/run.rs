@@ -16,7 +16,7 @@ use crate::alerts::judge::Settings;
 use crate::alerts::rules::silent_home::watch::Watch;
 use crate::alerts::rules::{Rules, books_do_not_balance};
 use crate::alerts::timers;
-use crate::broker::external::External;
+use crate::broker::external::{self, External};
 use crate::broker::{Broker, room};
 use crate::changes::Changes;
 use crate::clock;
@@ -39,7 +39,7 @@ use crate::proof::homes::{rehearsal, watch as homes_proven};
 use crate::proof::pulse::Pulse;
 use crate::proof::schedule::{self, Schedule};
 use crate::scaip;
-use crate::store::{Store, StoreError, escalations, homes, outbox, patience, teams};
+use crate::store::{Store, StoreError, escalations, hearsay, homes, outbox, patience, teams};
 
 /// The name and the unit of the account that the first start makes.
 const FIRST_ACCOUNT: (&str, &str) = ("nurse", "care-team");
@@ -248,7 +248,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let records = config.delivery.fhir.as_ref().map(|records| Fhir::open(records, folder, zone.clone()));
     let records = records.transpose().map_err(setting)?;
     settle(&store, config).await.map_err(|source| no_store(config, source))?;
-    forget_connections(&store).await.map_err(|source| no_store(config, source))?;
+    forget_connections(&store, embedded.is_some()).await.map_err(|source| no_store(config, source))?;
     let (courier, occasions) = Courier::new();
     let told = http::Told { changes: changes.clone(), courier: courier.clone() };
     let settings = Settings::new(rules, &config.rules, config.enrolment.certificate_life, zone.clone());
@@ -277,6 +277,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let writer =
         Writer::new(store.clone(), intake.clone(), settings, letters, courier, changes.clone(), Arc::clone(&health));
     tasks.spawn(writer.run());
+    tasks.spawn(hearsay::share(store.clone(), changes.clone()));
     tasks.spawn(clocks::run(store.clone(), changes.clone()));
     tasks.spawn(timers::run(store.clone(), rules, zone, changes.clone()));
     for channel in Channel::ALL {
@@ -345,7 +346,8 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
         tasks.spawn(async move { porter.throw_out(known).await });
         tasks.spawn(async move { broker.serve(listener, files, health, async { drop(broker_stops.await) }).await });
     } else if let Some(place) = config.broker.external.clone() {
-        let broker = External { place, ca, intake, store: store.clone(), changes, health };
+        let name = config.broker.name.clone();
+        let broker = External { place, name, ca, intake, store: store.clone(), changes, health };
         tasks.spawn(broker.serve(letters_out));
     }
     let console_task = tokio::spawn(async move {
@@ -454,7 +456,11 @@ async fn listen_to_units(config: &Config) -> Result<Option<scaip::Doors>, StartE
     Ok(Some(doors))
 }
 
-async fn forget_connections(store: &Store) -> Result<(), StoreError> {
+/// An embedded broker has nobody yet. At another, agents stay connected while gateways come and go.
+async fn forget_connections(store: &Store, is_embedded: bool) -> Result<(), StoreError> {
+    if !is_embedded {
+        return external::nobody_is_connected(store).await;
+    }
     let mut work = store.work().await?;
     homes::none_is_connected(&mut work, clock::now_ms()).await?;
     Ok(work.commit().await?)

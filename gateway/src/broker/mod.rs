@@ -31,6 +31,9 @@ use crate::letters::Letter;
 use crate::pki::ServerFiles;
 use crate::store::{Store, StoreError, agents, homes};
 
+/// A common name is no longer than this.
+const LONGEST_NAME: usize = 64;
+
 /// Where the broker listens.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -40,6 +43,9 @@ pub struct Config {
     /// Another broker to connect to instead, such as Mosquitto: nothing is listened on then.
     #[serde(deserialize_with = "place")]
     pub external: Option<Place>,
+    /// As whom the gateway connects to that: the common name of its certificate. Each of several gateways has its own, which
+    /// begins with `hempuls-gateway`.
+    pub name: String,
     /// Where an enrolled agent is told that brokers of this gateway are, in the order in which it is to try them: one
     /// host:port, or a list. The hosts are also the names in the server's certificate.
     #[serde(deserialize_with = "places")]
@@ -49,11 +55,29 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let advertise = vec![Place { host: "localhost".to_owned(), port: 8883 }];
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8883)), external: None, advertise }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 8883));
+        Self { listen, external: None, name: external::NAME.to_owned(), advertise }
     }
 }
 
 impl Config {
+    /// Whether it can be used.
+    ///
+    /// # Errors
+    /// What is wrong, and what to do.
+    pub fn check(&self) -> Result<(), String> {
+        let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+        if self.name.starts_with(external::NAME) && self.name.chars().all(is_plain) && self.name.len() <= LONGEST_NAME {
+            return Ok(());
+        }
+        Err(format!(
+            "broker.name = \"{}\": a gateway's name begins with {}, with small letters, digits and - after it, {LONGEST_NAME} in \
+             all, so that it is no agent's",
+            self.name,
+            external::NAME
+        ))
+    }
+
     /// The hosts that agents are told, each once.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {

@@ -77,6 +77,12 @@ impl Health {
         self.reasons_against(now()).is_empty()
     }
 
+    /// Whether ingest has begun and not come round since too long: what is heard lies here unstored.
+    pub fn ingest_stands_still(&self) -> bool {
+        let came_round = self.said(|said| said.ingest_came_round);
+        came_round.is_some_and(|at| now() - INGEST_PATIENCE > at)
+    }
+
     fn said<T>(&self, change: impl FnOnce(&mut Said) -> T) -> T {
         change(&mut self.said.lock().expect("nobody panics while holding this"))
     }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::clock;
 use crate::http::Health;
+use crate::store::duties::Duty;
 use crate::store::{Store, StoreError, retention};
 
 /// For how long things are kept.
@@ -52,11 +53,17 @@ pub struct Dropped {
     pub longest: Duration,
 }
 
-/// Drops what has become old, for ever.
+/// Drops what has become old, for ever: one gateway does so for all.
 pub async fn run(store: Store, config: Config, health: Arc<Health>) {
+    let duty = Duty::new("retention", LOOK_EVERY * 2);
     loop {
         if !health.refuses_readings() {
-            match drop_old(&store, &config, clock::now_ms()).await {
+            let dropped = match duty.is_mine_in(&store).await {
+                Ok(true) => drop_old(&store, &config, clock::now_ms()).await,
+                Ok(false) => Ok(Dropped::default()),
+                Err(error) => Err(error),
+            };
+            match dropped {
                 Ok(Dropped { numbers: 0, records: 0, traces: 0, .. }) => {}
                 Ok(dropped) => tracing::info!(?dropped, "what was older than it has to be kept was dropped"),
                 Err(error) => tracing::warn!(%error, "what is old cannot be dropped; it is tried again in an hour"),

@@ -1,6 +1,6 @@
 //! Has each way to people prove itself in its interval, and tells of those that do not. What is open is read from the store,
 //! so that a restart leaves no case open that is over; what was wrong at the last look is remembered only to tell what begins
-//! from what goes on.
+//! from what goes on. Of several gateways one looks for all.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::alerts::{self, About, Concern, Finding, Line, Severity, Weight, healt
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::delivery::{Channel, Config, Recipient};
+use crate::store::duties::Duty;
 use crate::store::ways::{self as kept, Way as Kept};
 use crate::store::{Reader, Store, StoreError, alerts as cases, contacts, homes, new_id, outbox, silent_tests};
 
@@ -119,12 +120,22 @@ impl Schedule {
     /// Looks for ever.
     pub async fn run(self) {
         let shortest = self.settings.by_address.values().min().copied().unwrap_or(LOOK_EVERY);
-        let mut looks = tokio::time::interval(shortest.min(LOOK_EVERY));
+        let every = shortest.min(LOOK_EVERY);
+        let duty = Duty::new("ways_proven", every * 2 + every / 2);
+        let mut looks = tokio::time::interval(every);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut known, mut is_failing) = (HashSet::new(), false);
         loop {
             looks.tick().await;
-            match self.look(&mut known, clock::now_ms()).await {
+            let looked = match duty.is_mine_in(&self.store).await {
+                Ok(true) => self.look(&mut known, clock::now_ms()).await,
+                Ok(false) => {
+                    known.clear();
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            };
+            match looked {
                 Ok(true) => self.changes.tell([Change::WorkList]),
                 Ok(false) => {}
                 Err(error) => {

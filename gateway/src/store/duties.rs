@@ -1,7 +1,49 @@
 //! What one gateway at a time does for all that share the store: rows with a holder, for a time by the database's clock, so
 //! that another takes over from one that died.
 
-use super::{Connection, StoreError, query};
+use std::time::Duration;
+
+use super::{Connection, Store, StoreError, clock, new_id, query};
+use crate::clock::{millis, now_ms};
+
+/// One gateway's part in a duty.
+#[derive(Debug)]
+pub struct Duty {
+    name: &'static str,
+    holder: String,
+    term: Duration,
+}
+
+impl Duty {
+    /// A gateway that would do it. Another takes over once it has not been its for a term.
+    #[must_use]
+    pub fn new(name: &'static str, term: Duration) -> Self {
+        Self { name, holder: new_id(now_ms()), term }
+    }
+
+    /// Whether it is this gateway's for another term.
+    ///
+    /// # Errors
+    /// [`StoreError`], where the store fails.
+    pub async fn is_mine(&self, work: &mut Connection) -> Result<bool, StoreError> {
+        let now_ms = clock::now_ms(&mut *work).await?;
+        take(work, self.name, &self.holder, millis(self.term), now_ms).await
+    }
+
+    /// The same in a work of its own. A store in a file has one gateway, whose it is.
+    ///
+    /// # Errors
+    /// [`StoreError`], where the store fails.
+    pub async fn is_mine_in(&self, store: &Store) -> Result<bool, StoreError> {
+        if !store.is_on_a_server() {
+            return Ok(true);
+        }
+        let mut work = store.work().await?;
+        let is_mine = self.is_mine(&mut work).await?;
+        work.commit().await?;
+        Ok(is_mine)
+    }
+}
 
 /// Takes a duty for so long from now on, or keeps it. Says whether it is the holder's: nobody else's time runs.
 ///

@@ -123,6 +123,14 @@ pub async fn note_connection(
         .await?)
 }
 
+/// Whether a box is connected, as far as is known; none where there is no such box.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn is_connected(reader: &Reader, agent: &AgentId) -> Result<Option<bool>, StoreError> {
+    Ok(query_scalar("SELECT connected FROM agent WHERE id = $1").bind(agent.as_str()).fetch_optional(reader).await?)
+}
+
 /// Every box, with the home it stands or stood in.
 ///
 /// # Errors

@@ -23,6 +23,7 @@ pub mod enrolment_codes;
 pub mod escalations;
 pub mod feedback;
 pub mod fhir;
+pub mod hearsay;
 pub mod heartbeats;
 pub mod history;
 pub mod home_proofs;

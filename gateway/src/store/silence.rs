@@ -45,6 +45,20 @@ pub async fn listened(work: &mut Connection, id: &str, now_ms: i64) -> Result<()
     Ok(())
 }
 
+/// A gateway that listens says so every other second: one that has not for so long does not.
+const LISTENS_MS: i64 = 10_000;
+
+/// Whether any gateway listens at this moment.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn is_anybody_listening(reader: &Reader, now_ms: i64) -> Result<bool, StoreError> {
+    Ok(query_scalar("SELECT EXISTS (SELECT 1 FROM listening WHERE until_ms > $1)")
+        .bind(now_ms - LISTENS_MS)
+        .fetch_one(reader)
+        .await?)
+}
+
 /// When any gateway listened, the latest first.
 ///
 /// # Errors

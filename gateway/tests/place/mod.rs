@@ -116,7 +116,7 @@ impl Drop for Place {
 }
 
 /// Makes a database as a gateway makes it, by copying one.
-async fn database(socket: &str) -> Postgres {
+pub(crate) async fn database(socket: &str) -> Postgres {
     const TEMPLATE: &str = "like_new";
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let named = |database: String| Postgres {

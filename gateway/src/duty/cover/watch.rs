@@ -1,5 +1,6 @@
 //! Looks each minute whether somebody is there. What is open is read from the store, so that a restart leaves no case open
-//! that is over; what was wrong a minute ago is remembered only to tell what begins from what goes on.
+//! that is over; what was wrong a minute ago is remembered only to tell what begins from what goes on. Of several gateways one
+//! looks for all; another that takes over begins as after a restart.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::delivery::Channel;
 use crate::store::cover::{self, Depends};
+use crate::store::duties::Duty;
 use crate::store::teams::{self, Team};
 use crate::store::{Store, StoreError, contacts, rosters};
 
@@ -55,9 +57,18 @@ impl Watch {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.tick().await;
         let (mut known, mut is_failing) = (Known::new(), false);
+        let duty = Duty::new("somebody_there", LOOK_EVERY * 2 + LOOK_EVERY / 2);
         loop {
             looks.tick().await;
-            match self.look(&mut known, clock::now_ms()).await {
+            let looked = match duty.is_mine_in(&self.store).await {
+                Ok(true) => self.look(&mut known, clock::now_ms()).await,
+                Ok(false) => {
+                    known.clear();
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            };
+            match looked {
                 Ok(true) => self.changes.tell([Change::WorkList]),
                 Ok(false) => {}
                 Err(error) => {

@@ -1,5 +1,6 @@
 //! Looks each minute of which homes the last proof is too old. What is open is read from the store, so that a restart leaves no
-//! case open that is over; what was wrong a minute ago is remembered only to tell what begins from what goes on.
+//! case open that is over; what was wrong a minute ago is remembered only to tell what begins from what goes on. Of several
+//! gateways one looks for all.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::alerts::rules::silent_home::{self, Listening};
 use crate::alerts::{About, Line, fold, raise, remind};
 use crate::changes::{Change, Changes};
 use crate::clock;
+use crate::store::duties::Duty;
 use crate::store::{Connection, Store, StoreError, alerts as cases, home_proofs, silence};
 
 /// How often it looks, at most.
@@ -34,13 +36,23 @@ impl Watch {
         if self.config.every_s().is_none() {
             return std::future::pending().await;
         }
-        let mut looks = tokio::time::interval(LOOK_EVERY.min(self.config.every));
+        let every = LOOK_EVERY.min(self.config.every);
+        let duty = Duty::new("homes_proven", every * 2 + every / 2);
+        let mut looks = tokio::time::interval(every);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         looks.tick().await;
         let (mut known, mut is_failing) = (HashSet::new(), false);
         loop {
             looks.tick().await;
-            match self.look(&mut known, clock::now_ms()).await {
+            let looked = match duty.is_mine_in(&self.store).await {
+                Ok(true) => self.look(&mut known, clock::now_ms()).await,
+                Ok(false) => {
+                    known.clear();
+                    Ok(false)
+                }
+                Err(error) => Err(error),
+            };
+            match looked {
                 Ok(true) => self.changes.tell([Change::WorkList]),
                 Ok(false) => {}
                 Err(error) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{Executor as _, PgConnection};
+use sqlx::{Connection as _, Error, Executor as _, PgConnection};
 
 use super::{Pool, migrations};
 use crate::store::{READERS, StoreError};
@@ -11,11 +11,19 @@ use crate::store::{READERS, StoreError};
 /// The number of the lock that whoever writes holds, in every gateway and on the command line: `hempuls` in ASCII.
 const ONE_WRITER: i64 = 0x0068_656d_7075_6c73;
 
-/// A gateway that holds the lock and does nothing (it is stopped, or its network is) loses its connection after so long.
-const IDLE_IN_A_WORK: &str = "10s";
+/// A gateway that holds the lock and does nothing (it is stopped, or its network is) loses its connection after so long: the
+/// others store no press in the meantime.
+const IDLE_IN_A_WORK: &str = "5s";
 
 /// A gateway waits so long for its turn to write before it says that the store fails, and tries again.
 const WAITS_FOR_A_LOCK: &str = "30s";
+
+/// An answer that takes longer will never come: the way to the server is cut and nobody says so. Longer than the server lets
+/// anybody wait for the lock.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(40);
+
+/// Whether a connection that is given back is alive, shows within this time.
+const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// What SQLite has and PostgreSQL lacks.
 const FUNCTIONS: &str = include_str!("functions.sql");
@@ -43,19 +51,16 @@ pub enum Unfit {
 /// [`StoreError`], where the server cannot be reached or used, or its database is of a later version.
 pub(in crate::store) async fn connect(options: PgConnectOptions) -> Result<(Pool, Pool), StoreError> {
     let options = usual(options);
-    let writer = PgPoolOptions::new()
-        .max_connections(1)
-        .idle_timeout(None)
-        .acquire_timeout(Duration::from_secs(30))
-        .connect_with(options.clone())
-        .await?;
+    let writer =
+        pool(1).idle_timeout(None).acquire_timeout(Duration::from_secs(30)).connect_with(options.clone()).await?;
     check(&writer).await?;
     let mut whole = writer.begin().await?;
     wait_for_turn(&mut whole).await?;
     whole.execute(FUNCTIONS).await?;
     migrations::for_postgres()?.run(&mut *whole).await?;
     whole.commit().await?;
-    Ok((Pool::Postgres(writer), readers(options, READERS).await?))
+    // One more listens to what other gateways change.
+    Ok((Pool::Postgres(writer), readers(options, READERS + 1).await?))
 }
 
 /// Opens a connection to read a database as it is: it is not brought to this version's form.
@@ -75,7 +80,28 @@ fn usual(options: PgConnectOptions) -> PgConnectOptions {
 
 async fn readers(options: PgConnectOptions, count: u32) -> Result<Pool, StoreError> {
     let read_only = options.options([("default_transaction_read_only", "on")]);
-    Ok(Pool::Postgres(PgPoolOptions::new().max_connections(count).connect_with(read_only).await?))
+    Ok(Pool::Postgres(pool(count).connect_with(read_only).await?))
+}
+
+/// A pool that never waits for a connection to come back whose other end is silent: a cut would use them up.
+fn pool(count: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(count).after_release(|connection, _| {
+        Box::pin(async move {
+            match tokio::time::timeout(ALIVE_WITHIN, connection.ping()).await {
+                Ok(answered) => answered.map(|()| true),
+                Err(_) => Err(no_answer()),
+            }
+        })
+    })
+}
+
+/// Waits for what the server answers, and not for ever. A connection that was waited for in vain is closed.
+pub(super) async fn in_time<T>(answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(ANSWERS_WITHIN, answer).await.unwrap_or_else(|_| Err(no_answer()))
+}
+
+fn no_answer() -> Error {
+    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer"))
 }
 
 async fn check(pool: &PgPool) -> Result<(), StoreError> {
@@ -93,7 +119,7 @@ async fn check(pool: &PgPool) -> Result<(), StoreError> {
 }
 
 /// Waits until nobody else writes, in any gateway or on the command line. It is over when this work is.
-pub(super) async fn wait_for_turn(work: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(ONE_WRITER).execute(work).await?;
+pub(super) async fn wait_for_turn(work: &mut PgConnection) -> Result<(), Error> {
+    in_time(sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(ONE_WRITER).execute(work)).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments, AssertSqlSafe, Encode, Error, SqlSafeStr, SqlStr, Type};
 
+use super::postgres::in_time;
 use super::row::{Column, FromRow, Row};
 use super::value::{Bind, Value};
 use super::work::Engine;
@@ -65,7 +66,7 @@ macro_rules! run {
                 }
                 Engine::Postgres(connection) => {
                     let (text, values) = $query.for_postgres()?;
-                    sqlx::query_with(text, values).$run(connection).await.map(Into::into)
+                    in_time(sqlx::query_with(text, values).$run(connection)).await.map(Into::into)
                 }
             },
             Through::Reader(Pool::Sqlite(pool)) => {
@@ -74,7 +75,7 @@ macro_rules! run {
             }
             Through::Reader(Pool::Postgres(pool)) => {
                 let (text, values) = $query.for_postgres()?;
-                sqlx::query_with(text, values).$run(pool).await.map(Into::into)
+                in_time(sqlx::query_with(text, values).$run(pool)).await.map(Into::into)
             }
         }
     };

@@ -4,7 +4,8 @@ use std::ops::{Deref, DerefMut};
 
 use sqlx::{AssertSqlSafe, Error, PgConnection, Postgres, Sqlite, SqliteConnection, Transaction};
 
-use super::{Pool, postgres};
+use super::Pool;
+use super::postgres::{self, in_time};
 
 /// What a work is written through.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Connection {
         let statement = sqlx::raw_sql(AssertSqlSafe(statement));
         match &mut self.whole {
             Whole::Sqlite(work) => statement.execute(&mut **work).await.map(|_| ()),
-            Whole::Postgres(work) => statement.execute(&mut **work).await.map(|_| ()),
+            Whole::Postgres(work) => in_time(statement.execute(&mut **work)).await.map(|_| ()),
         }
     }
 
@@ -68,8 +69,8 @@ impl Connection {
             Whole::Postgres(mut work) => {
                 // PostgreSQL answers COMMIT with success where a statement before has failed and it undoes everything:
                 // any other statement says so.
-                sqlx::Executor::execute(&mut *work, "SELECT 1").await?;
-                work.commit().await
+                in_time(sqlx::Executor::execute(&mut *work, "SELECT 1")).await?;
+                in_time(work.commit()).await
             }
         }
     }
@@ -118,7 +119,7 @@ impl Work<'_> {
         match self.0 {
             Held::Whole(connection) => match connection.whole {
                 Whole::Sqlite(work) => work.rollback().await,
-                Whole::Postgres(work) => work.rollback().await,
+                Whole::Postgres(work) => in_time(work.rollback()).await,
             },
             Held::Part(mut part) => {
                 part.give_up();
@@ -168,7 +169,7 @@ impl DerefMut for Work<'_> {
 pub(super) async fn read(readers: &Pool) -> Result<Work<'static>, Error> {
     let whole = match readers {
         Pool::Sqlite(pool) => Whole::Sqlite(pool.begin().await?),
-        Pool::Postgres(pool) => Whole::Postgres(pool.begin().await?),
+        Pool::Postgres(pool) => Whole::Postgres(in_time(pool.begin()).await?),
     };
     Ok(Work(Held::Whole(Box::new(Connection { whole, depth: 0, dropped: None }))))
 }
@@ -178,7 +179,7 @@ pub(in crate::store) async fn begin(writer: &Pool) -> Result<Work<'static>, Erro
     let whole = match writer {
         Pool::Sqlite(pool) => Whole::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
         Pool::Postgres(pool) => {
-            let mut work = pool.begin().await?;
+            let mut work = in_time(pool.begin()).await?;
             postgres::wait_for_turn(&mut work).await?;
             Whole::Postgres(work)
         }

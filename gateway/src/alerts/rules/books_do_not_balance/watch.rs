@@ -1,5 +1,5 @@
 //! Looks at the books of some boxes every few seconds, so that each one's turn comes in time. What was seen is in the store:
-//! a restart forgets nothing.
+//! a restart forgets nothing, and of several gateways one looks for all.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use crate::alerts::{ease, remind};
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::store::books::{self, Page};
+use crate::store::duties::Duty;
 use crate::store::{Connection, Store, StoreError};
 
 /// How often it looks at some.
@@ -30,10 +31,15 @@ pub struct Watch {
 impl Watch {
     /// Looks for ever.
     pub async fn run(self) {
-        let mut is_failing = false;
+        let (duty, mut is_failing) = (Duty::new(NAME, LOOK_EVERY * 3), false);
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            match self.look(clock::now_ms()).await {
+            let looked = match duty.is_mine_in(&self.store).await {
+                Ok(true) => self.look(clock::now_ms()).await,
+                Ok(false) => Ok(Vec::new()),
+                Err(error) => Err(error),
+            };
+            match looked {
                 Ok(changed) => {
                     is_failing = false;
                     self.changes.tell(changed);

@@ -1,7 +1,7 @@
 //! Looks every other second for homes that have fallen silent or are heard again, and keeps when the gateway listened.
 //!
-//! All it knows it reads from the store, so that a restart forgets nothing and several gateways say nothing twice: a
-//! look costs one pass over the boxes, and a heartbeat costs nothing here.
+//! All it knows it reads from the store, so that a restart forgets nothing. Of several gateways each keeps when it listened,
+//! and one looks for all. A look costs one pass over the boxes, and a heartbeat costs nothing here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use crate::alerts::{About, Concern, fold, raise, remind};
 use crate::changes::{Change, Changes};
 use crate::clock;
 use crate::http::Health;
+use crate::store::duties::Duty;
 use crate::store::{Connection, Store, StoreError, alerts as cases, new_id, silence};
 
 /// How often it looks. A silence is noticed so much later than it could be; time is counted as listened to in these steps.
@@ -20,6 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// After a longer time without a look the gateway did not listen: it stood still, its store did, or its clock was set.
 const LONGEST_STEP_MS: i64 = 10_000;
+
+/// The gateway that looks does so for all until it has not for so long.
+const TERM: Duration = Duration::from_secs(10);
 
 /// What is silent still is said again after so long, as everything that goes on.
 const AGAIN_MS: i64 = 24 * 60 * 60 * 1000;
@@ -49,6 +53,7 @@ impl Watch {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut listens, mut is_failing) = (None, false);
+        let duty = Duty::new(NAME, TERM);
         loop {
             looks.tick().await;
             if !self.health.takes_in() {
@@ -57,7 +62,7 @@ impl Watch {
                 self.changes.tell([Change::WorkList]);
                 continue;
             }
-            match self.look(&mut listens).await {
+            match self.look(&duty, &mut listens).await {
                 Ok(changed) => {
                     is_failing = false;
                     self.changes.tell(changed);
@@ -72,16 +77,19 @@ impl Watch {
         }
     }
 
-    async fn look(&self, listens: &mut Option<Listens>) -> Result<Vec<Change>, StoreError> {
-        *listens = Some(self.listen(listens.take()).await?);
+    async fn look(&self, duty: &Duty, listens: &mut Option<Listens>) -> Result<Vec<Change>, StoreError> {
+        let (now, is_on_duty) = self.listen(duty, listens.take()).await?;
+        *listens = Some(now);
         let mut changed = Vec::new();
-        while self.look_at_some(&mut changed).await? {}
-        self.say_again(&mut changed).await?;
+        if is_on_duty {
+            while self.look_at_some(duty, &mut changed).await? {}
+            self.say_again(duty, &mut changed).await?;
+        }
         Ok(changed)
     }
 
-    /// Keeps that the gateway has listened since the last look, or that it begins to.
-    async fn listen(&self, last: Option<Listens>) -> Result<Listens, StoreError> {
+    /// Keeps that the gateway has listened since the last look, or that it begins to. Says whether it is the one that looks.
+    async fn listen(&self, duty: &Duty, last: Option<Listens>) -> Result<(Listens, bool), StoreError> {
         let mut work = self.store.work().await?;
         let looked_ms = clock::now_ms();
         let goes_on = last.filter(|last| (0..=LONGEST_STEP_MS).contains(&(looked_ms - last.looked_ms)));
@@ -96,12 +104,13 @@ impl Watch {
                 id
             }
         };
+        let is_on_duty = duty.is_mine(&mut work).await?;
         work.commit().await?;
-        Ok(Listens { id, looked_ms })
+        Ok((Listens { id, looked_ms }, is_on_duty))
     }
 
     /// Says whether there is more.
-    async fn look_at_some(&self, changed: &mut Vec<Change>) -> Result<bool, StoreError> {
+    async fn look_at_some(&self, duty: &Duty, changed: &mut Vec<Change>) -> Result<bool, StoreError> {
         let (reader, now_ms) = (self.store.reader(), clock::now_ms());
         let listening = Listening::new(silence::listening(reader).await?);
         let limits = Limits::new(&self.config, &listening, now_ms);
@@ -111,6 +120,10 @@ impl Watch {
             return Ok(false);
         }
         let mut work = self.store.work().await?;
+        // Whoever stood still since it looked has been relieved, and all of this may be said or over already.
+        if !duty.is_mine(&mut work).await? {
+            return Ok(false);
+        }
         for effect in &effects {
             self.carry_out(&mut work, effect, now_ms).await?;
         }
@@ -120,13 +133,16 @@ impl Watch {
         Ok(scene.is_partial)
     }
 
-    async fn say_again(&self, changed: &mut Vec<Change>) -> Result<(), StoreError> {
+    async fn say_again(&self, duty: &Duty, changed: &mut Vec<Change>) -> Result<(), StoreError> {
         let now_ms = clock::now_ms();
         let again = silence::to_say_again(self.store.reader(), now_ms - AGAIN_MS).await?;
         if again.is_empty() {
             return Ok(());
         }
         let mut work = self.store.work().await?;
+        if !duty.is_mine(&mut work).await? {
+            return Ok(());
+        }
         for silent in &again {
             self.say(&mut work, silent, true, now_ms).await?;
             silence::was_said(&mut work, &silent.agent, now_ms).await?;
