@@ -7,6 +7,7 @@ use hempuls_simulators::clock::Moment;
 use hempuls_simulators::devices::Button;
 use hempuls_simulators::system::{Alert, until};
 use hempuls_tests::{House, PATIENCE, Settings, World, button, open_of, pressed_lines};
+use jiff::SignedDuration;
 
 use crate::{BUTTON, KEY};
 
@@ -104,6 +105,42 @@ async fn a_gateway_that_was_away_for_longer_than_the_limit_accuses_no_home() -> 
     nobody_is_accused(&world).await?;
     let page = world.gateway.nurse().await?.read("/homes").await?;
     ensure!(page.contains("Gatewayen lyssnade inte"), "the page hides that nobody listened: {page}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_whose_clock_is_set_says_so_once_accuses_no_home_and_takes_presses_all_the_while() -> Result<()> {
+    let mut world = World::with(settings()).await?;
+    let simulated = world.bluez.add(Button::new(BUTTON, KEY));
+    let _ada = world.home("Ada", &[button(BUTTON, KEY)]).await?;
+    world.gateway.program().stop().await?;
+    let folder = world.folder().to_owned();
+    let clock = world.gateway.program().wears_a_clock(&folder)?;
+    world.gateway.start().await?;
+    simulated.press();
+    world.ends_well_with(0, 1).await?;
+
+    let hour = SignedDuration::from_hours(1);
+    for (pressed, ahead, says) in
+        [(2, hour, "ställdes fram 60 minuter"), (3, SignedDuration::ZERO, "tillbaka 60 minuter")]
+    {
+        clock.is_ahead_by(ahead)?;
+        simulated.press();
+        until(PATIENCE, says, || async {
+            let alerts = world.api().alerts().await.map_err(|error| format!("{error:#}"))?;
+            let told = open_of(&alerts, "clock_set");
+            let is_told = told.iter().any(|alert| alert.lines.iter().any(|line| line.text.contains(says)));
+            let is_so = is_told && pressed_lines(&alerts) == pressed;
+            if is_so { Ok(()) } else { Err(format!("{} pressed, {told:?}", pressed_lines(&alerts))) }
+        })
+        .await?;
+        tokio::time::sleep(LIMIT + Duration::from_secs(3)).await;
+        ensure!(silent(&world).await?.is_empty(), "a home is accused");
+    }
+    let alerts = world.api().alerts().await?;
+    let told = open_of(&alerts, "clock_set");
+    let lines = told.iter().flat_map(|alert| &alert.lines).filter(|line| line.text.contains("60 minuter")).count();
+    ensure!(told.len() == 1 && lines == 2, "{told:?}");
     Ok(())
 }
 
