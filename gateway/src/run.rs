@@ -248,7 +248,7 @@ pub async fn start(config: &Config, rules: Rules) -> Result<Running, StartError>
     let records = config.delivery.fhir.as_ref().map(|records| Fhir::open(records, folder, zone.clone()));
     let records = records.transpose().map_err(setting)?;
     settle(&store, config).await.map_err(|source| no_store(config, source))?;
-    forget_connections(&store, embedded.is_some()).await.map_err(|source| no_store(config, source))?;
+    is_over(&store, embedded.is_some()).await.map_err(|source| no_store(config, source))?;
     let (courier, occasions) = Courier::new();
     let told = http::Told { changes: changes.clone(), courier: courier.clone() };
     let settings = Settings::new(rules, &config.rules, config.enrolment.certificate_life, zone.clone());
@@ -456,8 +456,16 @@ async fn listen_to_units(config: &Config) -> Result<Option<scaip::Doors>, StartE
     Ok(Some(doors))
 }
 
-/// An embedded broker has nobody yet. At another, agents stay connected while gateways come and go.
-async fn forget_connections(store: &Store, is_embedded: bool) -> Result<(), StoreError> {
+/// Writes that what was so while the process before this one ran is over.
+///
+/// An embedded broker has nobody yet. At another, agents stay connected while gateways come and go. A store in a file has one
+/// gateway, so that nobody is at what that process was telling somebody when it died.
+async fn is_over(store: &Store, is_embedded: bool) -> Result<(), StoreError> {
+    if !store.is_on_a_server() {
+        let mut work = store.work().await?;
+        outbox::nobody_is_at_it(&mut work).await?;
+        work.commit().await?;
+    }
     if !is_embedded {
         return external::nobody_is_connected(store).await;
     }

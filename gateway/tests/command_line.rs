@@ -1,9 +1,9 @@
 //! The shipped program: its commands beside a running gateway, and what it says when something is wrong.
 
 mod place;
+mod port;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -388,13 +388,13 @@ fn what_is_wrong_at_the_start_is_said_with_what_to_do() {
 
     assert_says(&run(elsewhere.path(), &["run"]), &["cannot read the configuration", "--config"]);
 
-    configure(elsewhere.path(), gateway.broker, free_port(), "");
+    configure(elsewhere.path(), gateway.broker, port::free(), "");
     assert_says(&run(elsewhere.path(), &["run"]), &["cannot listen on", "broker.listen", "Another program"]);
 
-    configure(elsewhere.path(), free_port(), gateway.console, "");
+    configure(elsewhere.path(), port::free(), gateway.console, "");
     assert_says(&run(elsewhere.path(), &["run"]), &["cannot listen on", "console.listen"]);
 
-    configure(elsewhere.path(), free_port(), free_port(), "");
+    configure(elsewhere.path(), port::free(), port::free(), "");
     std::fs::remove_dir_all(elsewhere.path().join("data")).unwrap();
     std::fs::create_dir(elsewhere.path().join("data")).unwrap();
     std::fs::write(elsewhere.path().join("data/store.sqlite"), vec![7; 8192]).unwrap();
@@ -458,7 +458,7 @@ impl Gateway {
     fn start_telling(level: Option<&str>) -> Self {
         let folder = Place::new_and_wait();
         loop {
-            let (broker, console) = (free_port(), free_port());
+            let (broker, console) = (port::free(), port::free());
             configure(folder.path(), broker, console, &folder.settings());
             let mut program = program(folder.path(), &["run"]);
             program.envs(level.map(|level| ("RUST_LOG", level)));
@@ -551,7 +551,7 @@ fn configure(folder: &Path, broker: u16, console: u16, store: &str) {
     let text = format!(
         "data = \"data\"\n[broker]\nlisten = \"127.0.0.1:{broker}\"\n[enrolment]\nlisten = \"127.0.0.1:{}\"\n\
          [console]\nlisten = \"127.0.0.1:{console}\"\n{store}",
-        free_port()
+        port::free()
     );
     std::fs::write(folder.join("gateway.toml"), text).unwrap();
 }
@@ -579,8 +579,4 @@ fn roots(ca: &Path) -> rustls::RootCertStore {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(rustls::pki_types::CertificateDer::from_pem_file(ca).unwrap()).unwrap();
     roots
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

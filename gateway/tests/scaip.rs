@@ -1,9 +1,10 @@
 //! Alarm units report to the shipped gateway, as sipp, an independent SIP program, plays them.
 
 mod place;
+mod port;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -148,7 +149,7 @@ struct House {
 impl House {
     fn begin(setting: &str, heartbeat: &str) -> Self {
         let folder = Place::new_and_wait();
-        let [broker, enrolment, console, scaip] = [(); 4].map(|()| free_port());
+        let [broker, enrolment, console, scaip] = [(); 4].map(|()| port::free());
         let text = format!(
             "data = \"data\"\n[broker]\nlisten = \"127.0.0.1:{broker}\"\n[enrolment]\nlisten = \"127.0.0.1:{enrolment}\"\n\
              [console]\nlisten = \"127.0.0.1:{console}\"\n[scaip]\nlisten = \"127.0.0.1:{scaip}\"\n{setting}{}",
@@ -168,11 +169,11 @@ impl House {
         let mut said = String::new();
         for line in lines.by_ref() {
             said.push_str(&line);
-            if line.contains("ready") {
+            if line.contains(" ready ") {
                 break;
             }
         }
-        assert!(said.contains("ready"), "{said}");
+        assert!(said.contains(" ready "), "{said}");
         let log = std::thread::spawn(move || said + &lines.collect::<Vec<_>>().join("\n"));
         Self { folder, gateway, log: Some(log), home, ada, console, scaip }
     }
@@ -192,7 +193,7 @@ impl House {
         )
         .unwrap();
         std::fs::write(folder.path().join("answered.xml"), ANSWERED_XML).unwrap();
-        let port = free_port().to_string();
+        let port = port::free().to_string();
         let sipp: Output = Command::new("sipp")
             .current_dir(folder.path())
             .args([
@@ -310,8 +311,4 @@ fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hempuls-gateway"));
     command.current_dir(folder).env_remove("RUST_LOG").stdout(Stdio::piped());
     command
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -211,6 +211,17 @@ pub async fn clock_went_back(work: &mut Connection, now_ms: i64) -> Result<(), S
     Ok(())
 }
 
+/// Ends every lease: whoever had one is dead.
+///
+/// # Errors
+/// [`StoreError`], where the store fails.
+pub async fn nobody_is_at_it(work: &mut Connection) -> Result<(), StoreError> {
+    query("UPDATE outbox SET lease_until_ms = NULL WHERE state = 'waiting' AND lease_until_ms IS NOT NULL")
+        .execute(work)
+        .await?;
+    Ok(())
+}
+
 /// What a channel could try now, the most pressing first: by urgency, then what nobody has tried, then the oldest; silent
 /// tests last. Of each recipient only so many as can be tried together, so that one with a thousand hides nobody. What another
 /// gateway was at is there once its lease is over, and only for whoever `takes_over`.

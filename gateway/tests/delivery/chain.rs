@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hempuls_gateway::alerts::Act;
 use hempuls_gateway::alerts::rules;
+use hempuls_gateway::store::{Store, outbox, query_scalar};
 use hempuls_protocol::ids::{Epoch, Lane};
 
 use crate::team::{Does, Peer, eventually, file};
@@ -18,14 +19,7 @@ const EPOCH: Epoch = Epoch(0xA1);
 async fn a_press_in_a_home_is_told_at_once_and_after_a_restart_until_somebody_takes_it() {
     let peer = Peer::that(&[Does::Answer(200, ""), Does::Answer(500, "")]).await;
     let folder = Place::new().await;
-    file(folder.path(), "secret", &format!("whsec_{}", STANDARD.encode([7; 32])));
-    let settings = format!(
-        "[delivery]\nconsole = \"https://console.example\"\n\
-         [delivery.webhook]\nsecret_file = \"secret\"\nallow = [\"127.0.0.1\"]\n\
-         [[delivery.always]]\nname = \"ward\"\nchannel = \"webhook\"\nto = \"http://{}/\"\n",
-        peer.address
-    );
-    let ward = Ward::open_in(folder, &settings, rules::Config::default().rules()).await;
+    let ward = ward_that_tells(&peer, folder).await;
     let tested = eventually(async || peer.asked().pop()).await;
     assert!(
         tested.body.contains("\"type\":\"test\""),
@@ -58,4 +52,46 @@ async fn a_press_in_a_home_is_told_at_once_and_after_a_restart_until_somebody_ta
     agent.receipt().await;
     assert_eq!(ward.count("SELECT count(*) FROM outbox WHERE alert IS NOT NULL").await, 2, "it is hers");
     ward.close().await;
+}
+
+#[tokio::test]
+async fn what_somebody_was_being_told_when_the_gateway_died_is_told_again_as_soon_as_it_runs() {
+    let peer = Peer::that(&[Does::Answer(200, ""), Does::Answer(500, "")]).await;
+    let folder = Place::in_a_file();
+    let ward = ward_that_tells(&peer, folder).await;
+    ward.eventually("SELECT count(*) FROM way WHERE proven_ms IS NOT NULL", 1).await;
+    let papers = ward.enrol("Ada's").await;
+    let mut agent = Client::connect(&ward, &papers).await;
+    agent.send(Lane::Alarm, EPOCH, 1, &[began(), press(1, 59_000)]).await;
+    agent.receipt().await;
+    let failed = "SELECT count(*) FROM delivery_attempt JOIN outbox ON id = delivery WHERE alert IS NOT NULL AND delivery_attempt.ended_ms IS NOT NULL";
+    ward.eventually(failed, 1).await;
+    drop(agent);
+
+    // As a process leaves it that dies between writing that it tells somebody and the end of that.
+    let (folder, settings) = ward.stop().await;
+    let store = Store::open(&folder.path().join("data/store.sqlite")).await.unwrap();
+    let mut work = store.work().await.unwrap();
+    let again = "SELECT id FROM outbox WHERE alert IS NOT NULL AND state = 'waiting'";
+    let id: String = query_scalar(again).fetch_one(&mut *work).await.unwrap();
+    let due: i64 = query_scalar("SELECT max(due_ms) FROM outbox").fetch_one(&mut *work).await.unwrap();
+    assert!(outbox::take(&mut work, &id, false, due).await.unwrap().is_some());
+    work.commit().await.unwrap();
+    store.close().await;
+
+    let ward = Ward::open_in(folder, &settings, rules::Config::default().rules()).await;
+    // In less than a lease, which is as long as 40 s.
+    ward.eventually("SELECT count(*) FROM outbox WHERE state = 'delivered' AND alert IS NOT NULL", 1).await;
+    ward.close().await;
+}
+
+async fn ward_that_tells(peer: &Peer, folder: Place) -> Ward {
+    file(folder.path(), "secret", &format!("whsec_{}", STANDARD.encode([7; 32])));
+    let settings = format!(
+        "[delivery]\nconsole = \"https://console.example\"\n\
+         [delivery.webhook]\nsecret_file = \"secret\"\nallow = [\"127.0.0.1\"]\n\
+         [[delivery.always]]\nname = \"ward\"\nchannel = \"webhook\"\nto = \"http://{}/\"\n",
+        peer.address
+    );
+    Ward::open_in(folder, &settings, rules::Config::default().rules()).await
 }

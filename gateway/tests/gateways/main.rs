@@ -6,6 +6,8 @@ mod home;
 #[path = "../place/mod.rs"]
 #[allow(dead_code, reason = "the server is this test's own, and so are its folders")]
 mod place;
+#[path = "../port/mod.rs"]
+mod port;
 mod street;
 
 use std::collections::BTreeMap;

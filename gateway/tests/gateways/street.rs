@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use crate::fault::{Gateway, Wire};
 use crate::home::{Homes, Papers};
 use crate::place::database;
+use crate::port;
 
 /// How long whoever is told takes to answer.
 const TAKES: Duration = Duration::from_millis(400);
@@ -214,7 +215,7 @@ async fn mosquitto(folder: &Path, ca: &Path, gateways: usize) -> (Process, u16) 
     let (_, gateway) = rules.split_once("\nuser hempuls-gateway\n").expect("the gateway's rules");
     let each = (1..=gateways).map(|n| format!("user hempuls-gateway-{n}\n{gateway}\n"));
     std::fs::write(own.join("hempuls.acl"), format!("{}# An agent speaks{agents}", each.collect::<String>())).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it is bound").port();
+    let port = port::free();
     let mut text = CONFIGURATION
         .replace("/etc/mosquitto/hempuls", own.to_str().expect("a plain path"))
         .replace("listener 8883", &format!("listener {port} 127.0.0.1"));
