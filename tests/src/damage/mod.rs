@@ -170,6 +170,13 @@ fn config() -> Config {
     Config { key_file: None, limits }
 }
 
+/// What the agent's unit sets: how its memory is given out, among other things.
+fn as_the_unit_sets() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let unit = include_str!("../../../packaging/systemd/hempuls-agent.service");
+    let settings = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
+    settings.flat_map(str::split_whitespace).filter_map(|setting| setting.split_once('='))
+}
+
 /// Lets a program of its own open a buffer, and says how long that took.
 #[allow(clippy::disallowed_methods)]
 fn look(program: &Path, folder: &Path) -> anyhow::Result<(Found, Duration)> {
@@ -177,6 +184,7 @@ fn look(program: &Path, folder: &Path) -> anyhow::Result<(Found, Duration)> {
     let mut child = Command::new(program)
         .args(["damages", "--look"])
         .arg(folder.join("state"))
+        .envs(as_the_unit_sets())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

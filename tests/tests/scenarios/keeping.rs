@@ -78,8 +78,9 @@ async fn on_a_full_disk_of_the_gateway_readings_wait_in_the_box_and_a_press_reac
     until(PATIENCE, "the readings wait in the box", || async {
         let status = status(&house).await.map_err(|error| format!("{error:#}"))?;
         let waiting = status["books"].as_array().into_iter().flatten().find(|line| line["lane"] == "reading");
-        let waiting = waiting.map(|line| line["waiting"].clone());
-        if waiting == Some(3.into()) { Ok(()) } else { Err(format!("{waiting:?}")) }
+        // What the agent has to say of a device on a busy machine waits there as well.
+        let waiting = waiting.and_then(|line| line["waiting"].as_u64());
+        if waiting >= Some(3) { Ok(()) } else { Err(format!("{waiting:?}")) }
     })
     .await?;
     simulated_button.press();
