@@ -1,14 +1,15 @@
-//! Measures how many years of people a replay judges in a second: their readings read from the store, and judged three times
-//! (today's limits, the tried ones) or only judged.
+//! Measures how many years of people a replay judges in a second: their readings read from the store, and judged twice (by the
+//! limits in force and by the tried ones) or only judged; and how long the rules take for one reading.
 //!
 //! `cargo run --release -p hempuls-gateway --example replay`
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
+use std::hint::black_box;
 use std::time::Instant;
 
-use hempuls_gateway::alerts::judge::Settings;
-use hempuls_gateway::alerts::rules;
+use hempuls_gateway::alerts::judge::{self, Judged, Known, Settings};
+use hempuls_gateway::alerts::rules::{self, What};
 use hempuls_gateway::enrolment;
 use hempuls_gateway::plan::{Limit, Measurement, Plan, Slot, Tenths};
 use hempuls_gateway::replay::Tried;
@@ -60,7 +61,34 @@ async fn main() -> anyhow::Result<()> {
         years / judged_s,
         years / read_s
     );
+    let (readings, each_us) = each_reading(&store, &people, &settings).await?;
+    println!("{readings} readings before the {} rules in force: {each_us:.1} µs each", settings.rules.len());
     Ok(())
+}
+
+/// How long the rules take for one reading as it is stored, in microseconds, what they remember and wait for carried on.
+async fn each_reading(store: &Store, people: &[String], settings: &Settings) -> anyhow::Result<(usize, f64)> {
+    let (mut readings, mut took_s) = (0, 0.0);
+    for person in people {
+        let history = history::of_person(store.reader(), person, 0, i64::MAX).await?.expect("she is known");
+        let mut known = Known { plans: [(history.person.clone(), history.plans)].into(), ..Known::default() };
+        let start = Instant::now();
+        for reading in &history.readings {
+            let judged = Judged {
+                id: &reading.id,
+                person: Some(&history.person),
+                home: &reading.home,
+                device: &reading.device,
+                measured_ms: reading.measured_ms,
+                what: What::Reading(&reading.observations),
+            };
+            let Settings { rules, zone, .. } = settings;
+            black_box(judge::consequences(rules, &judged, &mut known, zone, reading.stored_ms));
+        }
+        took_s += start.elapsed().as_secs_f64();
+        readings += history.readings.len();
+    }
+    Ok((readings, took_s * 1e6 / readings as f64))
 }
 
 /// A person's year: two pressures each morning and evening, a weight each morning.

@@ -69,7 +69,7 @@ impl FromStr for Postgres {
 }
 
 impl Postgres {
-    fn settings(&self) -> String {
+    pub(crate) fn settings(&self) -> String {
         let Self { user, host, port, database } = self;
         format!("[store.postgres]\nhost = \"{host}\"\nport = {port}\ndatabase = \"{database}\"\nuser = \"{user}\"\n")
     }

@@ -6,6 +6,7 @@ mod cohort;
 mod flash;
 mod homes;
 mod ingest;
+mod timers;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -167,6 +168,18 @@ enum What {
         #[arg(long, default_value_t = 20_000)]
         readings: u64,
     },
+    /// How late what rules wait for is told: timers due one after the other, and all at one moment.
+    Timers {
+        /// How many.
+        #[arg(long, default_value_t = 1_000)]
+        timers: usize,
+        /// Within so many seconds.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// An empty database for the store, as `postgres://user@host:port/database`.
+        #[arg(long)]
+        postgres: Option<ingest::Postgres>,
+    },
     /// From a press to the alert's row, idle and while a backlog drains.
     Alarm {
         /// Presses to measure in each state.
@@ -223,6 +236,7 @@ async fn main() -> Result<()> {
         }
         What::Homes { homes, minutes, presses } => homes::run(programs, homes, minutes, presses).await,
         What::Statements { boxes, readings } => ingest::statements(programs, boxes, readings).await,
+        What::Timers { timers: count, seconds, postgres } => timers::run(count, seconds, postgres).await,
         What::Alarm { presses, backlog } => alarm(programs, presses, backlog).await,
     }
 }
