@@ -247,7 +247,8 @@ impl Sender {
         let Some((_, events)) = &mut self.mqtt else { return Ok(false) };
         let heard = tokio::time::timeout(PATIENCE, events.poll()).await.context("nothing is heard of the broker")?;
         match heard {
-            Ok(MqttEvent::Incoming(Packet::Publish(message))) => {
+            // The gateway also says how the alert of a press stands.
+            Ok(MqttEvent::Incoming(Packet::Publish(message))) if message.topic.ends_with(b"/receipt") => {
                 let receipts = Receipts::from_bytes(&message.payload).map_err(|error| anyhow::anyhow!("{error}"))?;
                 for receipt in receipts.lanes {
                     let through = &mut self.through[place(receipt.lane)];

@@ -171,7 +171,7 @@ async fn press_through_a_kill(
 /// Every number of every box is there once, and every reading is a record.
 async fn are_all_stored(store: &Store, senders: &[Sender], last: u64) -> Result<()> {
     let lanes: Vec<(String, i64, i64, i64)> = query_as(
-        "SELECT agent, count(*), max(sequence), count(DISTINCT record) FROM event
+        "SELECT agent, count(*), max(seq), count(DISTINCT record) FROM event
          WHERE lane = 'reading' AND disposition = 'stored' GROUP BY agent",
     )
     .fetch_all(store.reader())
@@ -285,10 +285,10 @@ pub(crate) async fn statements(programs: Programs, boxes: usize, readings: u64) 
             .collect();
         counts.sort_unstable_by(|one, other| other.cmp(one));
         let of_all: u64 = counts.iter().map(|(count, _)| count).sum();
-        let batches =
-            counts.iter().find(|(_, statement)| statement.starts_with("COMMIT")).map_or(0, |(count, _)| *count);
+        // Each is one part of a work that ends with it.
+        let batches = counts.iter().find(|(_, statement)| statement == "RELEASE part_1").map_or(0, |(count, _)| *count);
         println!(
-            "| statements, {size} to a message, {boxes} boxes | {:.2} for each reading; {batches} commits |",
+            "| statements, {size} to a message, {boxes} boxes | {:.2} for each reading; {batches} batches |",
             of_all as f64 / readings as f64
         );
         for (count, statement) in counts.iter().take(25) {

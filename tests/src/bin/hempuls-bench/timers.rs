@@ -54,8 +54,9 @@ pub(crate) async fn run(count: usize, seconds: u32, postgres: Option<Postgres>) 
 const WAITING: &str = "SELECT count(*) FROM timer WHERE kind = 'above_limit'";
 
 async fn open(folder: &Path, postgres: Option<&Postgres>) -> Result<Store> {
+    std::fs::create_dir(folder.join("data"))?;
     let file = folder.join("gateway.toml");
-    std::fs::write(&file, postgres.map(Postgres::settings).unwrap_or_default())?;
+    std::fs::write(&file, format!("data = \"data\"\n{}", postgres.map(Postgres::settings).unwrap_or_default()))?;
     Ok(run::open_store(&Config::read(&file)?).await?)
 }
 
