@@ -20,7 +20,7 @@ use hempuls_protocol::wire::receipt::Receipts;
 use hempuls_simulators::clock::Moment;
 use hempuls_simulators::system::Gateway;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet};
+use rumqttc::v5::mqttbytes::v5::{ConnectReturnCode, Packet, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event as MqttEvent, EventLoop, MqttOptions};
 use rumqttc::{NetworkOptions, TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject as _;
@@ -32,6 +32,11 @@ const EPOCH: Epoch = Epoch(1);
 /// Messages on the way without the broker's word, and without a receipt.
 const ON_THE_WAY: u16 = 16;
 const UNRECEIPTED: u64 = 32;
+/// As many readings at most: all boxes together send no more than a gateway keeps in line.
+const UNRECEIPTED_READINGS: u64 = 400;
+
+/// Whoever is told to come again does so after this.
+const TOLD_TO_WAIT: Duration = Duration::from_millis(20);
 
 /// What the broker of a gateway answers within.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -172,7 +177,7 @@ impl Sender {
         let mut next = self.through[1] + 1;
         while self.through[1] < last {
             self.connect().await?;
-            while next <= last && next <= self.through[1] + UNRECEIPTED * size {
+            while next <= last && next <= self.through[1] + (UNRECEIPTED * size).min(UNRECEIPTED_READINGS) {
                 let end = (next + size - 1).min(last);
                 let contents = (next..=end).map(|number| self.reading(number)).collect();
                 if !self.publish(Lane::Reading, next, contents) {
@@ -242,7 +247,7 @@ impl Sender {
         tokio::time::timeout(time, listen).await.is_err()
     }
 
-    /// Hears the next thing. Says no where it was cut off.
+    /// Hears the next thing. Says no where it was cut off, or told to come again.
     async fn listen(&mut self) -> anyhow::Result<bool> {
         let Some((_, events)) = &mut self.mqtt else { return Ok(false) };
         let heard = tokio::time::timeout(PATIENCE, events.poll()).await.context("nothing is heard of the broker")?;
@@ -254,6 +259,10 @@ impl Sender {
                     let through = &mut self.through[place(receipt.lane)];
                     *through = (*through).max(receipt.through.0);
                 }
+            }
+            Ok(MqttEvent::Incoming(Packet::PubAck(answer))) if answer.reason != PubAckReason::Success => {
+                tokio::time::sleep(TOLD_TO_WAIT).await;
+                return Ok(false);
             }
             Ok(MqttEvent::Incoming(_) | MqttEvent::Outgoing(_)) => {}
             Err(_cut_off) => {

@@ -242,8 +242,12 @@ mod place;
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use hempuls_protocol::ids::{Epoch, Lane, Sequence};
+
+    use super::ledger::{Disposition, EventRow, Span};
     pub(crate) use super::place::Place;
     use super::*;
+    use crate::ingest::accept::LaneKey;
 
     /// A store in a place of its own, which goes with it.
     pub(crate) async fn fresh() -> (Place, Store) {
@@ -315,6 +319,35 @@ pub(crate) mod tests {
         let read: (Option<String>, Option<i64>, Option<Vec<u8>>) =
             query_as(absent).fetch_one(store.reader()).await.unwrap();
         assert_eq!(read, (None, None, None));
+    }
+
+    #[tokio::test]
+    async fn whoever_writes_reads_no_whole_table_that_a_server_takes_to_be_small() {
+        let place = Place::new().await;
+        if !place.is_on_a_server() {
+            return;
+        }
+        let store = place.open().await;
+        let mut work = store.work().await.unwrap();
+        let (_, agent) = homes::add(&mut work, "h", 0).await.unwrap();
+        let key = LaneKey { agent, lane: Lane::Reading, epoch: Epoch(1) };
+        let row = |number| EventRow {
+            key: key.clone(),
+            sequence: Sequence(number),
+            disposition: Disposition::Stored,
+            kind: "signal",
+            digest: None,
+            record: None,
+            content: None,
+        };
+        ledger::write_events(&mut work, &(1..=2_000).map(row).collect::<Vec<_>>(), 0).await.unwrap();
+
+        let span = Span { key, first: Sequence(1_990), last: Sequence(2_000) };
+        ledger::load(&mut work, &[span], &[]).await.unwrap();
+
+        let read = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'event'";
+        let read: i64 = query_scalar(read).fetch_one(&mut *work).await.unwrap();
+        assert_eq!(read, 0);
     }
 
     #[tokio::test]

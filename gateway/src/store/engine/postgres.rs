@@ -25,6 +25,10 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(40);
 /// Whether a connection that is given back is alive, shows within this time.
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 
+/// Whoever writes looks up by keys. A server that takes a table to be small reads all of it instead, and does so on when it has
+/// grown: measured, a press waited 150 ms among readings, and 13 ms with this.
+const LOOKS_UP: (&str, &str) = ("enable_seqscan", "off");
+
 /// What SQLite has and PostgreSQL lacks.
 const FUNCTIONS: &str = include_str!("functions.sql");
 
@@ -51,8 +55,8 @@ pub enum Unfit {
 /// [`StoreError`], where the server cannot be reached or used, or its database is of a later version.
 pub(in crate::store) async fn connect(options: PgConnectOptions) -> Result<(Pool, Pool), StoreError> {
     let options = usual(options);
-    let writer =
-        pool(1).idle_timeout(None).acquire_timeout(Duration::from_secs(30)).connect_with(options.clone()).await?;
+    let writer = pool(1).idle_timeout(None).acquire_timeout(Duration::from_secs(30));
+    let writer = writer.connect_with(options.clone().options([LOOKS_UP])).await?;
     check(&writer).await?;
     let mut whole = writer.begin().await?;
     wait_for_turn(&mut whole).await?;
